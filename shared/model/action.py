@@ -1,0 +1,103 @@
+"""Action, Trace and ActionResult: what could run, what it read, and what came of it.
+
+Formats: docs/design/keys.md.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.model.file import Mode
+
+
+class Input(msgspec.Struct, frozen=True, gc=False, array_like=True, order=True):
+    """A file an action is given: path in the tree, digest, size in bytes, kind."""
+
+    path: str
+    hash: str
+    size: int
+    mode: Mode = "file"
+
+
+class Output(msgspec.Struct, frozen=True, gc=False):
+    """A file an action made: path in the tree, digest, size in bytes, kind."""
+
+    path: str
+    hash: str
+    size: int
+    mode: Mode = "file"
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """What a run that wrote a depfile was seen to read.
+
+    used: paths read besides the recipe's own inputs, sorted. probes: base names it asked for, sorted; a
+    candidate of one of these names could be read in another's place; `*` means any name.
+    tree: the run was given the whole tree, so every source is a candidate.
+    """
+
+    used: tuple[str, ...] = ()
+    probes: tuple[str, ...] = ()
+    tree: bool = False
+
+
+class Action(msgspec.Struct, frozen=True):
+    """A command with the exact files it is given, ready to run on any machine of its platform.
+
+    inputs: everything laid out in its directory, sorted by path. primary: how many of them belong to the
+    key whatever the depfile says, as paths. links: symlink path to target text, for inputs of mode link.
+    """
+
+    kind: str
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str | None], ...]
+    outputs: tuple[str, ...]
+    depfile: str | None
+    platform: str
+    inputs: tuple[Input, ...]
+    primary: tuple[str, ...]
+    links: dict[str, str] = {}
+    tree: bool = False
+
+
+class Log(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a command printed on one stream: the text itself while short, else a blob; `cut` counts dropped bytes."""
+
+    text: str = ""
+    hash: str = ""
+    size: int = 0
+    cut: int = 0
+
+
+class Timings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Seconds by phase; only `run` is the command itself."""
+
+    queued: float = 0.0
+    fetch: float = 0.0
+    run: float = 0.0
+    upload: float = 0.0
+
+
+RESULT_SCHEMA = "windrow.result/1"
+TRACES_SCHEMA = "windrow.traces/1"
+
+
+class ActionResult(msgspec.Struct, frozen=True):
+    """What a successful action made; stored under its key, shared by all projects."""
+
+    key: str
+    outputs: tuple[Output, ...]
+    stdout: Log = Log()
+    stderr: Log = Log()
+    trace: Trace | None = None
+    timings: Timings = Timings()
+    worker: str = ""
+    exit_code: int = 0
+    schema: str = RESULT_SCHEMA
+
+
+class Traces(msgspec.Struct, frozen=True):
+    """The traces known for one trace key, newest first."""
+
+    traces: tuple[Trace, ...]
+    schema: str = TRACES_SCHEMA

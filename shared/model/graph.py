@@ -1,0 +1,134 @@
+"""BuildGraph: recipes and the files between them.
+
+A recipe is a rule applied to its files; with the digests of its inputs it becomes an
+action, and within a plan a job of the same id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from shared.errors import GraphError
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """What can be run, in terms of paths.
+
+    id: `rule:first output`, unique. argv: the command. env: sorted (name, value or None for unset).
+    inputs: paths that are always part of the key, sorted. candidates: paths it may read, sorted; the
+    depfile of a run tells which it did. outputs: every path it writes. depfile: where it writes that list.
+    timeout: seconds, None for the default. at: `file:line` of the rule.
+    """
+
+    id: str
+    rule: str
+    argv: tuple[str, ...]
+    outputs: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
+    env: tuple[tuple[str, str | None], ...] = ()
+    depfile: str | None = None
+    timeout: float | None = None
+    kind: str = "command"
+    at: str = ""
+
+
+class BuildGraph:
+    """Recipes by id, who makes each path, and the order between them.
+
+    Raises GraphError when two recipes make one path, or when recipes wait for each other.
+    `fingerprint` names everything the graph was made from besides the tree (environment
+    taken over, platform); equal tree and equal fingerprint mean an equal graph.
+    """
+
+    def __init__(self, recipes: Iterable[Recipe], *, platform: str = "", fingerprint: str = "") -> None:
+        self.recipes: dict[str, Recipe] = {}
+        self.producer: dict[str, str] = {}
+        self.platform = platform
+        self.fingerprint = fingerprint
+        for recipe in recipes:
+            for path in recipe.outputs:
+                other = self.producer.setdefault(path, recipe.id)
+                if other != recipe.id:
+                    raise GraphError(
+                        f"two rules make {path}",
+                        at=recipe.at,
+                        why=f"rule '{self.recipes[other].rule}' ({self.recipes[other].at}) already makes it",
+                        fix="give one of them another output",
+                    )
+            self.recipes[recipe.id] = recipe
+        self._refuse_nested_outputs()
+        self.dependencies: dict[str, tuple[str, ...]] = {
+            recipe.id: self._makers(recipe) for recipe in self.recipes.values()
+        }
+        self.depth = self._depths()
+
+    def _makers(self, recipe: Recipe) -> tuple[str, ...]:
+        producer = self.producer
+        return tuple(dict.fromkeys(producer[p] for group in (recipe.inputs, recipe.candidates) for p in group if p in producer))
+
+    def _refuse_nested_outputs(self) -> None:
+        for path, maker in self.producer.items():
+            parent = path
+            while "/" in parent:
+                parent = parent.rpartition("/")[0]
+                if parent in self.producer:
+                    other = self.recipes[self.producer[parent]]
+                    raise GraphError(
+                        f"output {parent} would have to be a file and a directory",
+                        at=self.recipes[maker].at,
+                        why=f"rule '{other.rule}' ({other.at}) makes {parent}, this one makes {path}",
+                        fix="rename one of the outputs",
+                    )
+
+    def dependants(self) -> Mapping[str, list[str]]:
+        """Recipe id to the ids that read its outputs."""
+        users: dict[str, list[str]] = {id_: [] for id_ in self.recipes}
+        for id_, needs in self.dependencies.items():
+            for need in needs:
+                users[need].append(id_)
+        return users
+
+    def closure(self, ids: Iterable[str]) -> set[str]:
+        """The ids given and everything they need."""
+        seen: set[str] = set()
+        stack = list(ids)
+        while stack:
+            id_ = stack.pop()
+            if id_ not in seen:
+                seen.add(id_)
+                stack.extend(self.dependencies[id_])
+        return seen
+
+    def _depths(self) -> dict[str, int]:
+        """Longest path from a source, by Kahn's algorithm; GraphError with the chain for a cycle."""
+        waiting = {id_: len(needs) for id_, needs in self.dependencies.items()}
+        users = self.dependants()
+        depth = dict.fromkeys((id_ for id_, count in waiting.items() if count == 0), 0)
+        ready = list(depth)
+        for id_ in ready:
+            for user in users[id_]:
+                depth[user] = max(depth.get(user, 0), depth[id_] + 1)
+                waiting[user] -= 1
+                if waiting[user] == 0:
+                    ready.append(user)
+        if len(ready) != len(self.recipes):
+            raise self._cycle({id_ for id_, count in waiting.items() if count > 0})
+        return depth
+
+    def _cycle(self, stuck: set[str]) -> GraphError:
+        # Every stuck recipe needs a stuck one, so walking back must come round.
+        trail: list[str] = []
+        id_ = min(stuck)
+        while id_ not in trail:
+            trail.append(id_)
+            id_ = next(need for need in self.dependencies[id_] if need in stuck)
+        loop = [*trail[trail.index(id_) :], id_]
+        return GraphError(
+            "the rules form a cycle",
+            at=self.recipes[id_].at,
+            why=" needs ".join(self.recipes[step].outputs[0] for step in loop),
+            fix="take one of these inputs out of its rule",
+        )

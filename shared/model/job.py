@@ -1,0 +1,46 @@
+"""JobOrder and JobOutcome: what travels between coordinator and worker, whichever way."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from shared.model.action import Action, ActionResult, Log
+
+
+class JobOrder(msgspec.Struct, frozen=True):
+    """One job to perform: its id in the build, which try this is, the action and its time limit in seconds."""
+
+    build: str
+    job: str
+    attempt: int
+    action: Action
+    timeout: float
+    no_cache: bool = False
+
+
+Status = Literal["executed", "reused", "failed", "missing", "lost"]
+
+
+class JobOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What came of one try.
+
+    executed: ran, exit code 0, outputs stored; `result` is set. reused: a result was already there.
+    failed: the command failed, timed out, or broke its promise; `message` says how. missing: blobs that
+    the action names are not in the store (`missing`, by digest). lost: the machine failed, not the job.
+    """
+
+    job: str
+    attempt: int
+    status: Status
+    result: ActionResult | None = None
+    exit_code: int = 0
+    message: str = ""
+    stdout: Log = Log()
+    stderr: Log = Log()
+    missing: tuple[str, ...] = ()
+    worker: str = ""
+    seconds: float = 0.0
+    bytes_up: int = 0
+    bytes_down: int = 0

@@ -1,0 +1,84 @@
+"""Manifest: the committed state of a build. Format: docs/design/manifest.md."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.model.action import Trace
+from shared.model.file import FileState, Mode
+
+MANIFEST_SCHEMA = "windrow.manifest/1"
+POINTER_SCHEMA = "windrow.pointer/1"
+
+
+class Artefact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """An output: digest, size in bytes, kind, and the job that made it."""
+
+    hash: str
+    size: int
+    job: str
+    mode: Mode = "file"
+
+
+class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A job as it was when it last counted: what it was, and the key its outputs answer to."""
+
+    rule: str
+    key: str
+    argv: tuple[str, ...]
+    outputs: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    env: tuple[tuple[str, str | None], ...] = ()
+    depfile: str | None = None
+    trace: Trace | None = None
+    platform: str = ""
+    layer: int = 0
+    seconds: float = 0.0
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """The immutable state of a project and branch at one revision.
+
+    graph: fingerprint of what the graph was made from besides the tree. content_hash: digest of the
+    sorted `path:hex` lines of sources and artefacts.
+    """
+
+    project: str
+    branch: str
+    revision: int
+    sources: dict[str, FileState]
+    jobs: dict[str, JobEntry]
+    artefacts: dict[str, Artefact]
+    graph: str = ""
+    content_hash: str = ""
+    base_revision: int = 0
+    base_hash: str = ""
+    build: str = ""
+    fence: int = 0
+    created_at: str = ""
+    tool: str = ""
+    schema: str = MANIFEST_SCHEMA
+
+
+class Pointer(msgspec.Struct, frozen=True):
+    """`current.json`: which revision is current; replaced only by compare-and-swap."""
+
+    revision: int
+    manifest_hash: str
+    fence: int
+    updated_at: str
+    build: str
+    schema: str = POINTER_SCHEMA
+
+
+def revision_name(revision: int) -> str:
+    """`rev-0001`; at least four digits, more when needed."""
+    return f"rev-{revision:04d}"
+
+
+def revision_number(name: str) -> int:
+    """The number of `rev-0001` or `1`; ValueError for anything else."""
+    digits = name.removeprefix("rev-")
+    if not digits.isascii() or not digits.isdigit():
+        raise ValueError(f"not a revision: {name!r}")
+    return int(digits)

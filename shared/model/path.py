@@ -1,0 +1,59 @@
+"""Repository paths: normalised, relative, slash-separated; none can leave the tree it belongs to."""
+
+from __future__ import annotations
+
+MAX_LENGTH = 4096
+MAX_COMPONENT = 255
+# Windrow's own state and git's store are never inputs or outputs of a build.
+RESERVED = (".windrow", ".git")
+
+
+def normalise(text: str) -> str:
+    """The one spelling of a relative path (`a/./b` and `a//b` become `a/b`); ValueError says what is wrong with it."""
+    if not text:
+        raise ValueError("the path is empty")
+    if "\0" in text or any(ord(c) < 32 or ord(c) == 127 for c in text):
+        raise ValueError("the path holds a control character")
+    if "\\" in text:
+        raise ValueError("the path holds a backslash; use '/'")
+    if text.startswith(("/", "~")):
+        raise ValueError("the path is absolute; paths are relative to the project's root")
+    if len(text) > 1 and text[1] == ":" and text[0].isalpha():
+        raise ValueError("the path names a drive")
+    parts: list[str] = []
+    for part in text.split("/"):
+        if part in ("", "."):
+            continue
+        if part == "..":
+            if not parts:
+                raise ValueError("the path leads out of the tree")
+            parts.pop()
+            continue
+        if len(part.encode("utf-8", "surrogateescape")) > MAX_COMPONENT:
+            raise ValueError(f"a component is longer than {MAX_COMPONENT} bytes")
+        parts.append(part)
+    if not parts:
+        raise ValueError("the path names the tree itself")
+    if parts[0] in RESERVED:
+        raise ValueError(f"{parts[0]} is reserved")
+    path = "/".join(parts)
+    if len(path) > MAX_LENGTH:
+        raise ValueError(f"the path is longer than {MAX_LENGTH} characters")
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError("the path is not valid UTF-8") from error
+    return path
+
+
+def is_normal(text: str) -> bool:
+    """Whether a text is a repository path in its one spelling."""
+    try:
+        return normalise(text) == text
+    except ValueError:
+        return False
+
+
+def basename(path: str) -> str:
+    """The last component."""
+    return path.rpartition("/")[2]

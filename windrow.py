@@ -1,0 +1,27 @@
+"""The launcher: puts Windrow's own packages first on the path, then runs the command.
+
+A user's repository may have folders named `shared`, `cli`, `workers` or
+`coordinator`, and PYTHONPATH may point at it; this module has a name of its own,
+so it is found, and after it ours win.
+"""
+
+import sys
+from pathlib import Path
+
+_HOME = str(Path(__file__).resolve().parent)
+
+
+def main() -> None:
+    """Console script `windrow`."""
+    sys.path[:] = [_HOME, *(entry for entry in sys.path if entry not in ("", _HOME))]
+    import shared  # noqa: PLC0415 - only after the path is safe
+
+    if Path(shared.__file__ or "").resolve().parent.parent != Path(_HOME):
+        sys.exit(f"error[W3700]: 'shared' was imported from {shared.__file__}, not from {_HOME}")
+    from cli.main import run  # noqa: PLC0415
+
+    run()
+
+
+if __name__ == "__main__":
+    main()
