@@ -94,7 +94,9 @@ def key_after_run(action: Action, trace: Trace | None) -> str:
         return plain_key(body, action.inputs)
     by_path: Mapping[str, Input] = {i.path: i for i in action.inputs}
     primary = [by_path[path] for path in action.primary]
-    key = traced_key(body, primary, trace or Trace(), by_path.get, by_path)
+    trace = trace or Trace()
+    unread = set(action.extra).difference(trace.used)
+    key = traced_key(body, primary, trace, by_path.get, (path for path in by_path if path not in unread))
     if key is None:
         raise ValueError("a trace names a file the action was not given")
     return key

@@ -44,8 +44,10 @@ class Trace(msgspec.Struct, frozen=True):
 class Action(msgspec.Struct, frozen=True):
     """A command with the exact files it is given, ready to run on any machine of its platform.
 
-    inputs: everything laid out in its directory, sorted by path. primary: how many of them belong to the
-    key whatever the depfile says, as paths. links: symlink path to target text, for inputs of mode link.
+    inputs: everything laid out in its directory, sorted by path. primary: the paths among them that
+    belong to the key whatever a trace says. extra: those given only because an earlier run read them; they
+    count as candidates only if this run reads them too. links: symlink path to target text, for inputs of
+    mode link. tree: every source was given.
     """
 
     kind: str
@@ -56,6 +58,7 @@ class Action(msgspec.Struct, frozen=True):
     platform: str
     inputs: tuple[Input, ...]
     primary: tuple[str, ...]
+    extra: tuple[str, ...] = ()
     links: dict[str, str] = {}
     tree: bool = False
 

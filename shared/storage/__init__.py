@@ -1,0 +1,1 @@
+"""Content-addressed storage built by composition: one small contract, many small stores."""

@@ -1,0 +1,71 @@
+"""Every setting, as frozen values; read once, at the entry points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+
+class StorageSettings(msgspec.Struct, frozen=True):
+    """`[storage]`: url is `s3://bucket/prefix` or `file:///path`; empty means the local cache directory alone."""
+
+    url: str = ""
+    endpoint: str = ""
+    region: str = "us-east-1"
+
+
+class FarmSettings(msgspec.Struct, frozen=True):
+    """`[farm]`: broker is `redis://host:port/db`; empty means jobs run in this process."""
+
+    broker: str = ""
+    worker_grace: float = 30.0  # seconds without any fitting worker until a build gives up
+    broker_patience: float = 60.0  # seconds without the broker until a build gives up
+    heartbeat: float = 1.0  # seconds between a worker's heartbeats; it counts as lost after five
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """`[[rule]]` as written; `at` is `file:line`."""
+
+    name: str
+    command: tuple[str, ...] | str
+    outputs: tuple[str, ...]
+    each: str = ""
+    inputs: tuple[str, ...] = ()
+    depfile: str = ""
+    env: dict[str, str] = {}
+    pass_env: tuple[str, ...] = ()
+    timeout: float = 0.0
+    at: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a command runs with, after flags, environment and files were merged.
+
+    root: the project's root (where windrow.toml lies). cache_dir: the local store and caches of this
+    user. state_dir: `<root>/.windrow`. fingerprint: a pinned toolchain fingerprint, else "".
+    """
+
+    root: Path
+    project: str
+    branch: str
+    cache_dir: Path
+    storage: StorageSettings = StorageSettings()
+    farm: FarmSettings = FarmSettings()
+    tools: tuple[str, ...] = ()
+    fingerprint: str = ""
+    ignore: tuple[str, ...] = ()
+    categories: dict[str, tuple[str, ...]] = {}
+    rules: tuple[Rule, ...] = ()
+    jobs: int = 0  # parallel jobs when they run here; 0 = number of cores
+    job_timeout: float = 3600.0  # seconds
+    mode: str = "incremental"
+    lease: float = 300.0  # seconds without renewal until the build lock counts as abandoned
+    keep_revisions: int = 20
+    cache_max_bytes: int = 20 << 30
+    cache_window: float = 14 * 86400.0  # seconds that a used result is promised to stay
+
+    @property
+    def state_dir(self) -> Path:
+        """Workspace state: a cache, never the truth."""
+        return self.root / ".windrow"
