@@ -1,0 +1,1 @@
+"""Stage 4. Has it run: Plan to JobOutcomes."""

@@ -1,0 +1,50 @@
+"""Performer: has jobs performed, in this process or on the farm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from shared.errors import WindrowError
+from shared.model.job import JobOrder, JobOutcome
+
+
+class JobStarted(msgspec.Struct, frozen=True):
+    """A worker has begun a try of a job."""
+
+    job: str
+    worker: str
+
+
+Report = JobStarted | JobOutcome | WindrowError
+
+
+class Performer(Protocol):
+    """Has jobs performed; owns delivery, so every submitted job gets exactly one final outcome.
+
+    Reports go to the function given to `open`, from any thread: JobStarted (may repeat), one JobOutcome a
+    job with status executed, reused, failed or missing, or an error that ends the build. A job whose worker
+    dies is tried again; after 3 lost workers its outcome is failed. No outcome comes after `cancel`.
+    """
+
+    def open(self, deliver: Callable[[Report], None]) -> None:
+        """Begin; `deliver` must not block."""
+        ...
+
+    def slots(self) -> int:
+        """How many jobs can run at once just now, at least 1."""
+        ...
+
+    def submit(self, orders: Sequence[JobOrder]) -> None:
+        """Have these performed, one after another, by one worker."""
+        ...
+
+    def cancel(self) -> None:
+        """Kill what runs, forget what waits; returns when none of it runs in this process any more."""
+        ...
+
+    def close(self) -> None:
+        """Release threads and connections; nothing is under way."""
+        ...
