@@ -1,0 +1,1 @@
+"""Stage 3. What must run: BuildGraph and ChangeSet to Plan. Pure."""

@@ -21,7 +21,10 @@ class Artefact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A job as it was when it last counted: what it was, and the key its outputs answer to."""
+    """A job as it was when it last counted: what it was, and the key its outputs answer to.
+
+    unread: candidates that carried a name the run asked for and were not read, sorted.
+    """
 
     rule: str
     key: str
@@ -31,6 +34,7 @@ class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     env: tuple[tuple[str, str | None], ...] = ()
     depfile: str | None = None
     trace: Trace | None = None
+    unread: tuple[str, ...] = ()
     platform: str = ""
     layer: int = 0
     seconds: float = 0.0

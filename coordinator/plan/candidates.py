@@ -1,0 +1,53 @@
+"""Which files a run could have found under a name it asked for, answered quickly for many recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shared.model.action import Trace
+from shared.model.graph import Recipe
+from shared.model.path import basename
+
+
+class Candidates:
+    """The candidates of a recipe by base name.
+
+    Recipes of one rule share one tuple of candidates, so each distinct tuple is indexed once.
+    """
+
+    def __init__(self, sources: Iterable[str]) -> None:
+        self._sources = tuple(sources)
+        self._indexes: dict[int, dict[str, list[str]]] = {}
+
+    def scope(self, recipe: Recipe, trace: Trace) -> set[str]:
+        """Every path the recipe could read: declared, read before, or (given the tree) any source."""
+        paths = {*recipe.inputs, *recipe.candidates, *trace.used}
+        return paths.union(self._sources) if trace.tree else paths
+
+    def shadowing(self, recipe: Recipe, trace: Trace) -> list[str]:
+        """The paths of the scope that carry a name the trace asked for, sorted."""
+        if "*" in trace.probes:
+            return sorted(self.scope(recipe, trace))
+        pools = [self._index(recipe.candidates)]
+        if trace.tree:
+            pools.append(self._index(self._sources))
+        probes = frozenset(trace.probes)
+        found = {path for path in (*recipe.inputs, *trace.used) if basename(path) in probes}
+        for pool in pools:
+            for name in probes:
+                found.update(pool.get(name, ()))
+        return sorted(found)
+
+    def unread(self, recipe: Recipe, trace: Trace) -> tuple[str, ...]:
+        """What of `shadowing` the trace did not read, sorted: usually nothing."""
+        known = {*recipe.inputs, *trace.used}
+        return tuple(path for path in self.shadowing(recipe, trace) if path not in known)
+
+    def _index(self, paths: tuple[str, ...]) -> dict[str, list[str]]:
+        index = self._indexes.get(id(paths))
+        if index is None:
+            index = {}
+            for path in paths:
+                index.setdefault(basename(path), []).append(path)
+            self._indexes[id(paths)] = index
+        return index

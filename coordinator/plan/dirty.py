@@ -1,0 +1,140 @@
+"""Marks the recipes that must run, each with its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+
+import msgspec
+
+from coordinator.plan.candidates import Candidates
+from shared.model.action import Trace
+from shared.model.changes import ChangeSet
+from shared.model.graph import BuildGraph, Recipe
+from shared.model.manifest import JobEntry, Manifest
+from shared.model.plan import (
+    RESTORING,
+    BlobLost,
+    CommandChanged,
+    EnvironmentChanged,
+    FailedBefore,
+    Forced,
+    InputAdded,
+    InputChanged,
+    InputRemoved,
+    NeverBuilt,
+    OutputAltered,
+    OutputMissing,
+    Reason,
+    ToolchainChanged,
+    Upstream,
+)
+from shared.model.snapshot import Snapshot
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What marking goes by. lost: output paths whose blob is gone; failed: job id to the build it failed in."""
+
+    graph: BuildGraph
+    manifest: Manifest | None
+    snapshot: Snapshot
+    changes: ChangeSet
+    full: bool = False
+    lost: frozenset[str] = frozenset()
+    failed: Mapping[str, str] = {}
+
+
+def mark(facts: Facts) -> dict[str, tuple[Reason, ...]]:
+    """Recipe id to reasons, in an order in which every recipe comes after those it needs."""
+    marker = _Marker(facts)
+    marked: dict[str, tuple[Reason, ...]] = {}
+    spreading: set[str] = set()
+    for id_ in sorted(facts.graph.recipes, key=lambda id_: (facts.graph.depth[id_], id_)):
+        reasons = (*marker.own_reasons(id_), *marker.upstream(id_, spreading))
+        if not reasons:
+            continue
+        if failed_in := facts.failed.get(id_):
+            reasons = (*reasons, FailedBefore(failed_in))
+        marked[id_] = reasons
+        # An output that is only gone from the workspace comes back as the same bytes.
+        if any(not isinstance(reason, RESTORING) for reason in reasons):
+            spreading.add(id_)
+    return marked
+
+
+class _Marker:
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.graph = facts.graph
+        self.entries: Mapping[str, JobEntry] = facts.manifest.jobs if facts.manifest else {}
+        changes = facts.changes
+        self.modified = frozenset(changes.modified)
+        self.deleted = frozenset(changes.deleted)
+        self.outputs_off = frozenset((*changes.missing, *changes.altered))
+        self.missing = frozenset(changes.missing)
+        self.candidates = Candidates(facts.snapshot.sources)
+
+    def own_reasons(self, id_: str) -> Iterator[Reason]:
+        """Reasons that do not come from another recipe."""
+        recipe, entry = self.graph.recipes[id_], self.entries.get(id_)
+        if self.facts.full:
+            yield Forced()
+        if entry is None:
+            yield NeverBuilt()
+            return
+        yield from self._definition(recipe, entry)
+        yield from self._inputs(recipe, entry)
+        yield from self._outputs(recipe)
+
+    def _definition(self, recipe: Recipe, entry: JobEntry) -> Iterator[Reason]:
+        if (recipe.argv, recipe.outputs, recipe.depfile) != (entry.argv, entry.outputs, entry.depfile):
+            yield CommandChanged(was=entry.argv, now=recipe.argv)
+        if recipe.env != entry.env:
+            was, now = dict(entry.env), dict(recipe.env)
+            for name in sorted({*was, *now}):
+                if was.get(name) != now.get(name) or (name in was) != (name in now):
+                    yield EnvironmentChanged(name, was.get(name), now.get(name))
+        if self.graph.platform != entry.platform:
+            yield ToolchainChanged(was=entry.platform, now=self.graph.platform)
+
+    def _inputs(self, recipe: Recipe, entry: JobEntry) -> Iterator[Reason]:
+        trace = entry.trace or Trace()
+        if recipe.inputs != entry.inputs:
+            before, after = frozenset(entry.inputs), frozenset(recipe.inputs)
+            yield from (InputAdded(path) for path in sorted(after - before))
+            yield from (InputRemoved(path) for path in sorted(before - after))
+        for read in (recipe.inputs, trace.used):
+            if not self.modified.isdisjoint(read):
+                yield from (self._changed(path) for path in read if path in self.modified)
+        if not self.deleted.isdisjoint(trace.used):
+            yield from (InputRemoved(path) for path in trace.used if path in self.deleted)
+        if recipe.depfile is not None:
+            known = frozenset(entry.unread)
+            yield from (InputAdded(path) for path in self.candidates.unread(recipe, trace) if path not in known)
+
+    def _changed(self, path: str) -> Reason:
+        assert self.facts.manifest is not None
+        return InputChanged(path, was=self.facts.manifest.sources[path].hash, now=self.facts.snapshot.sources[path].hash)
+
+    def _outputs(self, recipe: Recipe) -> Iterator[Reason]:
+        if not self.outputs_off.isdisjoint(recipe.outputs):
+            for path in recipe.outputs:
+                if path in self.outputs_off:
+                    yield OutputMissing(path) if path in self.missing else OutputAltered(path)
+        if not self.facts.lost.isdisjoint(recipe.outputs):
+            yield from (BlobLost(path) for path in recipe.outputs if path in self.facts.lost)
+
+    def upstream(self, id_: str, spreading: Set[str]) -> Iterator[Reason]:
+        """The recipes it reads from whose outputs may come out anew."""
+        needs = self.graph.dependencies[id_]
+        if not spreading or spreading.isdisjoint(needs):
+            return
+        recipe, entry = self.graph.recipes[id_], self.entries.get(id_)
+        read: Set[str] = frozenset(recipe.inputs)
+        if recipe.depfile is not None and entry is not None:
+            # A candidate that the last run did not read cannot change this one.
+            read = frozenset((*recipe.inputs, *(entry.trace or Trace()).used, *entry.unread))
+        elif recipe.depfile is not None:
+            read = frozenset((*recipe.inputs, *recipe.candidates))
+        for need in needs:
+            if need in spreading and not read.isdisjoint(self.graph.recipes[need].outputs):
+                yield Upstream(need)

@@ -1,0 +1,74 @@
+"""What must run: a pure function of graph, manifest and change set."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
+
+from coordinator.plan.dirty import Facts, mark
+from coordinator.plan.layers import expected_seconds, layers_of, priorities
+from shared.errors import UnknownTarget
+from shared.model.graph import BuildGraph
+from shared.model.plan import Plan, PlannedJob
+
+
+def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> Plan:
+    """The plan for these facts, narrowed to what the targets need; UnknownTarget for a name nothing answers to."""
+    graph, manifest = facts.graph, facts.manifest
+    reasons = mark(facts)
+    wanted = graph.closure(select(graph, targets)) if targets else None
+    if wanted is not None:
+        reasons = {id_: why for id_, why in reasons.items() if id_ in wanted}
+    layers = layers_of(graph, reasons)
+    expected = expected_seconds(graph, manifest, reasons)
+    priority = priorities(graph, layers, expected)
+    jobs = {
+        id_: PlannedJob(id_, graph.recipes[id_].rule, number, reasons[id_], expected[id_])
+        for number, layer in enumerate(layers)
+        for id_ in layer
+    }
+    made_before = manifest.artefacts if manifest else {}
+    return Plan(
+        base_revision=manifest.revision if manifest else 0,
+        base_hash=base_hash,
+        layers=layers,
+        jobs=jobs,
+        priority=priority,
+        changes=facts.changes,
+        removed=tuple(sorted(path for path in made_before if path not in graph.producer)) if wanted is None else (),
+        preserved=tuple(sorted(id_ for id_ in graph.recipes if id_ not in jobs)),
+        estimated_seconds=max(priority.values(), default=0.0) if any(expected.values()) else 0.0,
+    )
+
+
+def select(graph: BuildGraph, targets: Iterable[str]) -> Collection[str]:
+    """The recipe ids that targets name: an output path, a rule, an id, or a glob over outputs."""
+    rules: dict[str, list[str]] = {}
+    for recipe in graph.recipes.values():
+        rules.setdefault(recipe.rule, []).append(recipe.id)
+    chosen: dict[str, None] = {}
+    for target in targets:
+        name = target.removeprefix("./")
+        if name in graph.producer:
+            found = [graph.producer[name]]
+        elif name in graph.recipes:
+            found = [name]
+        elif name in rules:
+            found = rules[name]
+        else:
+            found = sorted({id_ for path, id_ in graph.producer.items() if fnmatchcase(path, name)})
+        if not found:
+            raise _unknown(graph, rules, name)
+        chosen.update(dict.fromkeys(found))
+    return chosen
+
+
+def _unknown(graph: BuildGraph, rules: Iterable[str], name: str) -> UnknownTarget:
+    import difflib  # noqa: PLC0415 - only for a typo
+
+    close = difflib.get_close_matches(name, [*graph.producer, *rules], n=3)
+    return UnknownTarget(
+        f"no target '{name}'",
+        why="a target is an output path, a rule's name, or a glob over outputs",
+        fix=f"did you mean {', '.join(close)}?" if close else "windrow plan --full lists every job",
+    )
