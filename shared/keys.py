@@ -38,7 +38,8 @@ class Body:
 
     def key(self, kind: str, *rest: object) -> str:
         """Digest of the body and what is added to it."""
-        return hashing.of_value((kind, self.kind, self.argv, self.env, self.outputs, self.depfile, self.platform, *rest))
+        body = (kind, self.kind, self.argv, self.env, self.outputs, self.depfile, self.platform)
+        return hashing.of_value((*body, *rest))
 
 
 def body_of(action: Action) -> Body:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 
 import msgspec
 
-from coordinator.plan.candidates import Candidates
+from coordinator.keying.candidates import Candidates
 from shared.model.action import Trace
 from shared.model.changes import ChangeSet
 from shared.model.graph import BuildGraph, Recipe
@@ -113,7 +113,8 @@ class _Marker:
 
     def _changed(self, path: str) -> Reason:
         assert self.facts.manifest is not None
-        return InputChanged(path, was=self.facts.manifest.sources[path].hash, now=self.facts.snapshot.sources[path].hash)
+        was, now = self.facts.manifest.sources[path], self.facts.snapshot.sources[path]
+        return InputChanged(path, was=was.hash, now=now.hash)
 
     def _outputs(self, recipe: Recipe) -> Iterator[Reason]:
         if not self.outputs_off.isdisjoint(recipe.outputs):

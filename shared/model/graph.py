@@ -60,14 +60,20 @@ class BuildGraph:
                     )
             self.recipes[recipe.id] = recipe
         self._refuse_nested_outputs()
+        # Recipes of one rule share their tuple of candidates: who makes those is asked once.
+        self._shared_makers: dict[int, tuple[str, ...]] = {}
         self.dependencies: dict[str, tuple[str, ...]] = {
             recipe.id: self._makers(recipe) for recipe in self.recipes.values()
         }
         self.depth = self._depths()
 
     def _makers(self, recipe: Recipe) -> tuple[str, ...]:
-        producer = self.producer
-        return tuple(dict.fromkeys(producer[p] for group in (recipe.inputs, recipe.candidates) for p in group if p in producer))
+        shared = self._shared_makers.get(id(recipe.candidates))
+        if shared is None:
+            shared = tuple(dict.fromkeys(self.producer[path] for path in recipe.candidates if path in self.producer))
+            self._shared_makers[id(recipe.candidates)] = shared
+        own = (self.producer[path] for path in recipe.inputs if path in self.producer)
+        return tuple(dict.fromkeys((*own, *shared)))
 
     def _refuse_nested_outputs(self) -> None:
         for path, maker in self.producer.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from coordinator.plan.candidates import Candidates
+from coordinator.keying.candidates import Candidates
 from shared import keys
 from shared.errors import GraphError
 from shared.model.action import Input, Trace

@@ -1,0 +1,58 @@
+"""InlinePerformer: performs jobs in this process, on threads, through a callable it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from coordinator.dispatch.performer import JobStarted, Report
+from shared.errors import WindrowError
+from shared.model.job import JobOrder, JobOutcome
+
+
+class InlinePerformer:
+    """A thread a slot; the command is a process of its own anyway."""
+
+    def __init__(self, perform: Callable[[JobOrder], JobOutcome], cancel: Callable[[], None], slots: int) -> None:
+        self._perform, self._cancel, self._slots = perform, cancel, slots
+        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="job")
+        self._cancelled = False
+        self._deliver: Callable[[Report], None] = lambda report: None
+
+    def open(self, deliver: Callable[[Report], None]) -> None:
+        """See Performer."""
+        self._deliver = deliver
+
+    def slots(self) -> int:
+        """See Performer."""
+        return self._slots
+
+    def submit(self, orders: Sequence[JobOrder]) -> None:
+        """See Performer."""
+        self._pool.submit(self._run, tuple(orders))
+
+    def _run(self, orders: Sequence[JobOrder]) -> None:
+        for order in orders:
+            if self._cancelled:
+                return
+            self._deliver(JobStarted(order.job, "here"))
+            try:
+                outcome: Report = self._perform(order)
+            except WindrowError as error:
+                outcome = error
+            except Exception as error:  # noqa: BLE001 - a bug here must end the build, not hang it
+                bug = WindrowError(f"{type(error).__name__}: {error}", why=f"while performing {order.job}")
+                bug.__cause__ = error
+                outcome = bug
+            if not self._cancelled:
+                self._deliver(outcome)
+
+    def cancel(self) -> None:
+        """See Performer."""
+        self._cancelled = True
+        self._cancel()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def close(self) -> None:
+        """See Performer."""
+        self._pool.shutdown(wait=True)

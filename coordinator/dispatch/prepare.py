@@ -1,0 +1,189 @@
+"""Prepares a job: finds a result that fits its present inputs, or writes the order to perform it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from coordinator.dispatch.tree import RunTree
+from coordinator.keying.candidates import Candidates
+from coordinator.keying.keys import action_keys, primary_of
+from coordinator.progress import How
+from shared.errors import BlobCorrupt, BlobMissing, LocalError, WindrowError
+from shared.model.action import Action, ActionResult, Input, Output, Trace
+from shared.model.graph import Recipe
+from shared.model.job import JobOrder
+from shared.model.manifest import JobEntry
+from shared.storage.blobs import BlobStore
+from shared.storage.results import Results
+
+
+class SourceMoved(WindrowError):
+    """A source changed between the scan and its upload: what was planned is no longer true."""
+
+    code, exit_code = "W1003", 1
+
+
+class Reuse(msgspec.Struct, frozen=True):
+    """A result that fits, and where it was found."""
+
+    result: ActionResult
+    how: How
+
+
+class Given(msgspec.Struct, frozen=True):
+    """What a job gets besides its own inputs because a run asked for it: paths, or the whole tree."""
+
+    paths: tuple[str, ...] = ()
+    tree: bool = False
+
+
+class Preparer:
+    """Thread-safe: jobs are prepared in a pool while others run."""
+
+    def __init__(  # noqa: PLR0913 - what a job is prepared from
+        self,
+        *,
+        tree: RunTree,
+        blobs: BlobStore,
+        results: Results,
+        root: Path,
+        build: str,
+        default_timeout: float,
+        use_cache: bool,
+        settle: Callable[[ActionResult], None],
+    ) -> None:
+        self.tree, self.blobs, self.results, self.root = tree, blobs, results, root
+        self.build, self.default_timeout, self.use_cache = build, default_timeout, use_cache
+        self.settle = settle
+        self.bytes_up = 0
+        self.candidates = Candidates(tree.snapshot.sources)
+        self._sources = tuple(sorted(tree.snapshot.sources))
+        self._present: set[str] = set()
+        self._lock = threading.Lock()
+
+    def prepare(self, job: str, *, attempt: int, force: bool, given: Given | None) -> Reuse | JobOrder:
+        """A settled result, or an order whose inputs are in the store.
+
+        force: do not look for a result. Raises SourceMoved when a source no longer holds what was scanned.
+        """
+        recipe = self.tree.graph.recipes[job]
+        if self.use_cache and not force and given is None and recipe.kind != "noop":
+            reuse = self._look_up(recipe)
+            if reuse is not None:
+                return reuse
+        action = self.action(recipe, given)
+        self._upload(action)
+        return JobOrder(
+            build=self.build,
+            job=job,
+            attempt=attempt,
+            action=action,
+            timeout=recipe.timeout or self.default_timeout,
+            no_cache=force or not self.use_cache,
+        )
+
+    def _look_up(self, recipe: Recipe) -> Reuse | None:
+        entry = self._entry(recipe.id)
+        graph = self.tree.graph
+        for key, trace in action_keys(recipe, graph.platform, self.tree.find, self.candidates, self._traces(entry)):
+            reuse = self._known(entry, key, trace) or self._stored(key)
+            if reuse is None:
+                continue
+            try:
+                self.settle(reuse.result)
+            except BlobMissing:
+                # Gone or damaged since it was looked up: make it again.
+                continue
+            return reuse
+        return None
+
+    def _known(self, entry: JobEntry | None, key: str, trace: Trace | None) -> Reuse | None:
+        """The manifest's own outputs, when the job's inputs turn out to be what they were."""
+        manifest = self.tree.manifest
+        if entry is None or manifest is None or entry.key != key:
+            return None
+        made = [(path, manifest.artefacts.get(path)) for path in entry.outputs]
+        outputs = tuple(Output(path, a.hash, a.size, a.mode) for path, a in made if a is not None)
+        hashes = [output.hash for output in outputs]
+        if len(outputs) != len(made) or self.blobs.find_missing(hashes):
+            return None
+        return Reuse(ActionResult(key=key, outputs=outputs, trace=trace), "cut_off")
+
+    def _stored(self, key: str) -> Reuse | None:
+        hit = self.results.get(key)
+        return Reuse(hit.result, hit.source) if hit else None
+
+    def _traces(self, entry: JobEntry | None) -> Callable[[str], Iterator[Trace]]:
+        def traces(trace_key: str) -> Iterator[Trace]:
+            if entry is not None and entry.trace is not None:
+                yield entry.trace
+            yield from self.results.traces(trace_key)
+
+        return traces
+
+    def _entry(self, job: str) -> JobEntry | None:
+        return self.tree.manifest.jobs.get(job) if self.tree.manifest else None
+
+    def action(self, recipe: Recipe, given: Given | None = None) -> Action:
+        """The action a recipe is at present: what it reads by its rule, by its last run, and by what a run asked for."""
+        find = self.tree.find
+        primary = primary_of(recipe, find)
+        inputs: dict[str, Input] = {state.path: state for state in primary}
+        for path in recipe.candidates:
+            state = find(path)
+            if state is not None:
+                inputs[path] = state
+        declared = set(inputs)
+        entry = self._entry(recipe.id)
+        trace = (entry.trace if entry else None) or Trace()
+        tree = given.tree if given else trace.tree
+        wanted = (*trace.used, *(given.paths if given else ()), *(self._sources if tree else ()))
+        for path in wanted:
+            if path not in inputs and (state := find(path)) is not None:
+                inputs[path] = state
+        links = self.tree.snapshot.links
+        return Action(
+            kind=recipe.kind,
+            argv=recipe.argv,
+            env=recipe.env,
+            outputs=recipe.outputs,
+            depfile=recipe.depfile,
+            platform=self.tree.graph.platform,
+            inputs=tuple(inputs[path] for path in sorted(inputs)),
+            primary=tuple(state.path for state in primary),
+            extra=() if tree else tuple(sorted(set(inputs) - declared)),
+            links={path: links[path] for path in sorted(inputs) if path in links},
+            tree=tree,
+        )
+
+    def _upload(self, action: Action) -> None:
+        sources = self.tree.snapshot.sources
+        needed = {i.hash: i.path for i in action.inputs if i.mode != "link" and i.path in sources}
+        with self._lock:
+            unknown = [hash_ for hash_ in needed if hash_ not in self._present]
+        missing = self.blobs.find_missing(unknown) if unknown else set()
+        for hash_ in sorted(missing, key=needed.__getitem__):
+            self._upload_one(hash_, self.root / needed[hash_])
+        with self._lock:
+            self._present.update(unknown)
+
+    def _upload_one(self, hash_: str, path: Path) -> None:
+        try:
+            moved = self.blobs.put_file(hash_, path)
+        except BlobCorrupt as error:
+            raise SourceMoved(f"{path.relative_to(self.root)} changed while the build ran") from error
+        except LocalError as error:
+            if not path.exists():
+                raise SourceMoved(f"{path.relative_to(self.root)} was deleted while the build ran") from error
+            raise
+        with self._lock:
+            self.bytes_up += moved
+
+    def forget(self, hash_: str) -> None:
+        """A blob turned out not to be there: look again before the next job that needs it."""
+        with self._lock:
+            self._present.discard(hash_)

@@ -1,0 +1,1 @@
+"""Names for work: the keys of recipes in the present state of the tree. Pure; planning, dispatch and commit use it."""
