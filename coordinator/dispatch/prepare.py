@@ -129,7 +129,7 @@ class Preparer:
         return self.tree.manifest.jobs.get(job) if self.tree.manifest else None
 
     def action(self, recipe: Recipe, given: Given | None = None) -> Action:
-        """The action a recipe is at present: what it reads by its rule, by its last run, and by what a run asked for."""
+        """The action a recipe is now: what it reads by its rule, by its last run, and what a run asked for."""
         find = self.tree.find
         primary = primary_of(recipe, find)
         inputs: dict[str, Input] = {state.path: state for state in primary}

@@ -1,0 +1,72 @@
+"""The states of a job in a build, and the only way from one to another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from coordinator.dispatch.prepare import Given
+from coordinator.progress import How
+from shared.model.action import ActionResult
+from shared.model.job import JobOrder
+
+
+class State(Enum):
+    """Where a job stands."""
+
+    WAITING = "waiting"  # some job it needs is not done
+    READY = "ready"  # everything it needs is done
+    PREPARING = "preparing"  # its key is looked up, its inputs are stored
+    PREPARED = "prepared"  # nothing fits: its order waits for a free slot
+    SUBMITTED = "submitted"  # handed to the performer
+    RUNNING = "running"  # a worker has begun it
+    SETTLING = "settling"  # its outputs are fetched for the workspace
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # a job it needs failed
+
+
+_ALLOWED = {
+    State.WAITING: {State.READY, State.SKIPPED},
+    State.READY: {State.PREPARING, State.SKIPPED, State.WAITING},
+    State.PREPARING: {State.PREPARED, State.DONE, State.READY, State.FAILED, State.WAITING},
+    State.PREPARED: {State.SUBMITTED, State.WAITING, State.SKIPPED},
+    State.SUBMITTED: {State.RUNNING, State.SETTLING, State.FAILED, State.READY, State.WAITING},
+    State.RUNNING: {State.SETTLING, State.FAILED, State.READY, State.WAITING},
+    State.SETTLING: {State.DONE, State.READY, State.FAILED},
+    State.DONE: {State.WAITING, State.READY},  # its stored outputs turned out to be gone
+    State.FAILED: set(),
+    State.SKIPPED: set(),
+}
+
+UNDER_WAY = frozenset({State.PREPARING, State.SUBMITTED, State.RUNNING, State.SETTLING})
+ENDED = frozenset({State.DONE, State.FAILED, State.SKIPPED})
+
+
+@dataclass(slots=True)
+class JobRun:
+    """One job of a build: its state and what is known of it."""
+
+    id: str
+    layer: int
+    priority: float
+    expected: float
+    waiting: set[str]
+    tiny: bool = False
+    state: State = State.WAITING
+    attempt: int = 0
+    force: bool = False  # do not look for a result: what it names is gone
+    given: Given | None = None  # what an earlier try asked for
+    redo: bool = False  # an input changed under it: once done, do it again
+    remakes: int = 0
+    order: JobOrder | None = None
+    result: ActionResult | None = None
+    how: How | None = None
+    worker: str = ""
+    seconds: float = 0.0
+
+    def move(self, state: State) -> None:
+        """Change state; the only place that does. AssertionError for a way that does not exist."""
+        if state not in _ALLOWED[self.state]:
+            raise AssertionError(f"{self.id}: {self.state.value} → {state.value}")
+        self.state = state
