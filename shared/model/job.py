@@ -29,6 +29,7 @@ class JobOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     executed: ran, exit code 0, outputs stored; `result` is set. reused: a result was already there.
     failed: the command failed, timed out, or broke its promise; `message` says how. missing: blobs that
     the action names are not in the store (`missing`, by digest). lost: the machine failed, not the job.
+    wanted: relative paths a failed command named as not found, in no fixed place of the tree.
     """
 
     job: str
@@ -40,6 +41,7 @@ class JobOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     stdout: Log = Log()
     stderr: Log = Log()
     missing: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
     worker: str = ""
     seconds: float = 0.0
     bytes_up: int = 0
