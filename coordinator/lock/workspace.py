@@ -1,0 +1,58 @@
+"""Holds one working copy for one build at a time, by flock; gone with the process."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared import errors
+from shared.clock import Clock
+from shared.errors import LockHeld
+
+POLL_SECONDS = 0.1
+
+
+@contextmanager
+def holding(state_dir: Path, clock: Clock, *, wait: float | None = 0.0) -> Iterator[None]:
+    """Hold the working copy whose state directory this is, waiting that many seconds (None: without limit); else LockHeld."""
+    path = state_dir / "workspace.lock"
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise errors.named(error, path, "writing") from error
+    try:
+        _lock(fd, path, clock, wait)
+        try:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise errors.named(error, path, "writing") from error
+        yield
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int, path: Path, clock: Clock, wait: float | None) -> None:
+    deadline = None if wait is None else clock.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EAGAIN):
+                raise errors.named(error, path, "locking") from error
+        left = POLL_SECONDS if deadline is None else deadline - clock.monotonic()
+        if left <= 0:
+            pid = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
+            raise LockHeld(
+                "Another build is in progress",
+                at=str(path),
+                why=f"process {pid or 'unknown'} is building in this working copy",
+                fix="`windrow build --wait` waits for it",
+            )
+        clock.sleep(min(POLL_SECONDS, left))

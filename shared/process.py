@@ -1,0 +1,72 @@
+"""Which process is meant: tells a live one from a dead one whose pid was given out again."""
+
+from __future__ import annotations
+
+import os
+import socket
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+
+class Process(msgspec.Struct, frozen=True, order=True):
+    """A process: pid, host name, where its pid means something (boot and pid namespace), start in clock ticks.
+
+    `space` is empty where the system does not tell; then nothing is ever said to be dead.
+    """
+
+    pid: int
+    host: str
+    space: str = ""
+    start: int = 0
+
+
+def this() -> Process:
+    """The calling process."""
+    pid = os.getpid()
+    return Process(pid, socket.gethostname(), _space(), _start(pid) or 0)
+
+
+def state(process: Process) -> Literal["alive", "dead", "unknown"]:
+    """Whether a process lives; unknown when it belongs to another machine or container."""
+    if not process.space or process.space != _space() or process.host != socket.gethostname():
+        return "unknown"
+    start = _start(process.pid)
+    if start is None:
+        return "unknown" if _hidden(process.pid) else "dead"
+    return "dead" if process.start and start != process.start else "alive"
+
+
+@lru_cache(maxsize=1)
+def _space() -> str:
+    try:
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot_id}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def _start(pid: int) -> int | None:
+    """Start time in ticks; None when no such process is seen to run (a zombie does not)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command, in parentheses, may hold blanks and parentheses itself.
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def _hidden(pid: int) -> bool:
+    """Whether a process runs that /proc does not show to this user (hidepid)."""
+    if Path(f"/proc/{pid}").exists():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
