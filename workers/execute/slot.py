@@ -1,0 +1,209 @@
+"""Slot and SlotPool: the worker's side of the supervisors, one command at a time each."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from glob import glob
+from pathlib import Path
+from queue import LifoQueue
+
+import msgspec
+
+from shared.errors import LocalError
+
+STREAM_LIMIT = 8 << 20  # bytes of each stream that are kept
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+_POLL = 0.1  # seconds between looks at `cancelled`
+_PATIENCE = 60.0  # seconds beyond the time limit until a supervisor that does not answer is given up
+_FAREWELL = 15.0  # seconds for a supervisor to kill what runs and end
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A command to run: working directory, the whole environment, files for its output, time limit in seconds.
+
+    A stream's file is made only if there is output; `limit` bytes of each are kept.
+    """
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: dict[str, str]
+    stdout: str
+    stderr: str
+    timeout: float
+    limit: int = STREAM_LIMIT
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a command ended; no process of it is left.
+
+    exit_code: -1 unless it exited. signal: what killed it, else 0. error, error_errno: why it could not be
+    started. log_errno: why its output could not be kept. cut: bytes dropped of stdout and stderr.
+    stragglers: processes it left behind. lost: its supervisor died. max_rss_kb is at least the supervisor's own.
+    """
+
+    exit_code: int = -1
+    signal: int = 0
+    timed_out: bool = False
+    cancelled: bool = False
+    seconds: float = 0.0
+    user: float = 0.0
+    sys: float = 0.0
+    max_rss_kb: int = 0
+    stragglers: int = 0
+    error: str = ""
+    error_errno: int = 0
+    log_errno: int = 0
+    cut: tuple[int, int] = (0, 0)
+    lost: bool = False
+
+
+class Slot:
+    """One command at a time, through a supervisor that is started when first needed and again when it died."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._writing = threading.Lock()
+
+    def start(self) -> None:
+        """Have a supervisor; returns at once, while it starts."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self._discard()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_SUPERVISOR)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                cwd="/",
+                # Nothing of this process's environment, which may hold secrets, but what Python needs to start.
+                env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise LocalError(f"a job's supervisor cannot be started: {error}", at=sys.executable) from error
+
+    def run(self, request: Request, cancelled: Callable[[], bool] | None = None) -> Ended:
+        """Run a command to its end; `cancelled` is asked every tenth of a second, if given."""
+        self.start()
+        sent = self._send(msgspec.json.encode(request) + b"\n")
+        line = self._answer(request.timeout + _PATIENCE, cancelled) if sent else None
+        if line is None:
+            self._discard()
+            _sweep(request.cwd)
+            return Ended(lost=True)
+        return msgspec.json.decode(line, type=Ended)
+
+    def _answer(self, patience: float, cancelled: Callable[[], bool] | None) -> bytes | None:
+        assert self._process is not None and self._process.stdout is not None
+        source = self._process.stdout
+        poll = select.poll()
+        poll.register(source, select.POLLIN)
+        asked, waited, line = False, 0.0, b""
+        step = _POLL if cancelled else patience
+        while waited < patience:
+            if cancelled is not None and not asked and cancelled():
+                asked, step = True, patience
+                self.cancel()
+            if not poll.poll(step * 1000):
+                waited += step
+                continue
+            data = source.read(1 << 16)
+            if not data:
+                return None
+            line += data
+            if line.endswith(b"\n"):
+                return line
+        return None
+
+    def _send(self, line: bytes) -> bool:
+        with self._writing:
+            if self._process is None or self._process.stdin is None:
+                return False
+            try:
+                view = memoryview(line)
+                while view:
+                    view = view[self._process.stdin.write(view) :]
+            except (BrokenPipeError, ValueError):
+                # It died, or another thread closed the slot: the caller reports the command as lost.
+                return False
+            return True
+
+    def cancel(self) -> None:
+        """Kill what runs, from any thread; nothing happens when nothing does."""
+        self._send(b'{"cancel":true}\n')
+
+    def close(self) -> None:
+        """Kill what runs and end the supervisor."""
+        self._discard()
+
+    def _discard(self) -> None:
+        with self._writing:
+            process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.close()
+        try:
+            process.wait(_FAREWELL)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+def _sweep(folder: str) -> None:
+    """Kill what works in a folder: what a supervisor that died itself could not kill."""
+    for link in glob("/proc/[0-9]*/cwd"):
+        try:
+            where = os.readlink(link)
+            if where == folder or where.startswith(folder + "/"):
+                os.kill(int(link.split("/")[2]), signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # ended meanwhile, or another user's
+
+
+class SlotPool:
+    """A fixed number of slots shared by threads."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._slots = tuple(Slot() for _ in range(size))
+        # Last in, first out: the fewer supervisors are in use, the fewer are started.
+        self._free: LifoQueue[Slot] = LifoQueue()
+        for slot in self._slots:
+            self._free.put(slot)
+
+    @contextmanager
+    def slot(self) -> Iterator[Slot]:
+        """A slot of one's own; waits until one is free."""
+        slot = self.acquire()
+        try:
+            yield slot
+        finally:
+            self.release(slot)
+
+    def acquire(self) -> Slot:
+        """Take a slot; waits until one is free."""
+        return self._free.get()
+
+    def release(self, slot: Slot) -> None:
+        """Give a slot back."""
+        self._free.put(slot)
+
+    def kill_all(self) -> None:
+        """Kill what runs in every slot, from any thread."""
+        for slot in self._slots:
+            slot.cancel()
+
+    def close(self) -> None:
+        """Kill what runs and end the supervisors."""
+        for slot in self._slots:
+            slot.close()

@@ -1,0 +1,384 @@
+"""Runs one command at a time for a slot and leaves no process of it alive; a program of its own (python -I -S).
+
+It reads requests from stdin and writes answers to stdout, one JSON object a line:
+
+    {"argv", "cwd", "env", "stdout", "stderr", "timeout", "limit"}     run this
+    {"cancel": true}                                                   kill what runs
+
+Orphans of the command become children of this process, so none can get away. End of file on stdin means
+that the worker is gone: what runs is killed, and so ends the supervisor. Standard library only, and as
+little of it as will do, because it is started for every slot.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+PR_SET_CHILD_SUBREAPER = 36
+CHUNK = 1 << 16
+UMASK = 0o022
+KILL_PATIENCE = 10.0  # seconds for killed processes to be gone
+TICK = 1.0  # seconds between looks for orphans that ended
+SHORT_TICK = 0.01  # the same, where the system cannot tell when the command ends
+BUSY_TRIES = 100  # a program that another thread still writes, 10 ms apart
+DEFAULTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ)
+
+
+def main() -> int:
+    """Serve requests until stdin ends; 1 when a process could not be killed."""
+    os.umask(UMASK)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Only the worker ends a supervisor, by closing stdin.
+        signal.signal(number, signal.SIG_IGN)
+    adopt_orphans()
+    control = Control(0)
+    while True:
+        request = control.take()
+        if request is None:
+            return 0
+        if "argv" not in request:
+            continue
+        run = Run(request, control)
+        answer = run.perform()
+        try:
+            os.write(1, json.dumps(answer).encode() + b"\n")
+        except BrokenPipeError:
+            return 0
+        if run.stuck:
+            return 1
+
+
+def adopt_orphans() -> bool:
+    """Have orphaned descendants become children of this process; False where the system cannot."""
+    try:
+        return bool(ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+    except (OSError, AttributeError):
+        return False
+
+
+class Control:
+    """Requests as they come in."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd, self.ended, self._buffer = fd, False, b""
+
+    def fill(self) -> None:
+        """Read what is there; blocks when nothing is."""
+        data = os.read(self.fd, CHUNK)
+        self.ended = not data
+        self._buffer += data
+
+    def ready(self) -> dict[str, Any] | None:
+        """The next request that is here already."""
+        line, newline, rest = self._buffer.partition(b"\n")
+        if not newline:
+            return None
+        self._buffer = rest
+        request: dict[str, Any] = json.loads(line)
+        return request
+
+    def take(self) -> dict[str, Any] | None:
+        """The next request, or None at the end."""
+        while (request := self.ready()) is None and not self.ended:
+            self.fill()
+        return request
+
+
+class Stream:
+    """One output of the command: to a file up to a limit, counted beyond; no output, no file."""
+
+    def __init__(self, path: str, limit: int) -> None:
+        self.path, self.limit, self.kept, self.dropped, self.errno = path, limit, 0, 0, 0
+        self.source, self.sink = os.pipe()
+        os.set_blocking(self.source, False)
+        self._file = -1
+
+    def pump(self) -> bool:
+        """Move what is there; False when there will be no more."""
+        try:
+            data = os.read(self.source, CHUNK)
+        except BlockingIOError:
+            return True
+        keep = data[: self.limit - self.kept]
+        if keep and not self.errno:
+            try:
+                self._write(keep)
+            except OSError as error:
+                # The command goes on; the answer says that its output could not be kept.
+                self.errno = error.errno or errno.EIO
+        self.dropped += len(data) - len(keep)
+        return bool(data)
+
+    def _write(self, data: bytes) -> None:
+        if self._file < 0:
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+        while data:
+            count = os.write(self._file, data)
+            self.kept += count
+            data = data[count:]
+
+    def drain(self) -> None:
+        """Move what was written before the writers died."""
+        while select.select([self.source], [], [], 0)[0] and self.pump():
+            pass
+
+    def close_sink(self) -> None:
+        """The command has it now."""
+        os.close(self.sink)
+
+    def close(self) -> None:
+        """Done with it."""
+        os.close(self.source)
+        if self._file >= 0:
+            os.close(self._file)
+
+
+class Run:
+    """One command from start to the death of its last process."""
+
+    def __init__(self, request: dict[str, Any], control: Control) -> None:
+        self.request, self.control = request, control
+        self.pid, self.status, self.stuck = 0, -1, False
+        self.timed_out = self.cancelled = False
+        self.user = self.system = 0.0
+        self.max_rss_kb = self.stragglers = 0
+
+    def perform(self) -> dict[str, Any]:
+        """Run it; the answer."""
+        started = time.monotonic()
+        streams = [Stream(self.request[name], self.request["limit"]) for name in ("stdout", "stderr")]
+        error, error_errno = "", 0
+        try:
+            try:
+                self.pid = spawn(self.request, streams)
+            finally:
+                for stream in streams:
+                    stream.close_sink()
+            try:
+                self._wait(streams, started + self.request["timeout"])
+            finally:
+                self._kill()
+            for stream in streams:
+                stream.drain()
+        except OSError as failure:
+            error, error_errno = failure.strerror or str(failure), failure.errno or errno.EIO
+        finally:
+            for stream in streams:
+                stream.close()
+        if self.stuck:
+            error = "some of its processes could not be killed"
+        return {
+            "exit_code": os.WEXITSTATUS(self.status) if self.pid and os.WIFEXITED(self.status) else -1,
+            "signal": os.WTERMSIG(self.status) if self.pid and os.WIFSIGNALED(self.status) else 0,
+            "timed_out": self.timed_out,
+            "cancelled": self.cancelled,
+            "seconds": time.monotonic() - started,
+            "user": self.user,
+            "sys": self.system,
+            "max_rss_kb": self.max_rss_kb,
+            "stragglers": self.stragglers,
+            "error": error,
+            "error_errno": error_errno,
+            "log_errno": streams[0].errno or streams[1].errno,
+            "cut": [stream.dropped for stream in streams],
+        }
+
+    def _wait(self, streams: list[Stream], deadline: float) -> None:
+        """Until the command ends, its time is up, or it is to be cancelled."""
+        main = watch(self.pid)
+        tick = TICK if main >= 0 else SHORT_TICK
+        try:
+            poll = select.poll()
+            sources = {stream.source: stream for stream in streams}
+            for fd in (self.control.fd, main, *sources):
+                if fd >= 0:
+                    poll.register(fd, select.POLLIN)
+            look = time.monotonic() + tick
+            while True:
+                now = time.monotonic()
+                if now >= deadline:
+                    self.timed_out = True
+                    return
+                ready = {fd for fd, _ in poll.poll(min(deadline - now, tick) * 1000 + 1)}
+                for fd in ready & sources.keys():
+                    if not sources[fd].pump():
+                        poll.unregister(fd)
+                if self.control.fd in ready and self._cancel_asked():
+                    self.cancelled = True
+                    return
+                if main in ready:
+                    return
+                if now >= look:
+                    look = now + tick
+                    if self._bury_orphans():
+                        return
+        finally:
+            if main >= 0:
+                os.close(main)
+
+    def _cancel_asked(self) -> bool:
+        self.control.fill()
+        request = self.control.ready()
+        return self.control.ended or (request is not None and "cancel" in request)
+
+    def _bury_orphans(self) -> bool:
+        """Reap ended children but the command itself, whose pid must stay taken until its group is dead.
+
+        Whether the command has ended.
+        """
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+            if ended.si_pid == self.pid:
+                return True
+            self._account(*os.wait4(ended.si_pid, 0))
+        return False
+
+    def _kill(self) -> None:
+        """Kill and reap until there is no child left, nor anything that could become one."""
+        deadline = time.monotonic() + KILL_PATIENCE
+        pause = 1
+        while True:
+            kill_groups({self.pid} if self.status < 0 else set())
+            if not self._reap():
+                return
+            groups, pids = descendants(os.getpid())
+            kill_groups(groups)
+            for pid in pids:
+                kill(pid)
+            if not self._reap():
+                return
+            if time.monotonic() > deadline:
+                self.stuck = True
+                return
+            select.select([], [], [], pause / 1000)
+            pause = min(pause * 2, 50)
+
+    def _reap(self) -> bool:
+        """Reap what is dead; whether a child is left."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            self._account(pid, status, usage)
+            if pid != self.pid and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+                self.stragglers += 1
+
+    def _account(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
+        if pid == self.pid:
+            self.status = status
+        self.user += usage.ru_utime
+        self.system += usage.ru_stime
+        self.max_rss_kb = max(self.max_rss_kb, usage.ru_maxrss)
+
+
+def watch(pid: int) -> int:
+    """A descriptor that is readable once a child has ended; -1 where the system has none."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        return -1
+
+
+def spawn(request: dict[str, Any], streams: list[Stream]) -> int:
+    """Start the command in a session of its own; its pid. OSError when it cannot be."""
+    argv, env = request["argv"], request["env"]
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, streams[0].sink, 1),
+        (os.POSIX_SPAWN_DUP2, streams[1].sink, 2),
+    ]
+    # posix_spawn has no working directory of its own; this process has one command at a time.
+    os.chdir(request["cwd"])
+    try:
+        program = find(argv[0], env.get("PATH", os.defpath))
+        for _ in range(BUSY_TRIES):
+            try:
+                return os.posix_spawn(
+                    program, argv, env, file_actions=actions, setsid=True, setsigmask=[], setsigdef=DEFAULTS
+                )
+            except OSError as error:
+                if error.errno != errno.ETXTBSY:
+                    raise
+            select.select([], [], [], 0.01)
+        raise OSError(errno.ETXTBSY, os.strerror(errno.ETXTBSY), program)
+    finally:
+        os.chdir("/")
+
+
+def find(name: str, path: str) -> str:
+    """The program a shell would run for a name; FileNotFoundError or PermissionError."""
+    if "/" in name:
+        return name
+    refused = False
+    for folder in path.split(os.pathsep):
+        program = f"{folder or '.'}/{name}"
+        if os.access(program, os.X_OK) and not os.path.isdir(program):
+            return program
+        refused = refused or os.path.isfile(program)
+    if refused:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+
+
+def kill_groups(groups: set[int]) -> None:
+    """Kill process groups; the kernel does each at one stroke, so no fork slips through."""
+    for group in groups:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass  # gone already, or another user's: the count of what is left tells
+
+
+def kill(pid: int) -> None:
+    """Kill one process."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass  # as above
+
+
+def descendants(root: int) -> tuple[set[int], set[int]]:
+    """Process groups and pids of everything below a process."""
+    children: dict[int, list[tuple[int, int]]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb", buffering=0) as file:
+                    stat = file.read()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            # The command, in parentheses, may hold blanks and parentheses itself.
+            _, parent, group = stat[stat.rindex(b")") + 2 :].split(None, 3)[:3]
+            children.setdefault(int(parent), []).append((int(name), int(group)))
+    groups: set[int] = set()
+    pids: set[int] = set()
+    own = os.getpgrp()
+    queue = [root]
+    while queue:
+        for pid, group in children.get(queue.pop(), ()):
+            queue.append(pid)
+            pids.add(pid)
+            if group not in (own, 0):
+                groups.add(group)
+    return groups, pids
+
+
+if __name__ == "__main__":
+    sys.exit(main())
