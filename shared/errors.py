@@ -30,6 +30,7 @@ class WindrowError(Exception):
 
     def __init__(self, what: str, *, at: str = "", why: str = "", fix: str = "") -> None:
         super().__init__(what)
+        self.told = False  # whether the person has seen it already
         self.what, self.at, self.why, self.fix = what, at, why, fix
 
 

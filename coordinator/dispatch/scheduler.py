@@ -82,8 +82,10 @@ class Scheduler:
         settle: Callable[[ActionResult], None],
         observer: BuildObserver,
         clock: Clock,
+        alive: Callable[[], None],
         options: Options,
     ) -> None:
+        self._alive = alive
         self._tree, self._preparer, self._settle = tree, preparer, settle
         self._make_performer, self._performer = performer, None
         self._observer, self._clock, self._options = observer, clock, options
@@ -104,6 +106,7 @@ class Scheduler:
         self._bytes_up = self._bytes_down = 0
         self._saved = 0.0
         self._stopping = False
+        self._checked = clock.monotonic()
         self._layer = 0
         self._runs: dict[str, JobRun] = {}
         for id_, job in plan.jobs.items():
@@ -125,6 +128,8 @@ class Scheduler:
                 self._release(run)
             while self._left and not (self._stopping and not self._under_way):
                 self._pump()
+                if not self._left:
+                    break
                 self._handle(self._next())
         except KeyboardInterrupt as interrupt:
             self._cancel()
@@ -138,6 +143,10 @@ class Scheduler:
     def _next(self) -> _Prepared | _Settled | Report | None:
         deadline = self._options.deadline
         while True:
+            now = self._clock.monotonic()
+            if now - self._checked >= TICK_SECONDS:
+                self._checked = now
+                self._alive()
             wait = TICK_SECONDS
             if deadline is not None:
                 wait = min(wait, max(0.0, deadline - self._clock.monotonic()))

@@ -1,0 +1,139 @@
+"""The command group; turns an error into its message and exit code, once."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from cli import render
+from shared.errors import Interrupted, WindrowError
+
+# Name, where it lives, one line of help: `--help` must not import what it does not run.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("cli.init:init", "Write a windrow.toml for the folder you are in."),
+    "build": ("cli.build:build", "Build what is out of date and commit the new revision."),
+    "plan": ("cli.build:plan", "Show what a build would run, in layers, and why."),
+    "why": ("cli.build:why", "Explain why a target runs, or ran."),
+    "graph": ("cli.build:graph", "Show every job and file the rules make."),
+    "status": ("cli.history:status", "Show the current revision, the last build and who holds the lock."),
+    "builds": ("cli.history:builds", "List past builds."),
+    "show": ("cli.history:show", "Show a revision's manifest."),
+    "diff": ("cli.history:diff", "Show what differs between two revisions."),
+    "events": ("cli.history:events", "Read or append to the event log."),
+    "cache": ("cli.cache:cache", "Statistics, verification and collection of stored results."),
+    "lock": ("cli.lock:lock", "Show the build lock, or take it away from a build that hangs."),
+    "doctor": ("cli.doctor:doctor", "Check settings, tools, broker, storage and workers."),
+    "farm": ("cli.farm:farm", "Start, show and stop a farm on this machine."),
+    "worker": ("cli.worker:worker", "Run a worker."),
+    "completion": ("cli.completion:completion", "Print the shell completion script."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command only when it is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with a guess at what was meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib  # noqa: PLC0415 - only for a typo
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if close:
+                error.message += f" Did you mean '{close[0]}'?"
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line a command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="windrow", prog_name="windrow")
+@click.option("-C", "--directory", metavar="DIR", help="Run as if started in DIR.")
+@click.pass_context
+def windrow(ctx: click.Context, directory: str | None) -> None:
+    """A build farm: takes the builds you have, runs what must run, here or on workers, and shares what came of it."""
+    ctx.obj = {"directory": directory}
+
+
+def run(argv: Sequence[str] | None = None) -> NoReturn:
+    """The console script: run a command and exit with its code."""
+    sys.exit(main(argv))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _interrupt_on_term()
+    try:
+        code = windrow.main(args=arguments, prog_name="windrow", standalone_mode=False)
+    except WindrowError as error:
+        return _tell(error, arguments)
+    except click.exceptions.Abort:
+        return _tell(Interrupted("interrupted"), arguments)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except KeyboardInterrupt:
+        return _tell(Interrupted("interrupted"), arguments)
+    except BrokenPipeError:
+        # The reader went away, e.g. `windrow show | head`; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug, told in one line and kept in a file
+        return _tell(_bug(error), arguments)
+    return code if isinstance(code, int) else 0
+
+
+def _tell(error: WindrowError, arguments: Sequence[str]) -> int:
+    if "--json" in arguments and not error.told:
+        render.as_json(render.error_json(error))
+    if not error.told:
+        render.err(render.error_text(error))
+    return error.exit_code
+
+
+def _bug(error: Exception) -> WindrowError:
+    text = render.redact("".join(traceback.format_exception(error)))
+    with tempfile.NamedTemporaryFile("w", prefix="windrow-crash-", suffix=".txt", delete=False) as report:
+        report.write(text)
+    return WindrowError(
+        f"this is a bug in Windrow: {type(error).__name__}: {error}",
+        why=f"the details are in {report.name}",
+        fix="please report it with that file; nothing half-made was shared",
+    )
+
+
+def _interrupt_on_term() -> None:
+    """SIGTERM ends a command like Ctrl-C, so that locks are given back."""
+
+    def interrupt(_signum: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

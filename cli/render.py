@@ -1,0 +1,92 @@
+"""Values to text; with the progress modules the only place that prints."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from shared.errors import WindrowError
+
+# Credentials must not show, whatever text they came in with.
+_SECRETS = (
+    (re.compile(r"(\w+://)[^/@\s:]*:[^/@\s]+@"), r"\1***@"),
+    (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), "***"),
+    (re.compile(r"(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|aws_secret_access_key)\s*[=:]\s*)[^&\s]+"), r"\1***"),
+    (re.compile(r"(?i)(authorization\s*[:=]\s*(?:bearer|basic|aws4-hmac-sha256)?\s*)[^\s,;]+"), r"\1***"),
+)
+
+
+def redact(text: str) -> str:
+    """The text without anything that looks like a credential."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def out(text: str = "") -> None:
+    """A line of the result, on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def err(text: str = "") -> None:
+    """A line for the person watching, on stderr."""
+    sys.stderr.write(redact(text) + "\n")
+
+
+def as_json(value: Any) -> None:
+    """One object on stdout."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def error_text(error: WindrowError) -> str:
+    """What, at, why, fix."""
+    lines = [f"error[{error.code}]: {error.what}"]
+    lines += [f"  {name:>3}: {text}" for name, text in (("at", error.at), ("why", error.why), ("fix", error.fix)) if text]
+    return "\n".join(lines)
+
+
+def error_json(error: WindrowError) -> dict[str, Any]:
+    """The same as an object."""
+    fields = {"code": error.code, "what": error.what, "at": error.at, "why": error.why, "fix": error.fix}
+    return {"schema": "windrow.error/1", "error": {name: redact(text) for name, text in fields.items() if text}}
+
+
+def table(rows: Sequence[Sequence[str]], *, head: Sequence[str] = ()) -> Iterable[str]:
+    """Left-aligned columns."""
+    everything = [head, *rows] if head else list(rows)
+    if not everything:
+        return
+    widths = [max(len(row[i]) for row in everything) for i in range(len(everything[0]))]
+    for row in everything:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def duration(seconds: float) -> str:
+    """0.42s, 12.3s, 3m05s, 2h07m."""
+    if seconds < 9.95:
+        return f"{seconds:.2f}s"
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02d}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m"
+
+
+def size(count: float) -> str:
+    """812 B, 1.2 KB, 41 MB."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if count >= 10 or unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def plural(count: int, noun: str) -> str:
+    """1 job, 2 jobs."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,82 @@
+"""What stands on the screen when a build has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cli.render import duration, plural, size
+from coordinator.progress import Failure
+from coordinator.report import BuildReport
+from shared.model.manifest import revision_name
+
+_SHOWN_FAILURES = 10
+
+
+def lines(report: BuildReport) -> Iterator[str]:
+    """Failures with their output, then what was done, what was saved and what became of the revision."""
+    if report.status == "no-changes":
+        where = f", {revision_name(report.base_revision)}" if report.base_revision else ""
+        yield f"No changes detected ({plural(report.files, 'file')} checked in {duration(report.seconds)}{where})."
+        return
+    for failure in report.failures[:_SHOWN_FAILURES]:
+        yield ""
+        yield from failure_lines(failure)
+    if len(report.failures) > _SHOWN_FAILURES:
+        yield f"and {len(report.failures) - _SHOWN_FAILURES} more failures"
+    if report.failures:
+        yield ""
+    yield _headline(report)
+    yield from _cache(report)
+    yield from _outputs(report)
+
+
+def failure_lines(failure: Failure) -> Iterator[str]:
+    """One failed job: what it printed, how to do it again."""
+    ended = f"exit {failure.exit_code}" if failure.exit_code else failure.message
+    yield f"FAILED  {failure.job}  ({ended}, {duration(failure.seconds)}, {failure.worker or 'here'})"
+    if failure.exit_code and failure.message:
+        yield f"   {failure.message}"
+    for line in failure.output.splitlines():
+        yield f"   {line}"
+    yield f"   reproduce:  {failure.command}"
+    if failure.at:
+        yield f"   rule:       {failure.rule} ({failure.at})"
+
+
+def _headline(report: BuildReport) -> str:
+    ok = report.executed + sum(report.reused.values())
+    if report.status == "failed":
+        counts = [plural(report.failed, "job") + " failed"]
+        if report.skipped:
+            counts.append(f"{report.skipped} skipped because of that")
+        counts.append(f"{ok} ok")
+        return f"build {report.build} failed: {', '.join(counts)}  {duration(report.seconds)}"
+    if report.status == "interrupted":
+        return f"build {report.build} interrupted: {ok} of {report.planned} jobs done  {duration(report.seconds)}"
+    return f"build {report.build} ok: {plural(report.executed, 'job')} executed, {ok - report.executed} reused  {duration(report.seconds)}"
+
+
+def _cache(report: BuildReport) -> Iterator[str]:
+    reused = sum(report.reused.values())
+    if not reused and not report.bytes_up and not report.bytes_down:
+        return
+    names = (("cut_off", "inputs came out equal"), ("local", "local"), ("remote", "remote"), ("shared", "shared"))
+    parts = [f"{report.reused[name]} {words}" for name, words in names if report.reused.get(name)]
+    text = f"cache  {reused}/{report.planned} reused" + (f" ({', '.join(parts)})" if parts else "")
+    if report.bytes_down or report.bytes_up:
+        text += f", {size(report.bytes_down)} down, {size(report.bytes_up)} up"
+    if report.saved_seconds >= 0.01:
+        text += f", saved about {duration(report.saved_seconds)} of compute"
+    yield text
+
+
+def _outputs(report: BuildReport) -> Iterator[str]:
+    written = plural(report.outputs_written, "output") + " written"
+    if report.outputs_removed:
+        written += f", {report.outputs_removed} removed"
+    if report.revision:
+        was = revision_name(report.base_revision) if report.base_revision else "none"
+        yield f"{written}; revision {was} → {revision_name(report.revision)}"
+    else:
+        still = f"still {revision_name(report.base_revision)}" if report.base_revision else "still none"
+        yield f"{written}; nothing committed ({still}{': ' + report.not_committed if report.not_committed else ''})"

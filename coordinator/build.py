@@ -1,0 +1,311 @@
+"""One build from lock to commit: scan, diff, plan, dispatch, materialise, commit, in that order on one page."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import msgspec
+
+from coordinator.commit import materialise, publish
+from coordinator.commit.fold import fold
+from coordinator.commit.publish import Base
+from coordinator.dispatch.prepare import Preparer, SourceMoved
+from coordinator.dispatch.scheduler import Options, RunReport, Scheduler
+from coordinator.dispatch.tree import RunTree
+from coordinator.history.record import BuildRecord
+from coordinator.lock import workspace
+from coordinator.lock.lease import Lease, me
+from coordinator.progress import BuildObserver, Observers
+from coordinator.project import Project
+from coordinator.report import BuildReport, count_how
+from coordinator.survey import Question, Survey, survey
+from shared.errors import Interrupted, LockLost, WindrowError
+from shared.model.action import ActionResult
+from shared.model.graph import BuildGraph
+from shared.model.manifest import Manifest
+from shared.model.plan import Plan
+
+SURVEYS = 4
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What is asked of a build. wait and timeout are seconds; wait None waits without limit."""
+
+    targets: tuple[str, ...] = ()
+    full: bool = False
+    no_cache: bool = False
+    verify: bool = False
+    keep_going: bool = False
+    up_to_layer: int | None = None
+    schedule: Literal["ready", "layers"] = "ready"
+    wait: float | None = 0.0
+    timeout: float | None = None
+    require_cached: bool = False
+
+    @property
+    def question(self) -> Question:
+        """The part a survey needs."""
+        return Question(self.targets, self.full or self.no_cache, self.verify)
+
+
+def look(project: Project, request: Request) -> Survey:
+    """What a build would do now; takes no lock and writes nothing."""
+    return survey(project, project.load_base(), request.question)
+
+
+def build(project: Project, request: Request, observer: BuildObserver) -> BuildReport:
+    """Build what must be built and commit it.
+
+    Raises LockHeld, Conflict, FarmError, LocalError, UsageError; failed jobs are in the report. Whatever
+    is raised, nothing half-made is shared, and what finished is found again by the next build.
+    """
+    began = project.clock.monotonic()
+    materialise.recover(project.settings.root, project.settings.state_dir)
+    seen = look(project, request)
+    name = secrets.token_hex(3)
+    if not seen.plan:
+        seen.scan.save()
+        return _nothing(project, seen, name, project.clock.monotonic() - began)
+    with _held(project, request, name, seen.base) as lease:
+        for attempt in range(SURVEYS):
+            base = project.load_base()
+            if attempt or base.tag != seen.base.tag:
+                # Somebody committed while this build waited, or a source changed under it.
+                seen = survey(project, base, request.question)
+                if not seen.plan:
+                    seen.scan.save()
+                    return _nothing(project, seen, name, project.clock.monotonic() - began)
+            try:
+                return _Pass(project, request, observer, seen, lease, name, began).run()
+            except SourceMoved as moved:
+                observer.warned(f"{moved.what}; looking again")
+        raise WindrowError(
+            "the sources keep changing while the build runs",
+            why=f"looked at them {SURVEYS} times",
+            fix="build again when the tree is at rest",
+        )
+
+
+def _nothing(project: Project, seen: Survey, name: str, seconds: float) -> BuildReport:
+    settings = project.settings
+    return BuildReport(
+        build=name,
+        status="no-changes",
+        project=settings.project,
+        branch=settings.branch,
+        base_revision=seen.base.revision,
+        revision=0,
+        seconds=seconds,
+        files=len(seen.snapshot.sources) + len(seen.snapshot.outputs),
+    )
+
+
+@contextmanager
+def _held(project: Project, request: Request, name: str, base: Base) -> Iterator[Lease]:
+    with workspace.holding(project.settings.state_dir, project.clock, wait=request.wait):
+        holder = me(name, target=" ".join(request.targets))
+        lease = project.lock().acquire(holder, wait=request.wait, at_least=base.fence)
+        try:
+            yield lease
+        finally:
+            lease.release()
+
+
+class _Pass:
+    """One try at the jobs of one plan."""
+
+    def __init__(  # noqa: PLR0913 - what a pass is made of
+        self,
+        project: Project,
+        request: Request,
+        observer: BuildObserver,
+        seen: Survey,
+        lease: Lease,
+        name: str,
+        began: float,
+    ) -> None:
+        self.project, self.request, self.seen, self.lease = project, request, seen, lease
+        self.name, self.began = name, began
+        self.settings, self.stores, self.clock = project.settings, project.stores, project.clock
+        self.graph: BuildGraph = seen.graph or BuildGraph(())
+        self.plan: Plan = _up_to(seen.plan, request.up_to_layer)
+        self.revision = project.next_revision(seen.base)
+        self.record = BuildRecord(project, self.plan, self.graph, build=name, revision=self.revision, base=seen.base)
+        self.observer = Observers(observer, self.record)
+        self.staging = materialise.Staging(self.settings.state_dir, name)
+
+    def run(self) -> BuildReport:
+        for warning in (*self.seen.base.problems, *self.seen.warnings):
+            self.observer.warned(warning)
+        self.observer.planned(self.plan, self.graph, build=self.name, revision=self.revision)
+        try:
+            with contextlib.closing(self.staging):
+                ran = self._dispatch()
+                report = self._finish(ran)
+        except Interrupted:
+            self.record.end("interrupted")
+            raise
+        except SourceMoved:
+            self.record.end("superseded")
+            raise
+        except BaseException:
+            self.record.end("failed")
+            raise
+        self.record.end(report.status, report)
+        return report
+
+    def _dispatch(self) -> RunReport:
+        tree = RunTree(self.graph, self.seen.snapshot, self.seen.base.manifest)
+        preparer = Preparer(
+            tree=tree,
+            blobs=self.stores.blobs,
+            results=self.stores.results,
+            root=self.settings.root,
+            build=self.name,
+            default_timeout=self.settings.job_timeout,
+            use_cache=not self.request.no_cache,
+            settle=self._settle,
+        )
+        timeout = self.request.timeout
+        return Scheduler(
+            self.plan,
+            tree=tree,
+            preparer=preparer,
+            performer=lambda: self.project.performer(self.name, self.graph.platform),
+            settle=self._settle,
+            observer=self.observer,
+            clock=self.clock,
+            alive=self._still_ours,
+            options=Options(
+                schedule=self.request.schedule,
+                keep_going=self.request.keep_going,
+                deadline=None if timeout is None else self.began + timeout,
+                require_cached=self.request.require_cached,
+            ),
+        ).run()
+
+    def _still_ours(self) -> None:
+        if self.lease.lost():
+            raise LockLost(
+                "the build lock was lost while building",
+                why="its lease ran out, or somebody took it with `windrow lock break`",
+                fix="nothing was committed and finished jobs are kept; build again",
+            )
+
+    def _settle(self, result: ActionResult) -> None:
+        """Fetch the outputs of a job that the workspace does not hold already; BlobMissing if they are gone."""
+        for output in result.outputs:
+            there = self.seen.snapshot.outputs.get(output.path)
+            if there is None or (there.hash, there.mode) != (output.hash, output.mode):
+                self.staging.stage(output.path, output.hash, output.mode, self.stores.blobs)
+            else:
+                self.staging.keep(output.path)
+
+    def _finish(self, ran: RunReport) -> BuildReport:
+        """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""
+        written: tuple[str, ...] = ()
+        removed: tuple[str, ...] = ()
+        whole = not ran.failures and not ran.skipped
+        if whole or self.request.keep_going:
+            written, removed = self._materialise(whole)
+        why_not = self._why_not(ran, whole)
+        committed: Base | None = None
+        if not why_not:
+            committed = self._commit(ran)
+            self.record.archive(committed)
+        self._learn(ran, committed)
+        return self._report(ran, written, removed, committed, why_not)
+
+    def _materialise(self, whole: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        manifest = self.seen.base.manifest
+        gone = {path: manifest.artefacts[path].hash for path in self.plan.removed} if manifest and whole else {}
+        done = materialise.apply(self.settings.root, self.settings.state_dir, self.staging, gone)
+        for warning in done.warnings:
+            self.observer.warned(warning)
+        return done.written, done.removed
+
+    def _why_not(self, ran: RunReport, whole: bool) -> str:
+        if not whole:
+            return "a job failed" if ran.failures else "not every job ran"
+        if self.request.up_to_layer is not None and len(self.plan.layers) < len(self.seen.plan.layers):
+            return f"only layers 0 to {self.request.up_to_layer} of {len(self.seen.plan.layers)} were asked for"
+        if self.request.targets and not self._covers_all():
+            return "only some targets were asked for"
+        return ""
+
+    def _covers_all(self) -> bool:
+        """Whether the targets asked for took in everything that is out of date."""
+        everything = msgspec.structs.replace(self.request.question, targets=())
+        return set(survey(self.project, self.seen.base, everything).plan.jobs) <= set(self.plan.jobs)
+
+    def _commit(self, ran: RunReport) -> Base:
+        self._still_ours()
+        draft: Manifest = fold(
+            self.seen.base.manifest,
+            graph=self.graph,
+            snapshot=self.seen.snapshot,
+            results=ran.results,
+            plan=self.plan,
+        )
+        draft = msgspec.structs.replace(
+            draft, project=self.settings.project, branch=self.settings.branch, build=self.name, tool=self.project.tool
+        )
+        return self.project.publish(self.seen.base, draft, self.lease)
+
+    def _learn(self, ran: RunReport, committed: Base | None) -> None:
+        """Let the next scan know the outputs just written, so that it need not read them."""
+        made = {output.path: output.hash for result in ran.results.values() for output in result.outputs}
+        self.seen.scan.learn(made)
+        self.seen.scan.save()
+
+    def _report(
+        self,
+        ran: RunReport,
+        written: tuple[str, ...],
+        removed: tuple[str, ...],
+        committed: Base | None,
+        why_not: str,
+    ) -> BuildReport:
+        counts = count_how(ran.how)
+        return BuildReport(
+            build=self.name,
+            status="failed" if ran.failures else "ok",
+            project=self.settings.project,
+            branch=self.settings.branch,
+            base_revision=self.seen.base.revision,
+            revision=committed.revision if committed else 0,
+            planned=len(self.plan.jobs) + len(ran.added),
+            executed=counts.pop("executed", 0),
+            reused=counts,
+            failed=len(ran.failures),
+            skipped=len(ran.skipped),
+            layers=tuple(len(layer) for layer in self.plan.layers),
+            outputs_written=len(written),
+            outputs_removed=len(removed),
+            bytes_up=ran.bytes_up,
+            bytes_down=ran.bytes_down + self.staging.bytes_down,
+            seconds=self.clock.monotonic() - self.began,
+            saved_seconds=ran.saved_seconds,
+            files=len(self.seen.snapshot.sources),
+            failures=ran.failures,
+            changed=written,
+            not_committed=why_not,
+            plan=self.plan,
+        )
+
+
+def _up_to(plan: Plan, layer: int | None) -> Plan:
+    """The plan cut after a layer (numbered from 0)."""
+    if layer is None:
+        return plan
+    layers = plan.layers[: layer + 1]
+    kept = {id_ for group in layers for id_ in group}
+    return msgspec.structs.replace(
+        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=()
+    )
+
+

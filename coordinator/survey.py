@@ -1,0 +1,88 @@
+"""Survey: how the tree stands to the manifest, and what must run because of it. Reads, writes nothing shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from coordinator.commit.publish import Base
+from coordinator.diff import diff
+from coordinator.importers.declared import fingerprint, import_rules
+from coordinator.plan.dirty import Facts
+from coordinator.plan.planner import plan
+from coordinator.project import Project
+from coordinator.scan.scanner import Scan, scan
+from shared.errors import GraphError
+from shared.model.changes import ChangeSet
+from shared.model.graph import BuildGraph
+from shared.model.manifest import Manifest
+from shared.model.plan import Plan
+from shared.model.snapshot import Snapshot
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What a survey is asked: which targets (none: all), and whether to mark everything or re-read every file."""
+
+    targets: tuple[str, ...] = ()
+    full: bool = False
+    verify: bool = False
+
+
+class Survey(msgspec.Struct, frozen=True):
+    """The answer. graph is None when nothing differs: it need not be made then."""
+
+    base: Base
+    scan: Scan
+    snapshot: Snapshot
+    changes: ChangeSet
+    plan: Plan
+    graph: BuildGraph | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def survey(project: Project, base: Base, question: Question) -> Survey:
+    """Scan, diff and plan against a base. Raises GraphError, ConfigError, LocalError before anything runs."""
+    settings, manifest = project.settings, base.manifest
+    toolchain = project.toolchain()
+    scanned = scan(settings, manifest.artefacts if manifest else (), verify=question.verify)
+    changes = diff(manifest, scanned.snapshot)
+    made_from = fingerprint(settings, platform=toolchain, environ=project.environ)
+    lost = project.lost(manifest)
+    if manifest and not changes and not question.full and not lost and manifest.graph == made_from:
+        if not question.targets:
+            nothing = Plan(manifest.revision, base.manifest_hash, (), {}, {}, changes, preserved=tuple(manifest.jobs))
+            return Survey(base, scanned, scanned.snapshot, changes, nothing, None, scanned.warnings)
+    graph = import_rules(settings, scanned.snapshot, platform=toolchain, environ=project.environ)
+    snapshot = _claim_outputs(scanned, graph, manifest)
+    changes = diff(manifest, snapshot)
+    facts = Facts(
+        graph=graph,
+        manifest=manifest,
+        snapshot=snapshot,
+        changes=changes,
+        full=question.full,
+        lost=lost,
+        failed=project.failed_before(),
+    )
+    planned = plan(facts, base_hash=base.manifest_hash, targets=question.targets)
+    return Survey(base, scanned, snapshot, changes, planned, graph, (*scanned.warnings, *graph.warnings))
+
+
+def _claim_outputs(scanned: Scan, graph: BuildGraph, manifest: Manifest | None) -> Snapshot:
+    """The snapshot with what the graph makes taken out of the sources, and looked at as outputs."""
+    seen = scanned.snapshot
+    committed: Mapping[str, object] = manifest.sources if manifest else {}
+    for path, maker in graph.producer.items():
+        if path in seen.sources and path in committed:
+            recipe = graph.recipes[maker]
+            raise GraphError(
+                f"output {path} would overwrite a source",
+                at=recipe.at,
+                why=f"rule '{recipe.rule}' makes {path}, which is a file of the project since an earlier revision",
+                fix=f"give the rule another output, or delete {path}",
+            )
+    made = {path for path in graph.producer if path not in seen.outputs}
+    sources = {path: state for path, state in seen.sources.items() if path not in graph.producer}
+    outputs = {**seen.outputs, **scanned.look(made)}
+    return msgspec.structs.replace(seen, sources=sources, outputs=outputs)
