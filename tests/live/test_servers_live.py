@@ -1,0 +1,87 @@
+"""The farm's servers: started, found again from another process, stopped without a trace."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from cli import servers
+from shared.errors import LocalError, ToolMissing
+from tests.services import S3Service
+
+
+def test_a_broker_answers_and_is_gone_after_stop(tmp_path: Path) -> None:
+    server = servers.start_valkey(tmp_path)
+    try:
+        with socket.create_connection((servers.HOST, server.port), timeout=5) as connection:
+            connection.sendall(b"PING\r\n")
+            answer = connection.recv(16)
+    finally:
+        servers.stop(server)
+
+    assert answer == b"+PONG\r\n"
+    assert not servers.alive(server)
+    assert servers.recorded(tmp_path) is None
+
+
+def test_another_process_finds_and_stops_a_server(tmp_path: Path) -> None:
+    server = servers.start_valkey(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from cli import servers\n"
+        "server = servers.recorded(Path(sys.argv[1])); assert servers.alive(server); servers.stop(server)"
+    )
+
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=30)
+
+    assert not servers.alive(server)
+
+
+def test_a_process_that_took_over_the_id_is_left_alone(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        server = servers.Server("valkey", other.pid, "another-boot:1", 1, "", str(tmp_path), "")
+
+        servers.stop(server)
+
+        assert other.poll() is None
+        other.kill()
+
+
+def test_many_started_at_once_all_get_ports_of_their_own(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        started = list(pool.map(lambda n: servers.start_valkey(tmp_path / str(n)), range(8)))
+    for server in started:
+        servers.stop(server)
+
+    assert len({server.port for server in started}) == 8
+
+
+def test_a_taken_port_is_an_error_that_names_the_log(tmp_path: Path) -> None:
+    with socket.create_server((servers.HOST, 0)) as taken, pytest.raises(LocalError) as caught:
+        servers.start_valkey(tmp_path, port=taken.getsockname()[1])
+
+    assert caught.value.at.endswith("valkey.log")
+    assert "ended" in caught.value.why
+
+
+def test_a_missing_program_names_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(ToolMissing) as caught:
+        servers.find_program("no-such-distribution", "no-such-program")
+
+    assert "windrow[farm]" in caught.value.fix
+
+
+def test_a_bucket_is_reached_with_its_keys_only(seaweedfs: S3Service) -> None:
+    from shared.errors import StoreUnavailable
+    from shared.storage import s3
+
+    with pytest.raises(StoreUnavailable):
+        s3.make_bucket("other", endpoint=seaweedfs.endpoint, access_key=seaweedfs.access_key, secret_key="wrong")  # noqa: S106
+
+    assert seaweedfs.server is not None
+    assert os.stat(Path(seaweedfs.server.folder) / "s3.json").st_mode & 0o777 == 0o600
