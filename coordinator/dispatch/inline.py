@@ -13,8 +13,15 @@ from shared.model.job import JobOrder, JobOutcome
 class InlinePerformer:
     """A thread a slot; the command is a process of its own anyway."""
 
-    def __init__(self, perform: Callable[[JobOrder], JobOutcome], cancel: Callable[[], None], slots: int) -> None:
-        self._perform, self._cancel, self._slots = perform, cancel, slots
+    def __init__(
+        self,
+        perform: Callable[[JobOrder], JobOutcome],
+        cancel: Callable[[], None],
+        slots: int,
+        *,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._perform, self._cancel, self._slots, self._release = perform, cancel, slots, close
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="job")
         self._cancelled = False
         self._deliver: Callable[[Report], None] = lambda report: None
@@ -56,3 +63,4 @@ class InlinePerformer:
     def close(self) -> None:
         """See Performer."""
         self._pool.shutdown(wait=True)
+        self._release()

@@ -1,0 +1,51 @@
+# The single door: people, hooks and CI all come in here.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+JOBS   ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types layers unit live faults clients bench farm lock clean
+
+help:
+	@echo "make demo    build the example, edit a header, build again, ask why"
+	@echo "make test    the whole suite (installs what it needs)"
+	@echo "make check   ruff, mypy --strict, import-linter, unit tests"
+	@echo "make faults  the long fault sweeps      make bench  the measurements"
+
+# Everything below runs in an environment of its own, made from the lock file alone.
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(VENV)/.ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+types: $(VENV)/.ready
+	$(BIN)/mypy
+layers: $(VENV)/.ready
+	$(BIN)/lint-imports
+unit: $(VENV)/.ready
+	$(BIN)/pytest -n $(JOBS) tests/unit
+check: lint types layers unit
+
+test: lint types layers
+	$(BIN)/pytest -n $(JOBS) -m "not slow" tests
+
+live: $(VENV)/.ready
+	$(BIN)/pytest -m live tests
+faults: $(VENV)/.ready
+	$(BIN)/pytest -m "fault or slow" tests
+bench: $(VENV)/.ready
+	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.ready
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	  --extra farm --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build

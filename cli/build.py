@@ -1,0 +1,265 @@
+"""windrow build, plan, why, graph."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from cli import render
+from cli.options import open_project, open_settings, project_options
+from cli.performers import make_performer
+from cli.progress_lines import LineProgress
+from coordinator import build as building
+from coordinator.build import Request
+from coordinator.plan.explain import chain, sentence
+from coordinator.project import Project
+from coordinator.report import BuildReport
+from shared.errors import BuildFailed, DifferencesFound, UsageError
+from shared.model.manifest import revision_name
+from shared.model.plan import Plan, PlannedJob
+
+Progress = Any  # LineProgress or LiveProgress: BuildObserver with close()
+
+_WAIT_WITHOUT_LIMIT = "for ever"
+
+
+@click.command()
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@project_options
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Jobs at once when they run here (default: cores).")
+@click.option("-k", "--keep-going", is_flag=True, help="Go on past a failed job with what does not need it.")
+@click.option("--incremental", is_flag=True, help="Run only what is out of date (the default).")
+@click.option(
+    "--full", "--full-rebuild", "--force-full-rebuild", "--force-rebuild", "full", is_flag=True,
+    help="Plan every job; results that still fit are reused.",
+)
+@click.option("--no-cache", is_flag=True, help="Plan and execute every job.")
+@click.option("--dry-run", "-n", is_flag=True, help="Show the plan; take no lock, write nothing.")
+@click.option("--check", is_flag=True, help="Exit 10 if anything is out of date; run nothing.")
+@click.option("--up-to-layer", type=click.IntRange(0), metavar="N", help="Stop after layer N (from 0); no commit.")
+@click.option("--schedule", type=click.Choice(["ready", "layers"]), default="ready", help="Ready-first, or strict layers.")
+@click.option(
+    "--wait", is_flag=False, flag_value=_WAIT_WITHOUT_LIMIT, default=None, metavar="[SECONDS]",
+    help="Wait for a build that holds the lock (without a number: as long as it takes).",
+)
+@click.option("--timeout", type=float, metavar="SECONDS", help="Give the build up after this long.")
+@click.option("--diff", "show_diff", is_flag=True, help="Show which artefacts the new revision changed.")
+@click.option("--require-cached", is_flag=True, help="Fail a job that no stored result fits.")
+@click.option("--verify-hashes", is_flag=True, help="Read every file; trust no time stamp.")
+@click.option("-v", "--verbose", is_flag=True, help="Show cache hits and started jobs too.")
+@click.option("-q", "--quiet", is_flag=True, help="Show failures and the result only.")
+def build(targets: tuple[str, ...], **given: Any) -> int:
+    """Build what is out of date and commit the new revision.
+
+    TARGET is an output, a rule's name, or a glob over outputs; without one, everything.
+    """
+    settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project", "jobs")})
+    full = given["full"] or (settings.mode == "full" and not given["incremental"])
+    if given["full"] and given["incremental"]:
+        raise UsageError("--full and --incremental contradict each other", fix="leave one of them out")
+    wait = given["wait"]
+    request = Request(
+        targets=targets,
+        full=full,
+        no_cache=given["no_cache"],
+        verify=given["verify_hashes"],
+        keep_going=given["keep_going"],
+        up_to_layer=given["up_to_layer"],
+        schedule=given["schedule"],
+        wait=0.0 if wait is None else None if wait == _WAIT_WITHOUT_LIMIT else _number(wait, "--wait"),
+        timeout=given["timeout"],
+        require_cached=given["require_cached"],
+    )
+    project = open_project(settings, make_performer)
+    if given["dry_run"] or given["check"]:
+        return _look(project, request, check=given["check"], as_json=given["as_json"])
+    progress = _progress(verbose=given["verbose"], quiet=given["quiet"])
+    try:
+        report = building.build(project, request, progress)
+    finally:
+        progress.close()
+        project.close()
+    _tell(project, report, as_json=given["as_json"], quiet=given["quiet"], diff=given["show_diff"])
+    if report.status == "failed":
+        return BuildFailed.exit_code
+    return 0
+
+
+def _number(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a number of seconds", param_hint=option) from None
+
+
+def _progress(*, verbose: bool, quiet: bool) -> Progress:
+    lively = sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM", "dumb") != "dumb"
+    if quiet or not lively:
+        return LineProgress(verbose=verbose, quiet=quiet)
+
+    def live() -> Progress:
+        from cli.progress_live import LiveProgress  # noqa: PLC0415 - rich, and only when there is something to show
+
+        return LiveProgress(verbose=verbose)
+
+    return LazyLive(live)
+
+
+def _tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, diff: bool) -> None:
+    if as_json:
+        render.as_json(report.as_json())
+        return
+    from cli.summary import lines  # noqa: PLC0415
+
+    for line in lines(report):
+        if report.status == "no-changes":
+            render.out(line)
+        elif not quiet or report.status == "failed":
+            render.err(line)
+    if diff and report.revision:
+        from cli.history import diff_lines  # noqa: PLC0415
+
+        for line in diff_lines(project, report.base_revision, report.revision):
+            render.out(line)
+
+
+def _look(project: Project, request: Request, *, check: bool, as_json: bool) -> int:
+    seen = building.look(project, request)
+    if as_json:
+        render.as_json(plan_json(seen.plan, project, seen.base.revision))
+    else:
+        for line in plan_lines(seen.plan):
+            render.out(line)
+    for warning in (*seen.base.problems, *seen.warnings):
+        render.err(f"warning: {warning}")
+    if check and seen.plan:
+        return DifferencesFound.exit_code
+    return 0
+
+
+@click.command()
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@project_options
+@click.option("--full", is_flag=True, help="As if nothing had been built.")
+@click.option("--exit-code", is_flag=True, help="Exit 10 if there is anything to do.")
+@click.option("--save", is_flag=True, help="Keep the plan among the project's runs.")
+def plan(targets: tuple[str, ...], **given: Any) -> int:
+    """Show what a build would run, in layers, and why. Takes no lock and runs nothing."""
+    settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project")})
+    project = open_project(settings)
+    request = Request(targets=targets, full=given["full"] or settings.mode == "full")
+    code = _look(project, request, check=given["exit_code"], as_json=given["as_json"])
+    if given["save"]:
+        name = project.save_plan(building.look(project, request))
+        render.err(f"saved as {name}")
+    return code
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """The plan for people: layers with their jobs and the first reason of each."""
+    if not plan:
+        return ["No changes detected."]
+    lines = [f"{render.plural(len(plan.jobs), 'job')} in {render.plural(len(plan.layers), 'layer')}, "
+             f"{len(plan.preserved)} unchanged"]
+    for number, layer in enumerate(plan.layers):
+        lines.append(f"layer {number}  {render.plural(len(layer), 'job')}")
+        lines += [f"  {id_}  because {_first(plan.jobs[id_])}" for id_ in layer]
+    lines += [f"remove {path}" for path in plan.removed]
+    if plan.changes.sources and not plan.jobs:
+        count = len(plan.changes.added) + len(plan.changes.modified) + len(plan.changes.deleted)
+        lines.append(f"{render.plural(count, 'changed file')} that no job reads; a new revision would record it")
+    if plan.estimated_seconds:
+        lines.append(f"expected {render.duration(plan.estimated_seconds)} along the critical path")
+    return lines
+
+
+def _first(job: PlannedJob) -> str:
+    more = f" (and {len(job.reasons) - 1} more)" if len(job.reasons) > 1 else ""
+    return sentence(job.reasons[0]) + more
+
+
+def plan_json(plan: Plan, project: Project, base: int) -> dict[str, Any]:
+    """The object of `windrow plan --json`, schema windrow.plan/1; equal for equal inputs, byte for byte."""
+    from coordinator.history.runs import plan_object  # noqa: PLC0415
+
+    return plan_object(plan, project.last_graph, revision=base + 1 if plan else base)
+
+
+@click.command()
+@click.argument("target")
+@project_options
+@click.option("--full", is_flag=True, hidden=True)
+def why(target: str, **given: Any) -> int:
+    """Explain why TARGET would run now or, when it is up to date, why it last ran."""
+    project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
+    seen = building.look(project, Request(full=given["full"]))
+    job = project.job_of(seen, target)
+    if job in seen.plan.jobs:
+        jobs, head = seen.plan.jobs, f"{target} is out of date."
+    else:
+        past = project.last_plan_with(job)
+        if past is None:
+            if given["as_json"]:
+                render.as_json({"schema": "windrow.why/1", "target": target, "job": job, "state": "up-to-date"})
+            else:
+                render.out(f"{target} is up to date; no kept build ran {job}.")
+            return 0
+        jobs = past.jobs
+        head = f"{target} is up to date; it last ran for {revision_name(past.revision)} (build {past.build})."
+    lines = list(chain(jobs, job))
+    if given["as_json"]:
+        state = "out-of-date" if job in seen.plan.jobs else "up-to-date"
+        told = [{"depth": depth, "text": text} for depth, text in lines]
+        render.as_json({"schema": "windrow.why/1", "target": target, "job": job, "state": state, "chain": told})
+        return 0
+    render.out(head)
+    for depth, text in lines:
+        render.out("  " * depth + text)
+    return 0
+
+
+@click.command()
+@project_options
+def graph(**given: Any) -> int:
+    """Show every job the rules make, with its files and its layer."""
+    project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
+    made = project.graph()
+    if given["as_json"]:
+        jobs = [
+            {
+                "job": recipe.id,
+                "rule": recipe.rule,
+                "layer": made.depth[recipe.id],
+                "command": list(recipe.argv),
+                "inputs": list(recipe.inputs),
+                "candidates": list(recipe.candidates),
+                "outputs": list(recipe.outputs),
+                "needs": list(made.dependencies[recipe.id]),
+            }
+            for recipe in made.recipes.values()
+        ]
+        render.as_json({"schema": "windrow.graph/1", "platform": made.platform, "jobs": jobs})
+        return 0
+    for recipe in made.recipes.values():
+        render.out(f"{made.depth[recipe.id]}  {recipe.id}  <- {' '.join(recipe.inputs)}")
+    return 0
+
+
+class LazyLive:
+    """Starts the terminal display at the first thing to show: a build with nothing to do imports no rich."""
+
+    def __init__(self, make: Any) -> None:
+        self._make, self._made = make, None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._made is None:
+            self._made = self._make()
+        return getattr(self._made, name)
+
+    def close(self) -> None:
+        """Take the display off the screen, if it was ever on."""
+        if self._made is not None:
+            self._made.close()

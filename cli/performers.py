@@ -1,0 +1,47 @@
+"""Where jobs are performed: on the farm when a broker is set, else by a worker in this process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from coordinator.dispatch.performer import Performer
+from coordinator.project import Project
+
+
+def slots_of(jobs: int) -> int:
+    """Parallel jobs: as set, else one a core this process may use."""
+    return jobs or len(os.sched_getaffinity(0))
+
+
+def make_performer(project: Project, build: str, platform: str) -> Performer:
+    """The performer the project's settings ask for; imports only what that one needs."""
+    if project.settings.farm.broker:
+        from coordinator.dispatch.fanout import FarmPerformer  # noqa: PLC0415 - celery and redis
+
+        return FarmPerformer(
+            settings=project.settings.farm,
+            build=build,
+            platform=platform,
+            tools=project.tools(),
+            blobs=project.stores.blobs,
+            clock=project.clock,
+        )
+    from coordinator.dispatch.inline import InlinePerformer  # noqa: PLC0415 - threads and subprocesses
+    from workers.perform import Worker  # noqa: PLC0415
+
+    slots = slots_of(project.settings.jobs)
+    worker = Worker(
+        project.stores.blobs,
+        project.stores.results,
+        name="here",
+        sandbox_root=sandbox_root(project.settings.cache_dir),
+        slots=slots,
+        clock=project.clock,
+    )
+    return InlinePerformer(worker.perform, worker.cancel_all, slots, close=worker.close)
+
+
+def sandbox_root(cache_dir: Path) -> Path:
+    """Where jobs get their directories: $WINDROW_SANDBOX_DIR, else beside the local store."""
+    return Path(os.environ.get("WINDROW_SANDBOX_DIR") or cache_dir / "sandbox")

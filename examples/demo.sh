@@ -1,0 +1,23 @@
+#!/bin/sh
+# The main job in one minute: build, edit a header, build again, ask why. Nothing outside a folder of its own is touched.
+set -eu
+home=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/windrow-demo.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cp -R "$home/hello/." "$work"
+cd "$work"
+WINDROW_CACHE_DIR="$work/.cache"
+export WINDROW_CACHE_DIR
+
+say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+
+say windrow build
+say ./build/hello
+say windrow build
+printf '\n(edit include/greet.h)\n'
+sed 's/"hello"/"good morning"/' include/greet.h > include/greet.new && mv include/greet.new include/greet.h
+say windrow plan
+say windrow build
+say ./build/hello
+say windrow why build/hello
+say windrow status
