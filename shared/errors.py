@@ -1,7 +1,7 @@
 """Every error Windrow raises on purpose.
 
 WindrowError
-├── UsageError (2)            ├── ConfigError  ├── GraphError  ├── UnknownTarget  ├── SchemaUnknown
+├── UsageError (2)            ├── NoProject  ├── ConfigError  ├── GraphError  ├── UnknownTarget  ├── SchemaUnknown
 ├── BuildFailed (1)           ├── NothingMatched (4)
 ├── LockHeld (9)              ├── DifferencesFound (10)   ├── Conflict (11)
 ├── FarmError (32)            ├── StoreUnavailable  ├── BrokerUnavailable  ├── NoWorker  ├── LockLost
@@ -38,6 +38,12 @@ class UsageError(WindrowError):
     """The command line or the configuration asks for something that cannot be."""
 
     code, exit_code = "W0100", 2
+
+
+class NoProject(UsageError):
+    """No windrow.toml here or in any parent."""
+
+    code = "W0101"
 
 
 class ConfigError(UsageError):

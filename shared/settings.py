@@ -69,3 +69,8 @@ class Settings(msgspec.Struct, frozen=True):
     def state_dir(self) -> Path:
         """Workspace state: a cache, never the truth."""
         return self.root / ".windrow"
+
+
+def branch_key(branch: str) -> str:
+    """The branch as one component of a storage name: `feature/x` is kept as `feature%2Fx`."""
+    return branch.replace("/", "%2F")

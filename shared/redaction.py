@@ -1,0 +1,28 @@
+"""Takes secrets out of texts that people will read."""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = "***"
+# Greedy up to the last "@" of a word: a password may hold "/", ":" or "@" that nobody escaped.
+_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/:@]*(?=:))?(?P<rest>(?:(?!://)\S)*)@")
+_PARAMETER = re.compile(
+    r"(?P<name>[?&;](?:[\w.-]*(?:password|passwd|secret|token|signature|credential)[\w.-]*|sig|access_key(?:_id)?)=)[^&;#\s]+",
+    re.IGNORECASE,
+)
+
+
+def redact(text: str) -> str:
+    """The text with the password of every URL, and every secret query parameter, replaced by `***`."""
+    return _PARAMETER.sub(rf"\g<name>{HIDDEN}", _USERINFO.sub(_hide, text))
+
+
+def has_credentials(url: str) -> bool:
+    """Whether a URL holds a user, a password or a secret parameter."""
+    return _USERINFO.search(url) is not None or _PARAMETER.search(url) is not None
+
+
+def _hide(found: re.Match[str]) -> str:
+    user = found["user"]
+    return f"{found['scheme']}{user}:{HIDDEN}@" if user is not None else f"{found['scheme']}{HIDDEN}@"

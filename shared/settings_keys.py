@@ -1,0 +1,152 @@
+"""Which keys a settings file may hold, what each takes, and from where it is accepted."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from shared.redaction import has_credentials, redact
+
+PROJECT_FILE = "windrow.toml"
+LOCAL_FILE = "windrow.local.toml"
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+BRANCH = re.compile(r"[a-z0-9][a-z0-9._/-]{0,99}")
+_RULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CATEGORIES = ("config", "docs", "source", "tests")
+_NO_SECRETS = "it holds credentials; these come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws"
+
+
+class Key(NamedTuple):
+    """What a key takes; `check` tells what is wrong with a value, or nothing; `shared`: from windrow.toml only."""
+
+    type: Any
+    label: str
+    check: Callable[[Any], str] = lambda _: ""
+    shared: bool = False
+
+
+def _named(pattern: re.Pattern[str]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if pattern.fullmatch(value):
+            return ""
+        lower = value.lower()
+        hint = f"; '{lower}' would do" if pattern.fullmatch(lower) else ""
+        return f"'{value}' does not match {pattern.pattern}{hint}"
+
+    return check
+
+
+def _at_least(low: float, *, above: bool = False) -> Callable[[float], str]:
+    def check(value: float) -> str:
+        if not math.isfinite(value) or value < low or (above and value == low):
+            return f"{value} is not {'more than' if above else 'at least'} {low:g}"
+        return ""
+
+    return check
+
+
+def _url(*schemes: str, secrets: bool = False) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if not value:
+            return ""
+        if not secrets and has_credentials(value):
+            return _NO_SECRETS
+        try:
+            parts = urlsplit(value)
+            _ = parts.port
+        except ValueError as error:
+            return f"{redact(value)} is not a URL: {redact(str(error))}"
+        if parts.scheme not in schemes:
+            return f"{redact(value)} does not start with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+        if parts.scheme == "file":
+            absolute = not parts.netloc and parts.path.startswith("/")
+            return "" if absolute else f"{value} does not name an absolute path; write file:///path"
+        return "" if parts.hostname else f"{redact(value)} names no {'bucket' if parts.scheme == 's3' else 'host'}"
+
+    return check
+
+
+def _one_of(*values: str) -> Callable[[str], str]:
+    return lambda value: "" if value in values else f"'{value}' is not one of {', '.join(values)}"
+
+
+def _filled(value: str) -> str:
+    return "" if value else "it is empty"
+
+
+def _no_nul(value: tuple[str, ...] | str) -> str:
+    words = (value,) if isinstance(value, str) else value
+    if not any(words):
+        return "it is empty"
+    return "it holds a NUL character" if any("\0" in word for word in words) else ""
+
+
+def _variables(names: Any) -> str:
+    wrong = next((name for name in names if not _VARIABLE.fullmatch(name)), None)
+    if wrong is not None:
+        return f"'{wrong}' is not the name of an environment variable"
+    values = names.values() if isinstance(names, dict) else ()
+    return "a value holds a NUL character" if any("\0" in value for value in values) else ""
+
+
+def _categories(value: dict[str, Any]) -> str:
+    wrong = next((name for name in value if name not in _CATEGORIES), None)
+    return f"'{wrong}' is not one of {', '.join(_CATEGORIES)}" if wrong is not None else ""
+
+
+_LIST = tuple[str, ...]
+_STRINGS = "a list of strings"
+
+TABLES: dict[str, dict[str, Key]] = {
+    "project": {
+        "name": Key(str, "a string", _named(NAME), shared=True),
+        "branch": Key(str, "a string", _named(BRANCH)),
+    },
+    "storage": {
+        "url": Key(str, "a string", _url("s3", "file")),
+        "endpoint": Key(str, "a string", _url("http", "https")),
+        "region": Key(str, "a string", _filled),
+    },
+    "farm": {
+        "broker": Key(str, "a string", _url("redis", "rediss", secrets=True)),
+        "worker_grace": Key(float, "a number of seconds", _at_least(0)),
+        "broker_patience": Key(float, "a number of seconds", _at_least(0)),
+        "heartbeat": Key(float, "a number of seconds", _at_least(0, above=True)),
+    },
+    "toolchain": {
+        "tools": Key(_LIST, _STRINGS, lambda tools: "a name in it is empty" if "" in tools else "", shared=True),
+        "fingerprint": Key(str, "a string", shared=True),
+    },
+    "scan": {
+        "ignore": Key(_LIST, _STRINGS, shared=True),
+        "categories": Key(dict[str, _LIST], "a table of lists of strings", _categories, shared=True),
+    },
+    "build": {
+        "jobs": Key(int, "a whole number", _at_least(0)),
+        "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
+        "mode": Key(str, "a string", _one_of("incremental", "full")),
+        "lease": Key(float, "a number of seconds", _at_least(1)),
+    },
+    "cache": {
+        "dir": Key(str, "a string", _filled),
+        "max_bytes": Key(int, "a whole number of bytes", _at_least(0)),
+        "window": Key(float, "a number of seconds", _at_least(0)),
+        "keep_revisions": Key(int, "a whole number", _at_least(1)),
+    },
+}
+
+RULE: dict[str, Key] = {
+    "name": Key(str, "a string", _named(_RULE_NAME)),
+    "command": Key(_LIST | str, "a list of strings, or one string for sh -c", _no_nul),
+    "outputs": Key(_LIST, _STRINGS),
+    "each": Key(str, "a string", _filled),
+    "inputs": Key(_LIST, _STRINGS),
+    "depfile": Key(str, "a string", _filled),
+    "env": Key(dict[str, str], "a table of strings", _variables),
+    "pass_env": Key(_LIST, _STRINGS, _variables),
+    "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
+}
