@@ -1,0 +1,187 @@
+"""Reads what a build starts from: the pointer, and the manifest it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from coordinator import refnames
+from shared import hashing
+from shared.errors import CorruptRecord, SchemaUnknown
+from shared.model.manifest import MANIFEST_SCHEMA, POINTER_SCHEMA, Manifest, Pointer, revision_name
+from shared.model.path import is_normal
+from shared.storage.refs import RefStore
+
+_Record = TypeVar("_Record", Pointer, Manifest)
+
+
+class Base(msgspec.Struct, frozen=True):
+    """What a project and branch stand at.
+
+    tag: what a swap of the pointer must name, None when there is no pointer. manifest: None before the first
+    build, or when the stored state cannot be read (`problems` says so, and everything is built again).
+    fence: the highest known. next_revision: the number to try first. damaged: a pointer that cannot be read.
+    """
+
+    project: str
+    branch: str
+    pointer: Pointer | None = None
+    tag: str | None = None
+    manifest: Manifest | None = None
+    manifest_hash: str = ""
+    fence: int = 0
+    next_revision: int = 1
+    problems: tuple[str, ...] = ()
+    damaged: bytes = b""
+
+
+class _Head(msgspec.Struct):
+    """What any version of a record can be asked."""
+
+    schema: str = ""
+    tool: str = ""
+
+
+def load(refs: RefStore, project: str, branch: str, *, local: Path | None = None) -> Base:
+    """The present base; SchemaUnknown when a newer Windrow wrote it, StoreUnavailable.
+
+    local: a copy of the manifest in the workspace, used instead of the store's when it is the same.
+    """
+    record = refs.read(refnames.pointer(project, branch))
+    if record is None:
+        return _highest(refs, Base(project, branch))
+    try:
+        pointer = _decode(record.data, Pointer, POINTER_SCHEMA, "current.json")
+        if pointer.revision < 1 or not hashing.is_digest(pointer.manifest_hash):
+            raise CorruptRecord("current.json names no revision")
+    except CorruptRecord as error:
+        problem = f"{error.what} ({error.why}); building fully, and replacing it"
+        return _highest(refs, Base(project, branch, tag=record.tag, damaged=record.data, problems=(problem,)))
+    base = Base(project, branch, pointer, record.tag, fence=pointer.fence)
+    copied = _local(local, pointer)
+    if copied is not None:
+        return _with(base, copied, pointer.manifest_hash)
+    try:
+        manifest, data = _fetch(refs, base, pointer)
+    except CorruptRecord as error:
+        problem = f"{error.what} ({error.why}); building fully"
+        return _highest(refs, msgspec.structs.replace(base, problems=(problem,)))
+    return _with(base, manifest, pointer.manifest_hash, problems=keep(local, data))
+
+
+def read_manifest(refs: RefStore, project: str, branch: str, revision: int) -> Manifest | None:
+    """A revision by its number, None if there is none; CorruptRecord, SchemaUnknown, StoreUnavailable."""
+    record = refs.read(refnames.manifest(project, branch, revision))
+    return None if record is None else _read(record.data, project, branch, revision)
+
+
+def revisions(refs: RefStore, project: str, branch: str) -> list[int]:
+    """The numbers of all manifests, ascending; those above the pointer's are orphans of builds that died."""
+    names = refs.names(refnames.manifests(project, branch))
+    return sorted(number for number in map(refnames.revision_of, names) if number is not None)
+
+
+def keep(local: Path | None, data: bytes) -> tuple[str, ...]:
+    """Keep a copy of a manifest's bytes in the workspace; what went wrong, since only time is lost by it."""
+    if local is None:
+        return ()
+    temporary = local.with_name(f"{local.name}.tmp")
+    try:
+        local.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.replace(local)
+    except OSError as error:
+        return (f"cannot keep a copy of the manifest in {local}: {error.strerror}",)
+    return ()
+
+
+def _with(base: Base, manifest: Manifest, manifest_hash: str, problems: tuple[str, ...] = ()) -> Base:
+    return msgspec.structs.replace(
+        base, manifest=manifest, manifest_hash=manifest_hash, next_revision=manifest.revision + 1, problems=problems
+    )
+
+
+def _highest(refs: RefStore, base: Base) -> Base:
+    """The base numbered past every manifest there is, its fence the highest that can be told."""
+    numbers = revisions(refs, base.project, base.branch)
+    highest = max([*numbers, base.pointer.revision if base.pointer else 0])
+    fence = base.fence
+    if numbers and base.pointer is None:
+        try:
+            last = read_manifest(refs, base.project, base.branch, numbers[-1])
+        except CorruptRecord:
+            # Its fence cannot be told; the swap still names the pointer it replaces.
+            last = None
+        fence = max(fence, last.fence if last else 0)
+    return msgspec.structs.replace(base, fence=fence, next_revision=highest + 1)
+
+
+def _local(path: Path | None, pointer: Pointer) -> Manifest | None:
+    """The workspace's copy, if it is byte for byte what the pointer names."""
+    if path is None:
+        return None
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    if hashing.of_bytes(data) != pointer.manifest_hash:
+        return None
+    # It was examined before it was kept.
+    return msgspec.json.decode(data, type=Manifest)
+
+
+def _fetch(refs: RefStore, base: Base, pointer: Pointer) -> tuple[Manifest, bytes]:
+    name = revision_name(pointer.revision)
+    record = refs.read(refnames.manifest(base.project, base.branch, pointer.revision))
+    if record is None:
+        raise CorruptRecord(f"manifest {name} is missing", why="current.json names it")
+    if hashing.of_bytes(record.data) != pointer.manifest_hash:
+        raise CorruptRecord(f"manifest {name} is damaged", why="its bytes do not hash to what current.json says")
+    return _read(record.data, base.project, base.branch, pointer.revision), record.data
+
+
+def _read(data: bytes, project: str, branch: str, revision: int) -> Manifest:
+    name = f"manifest {revision_name(revision)}"
+    manifest = _decode(data, Manifest, MANIFEST_SCHEMA, name)
+    problem = _fault(manifest)
+    if (manifest.project, manifest.branch, manifest.revision) != (project, branch, revision):
+        problem = f"it belongs to {manifest.project}/{manifest.branch} {revision_name(manifest.revision)}"
+    if problem:
+        raise CorruptRecord(f"{name} is damaged", why=problem)
+    return manifest
+
+
+def _fault(manifest: Manifest) -> str:
+    hashes = [(path, state.hash) for path, state in manifest.sources.items()]
+    hashes += [(path, artefact.hash) for path, artefact in manifest.artefacts.items()]
+    for path, hash_ in hashes:
+        if not is_normal(path):
+            return f"it holds the path {path!r}"
+        if not hashing.is_digest(hash_):
+            return f"it holds no digest for {path}"
+    for path, artefact in manifest.artefacts.items():
+        if artefact.job not in manifest.jobs:
+            return f"no job of it makes {path}"
+    return ""
+
+
+def _decode(data: bytes, kind: type[_Record], schema: str, name: str) -> _Record:
+    try:
+        head = msgspec.json.decode(data, type=_Head)
+    except msgspec.MsgspecError as error:
+        raise CorruptRecord(f"{name} cannot be read", why=str(error)) from error
+    family, _, major = head.schema.rpartition("/")
+    if head.schema != schema:
+        if family == schema.rpartition("/")[0] and major.isdigit():
+            raise SchemaUnknown(
+                f"{name} has schema {head.schema}; this Windrow reads {schema}",
+                why=f"it was written by {head.tool or 'a newer Windrow'}",
+                fix="use that version of Windrow, or a newer one",
+            )
+        raise CorruptRecord(f"{name} cannot be read", why=f"its schema is {head.schema!r}")
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        raise CorruptRecord(f"{name} cannot be read", why=str(error)) from error

@@ -1,0 +1,108 @@
+"""Folds what came of a build into the next manifest. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+
+import msgspec
+
+from coordinator.keying.candidates import Candidates
+from shared.model.action import ActionResult, Trace
+from shared.model.graph import BuildGraph, Recipe
+from shared.model.manifest import Artefact, JobEntry, Manifest
+from shared.model.plan import RESTORING, Plan
+from shared.model.snapshot import Snapshot
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Whose manifest it is: project, branch, build, ISO time, and the Windrow that wrote it."""
+
+    project: str
+    branch: str
+    build: str
+    created_at: str
+    tool: str
+
+
+def fold(  # noqa: PLR0913 - a manifest is made of these
+    base: Manifest | None,
+    graph: BuildGraph,
+    snapshot: Snapshot,
+    outcomes: Mapping[str, ActionResult],
+    plan: Plan,
+    origin: Origin,
+    *,
+    stale: Set[str] = frozenset(),
+) -> Manifest:
+    """The draft of the next manifest; `publish` numbers it.
+
+    A job is as its outcome says, or else as the base has it. Left out are jobs that the graph no longer has, jobs
+    that were planned and did not succeed, and `stale` ones: out of date, but not asked for by this build.
+    """
+    jobs: dict[str, JobEntry] = {}
+    artefacts: dict[str, Artefact] = {}
+    candidates = Candidates(snapshot.sources)
+    for id_, recipe in graph.recipes.items():
+        result = outcomes.get(id_)
+        if result is not None:
+            jobs[id_] = _entry(recipe, result, graph, candidates)
+            for made in result.outputs:
+                artefacts[made.path] = Artefact(made.hash, made.size, id_, made.mode)
+        elif base is not None and id_ in base.jobs and id_ not in stale and _untouched(id_, plan):
+            jobs[id_] = msgspec.structs.replace(base.jobs[id_], layer=graph.depth[id_])
+            _carry(base, id_, artefacts)
+    if base is not None:
+        for id_ in _waiting_for_removal(base, graph, plan):
+            jobs[id_] = base.jobs[id_]
+            _carry(base, id_, artefacts)
+    return Manifest(
+        project=origin.project,
+        branch=origin.branch,
+        revision=0,
+        sources=snapshot.sources,
+        jobs=jobs,
+        artefacts=artefacts,
+        graph=graph.fingerprint,
+        build=origin.build,
+        created_at=origin.created_at,
+        tool=origin.tool,
+    )
+
+
+def _entry(recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: Candidates) -> JobEntry:
+    return JobEntry(
+        rule=recipe.rule,
+        key=result.key,
+        argv=recipe.argv,
+        outputs=recipe.outputs,
+        inputs=recipe.inputs,
+        env=recipe.env,
+        depfile=recipe.depfile,
+        trace=result.trace,
+        unread=() if recipe.depfile is None else candidates.unread(recipe, result.trace or Trace()),
+        platform=graph.platform,
+        layer=graph.depth[recipe.id],
+        seconds=result.timings.run,
+    )
+
+
+def _untouched(id_: str, plan: Plan) -> bool:
+    """Whether a job without an outcome is as the base has it: not planned, or only to bring its outputs back."""
+    planned = plan.jobs.get(id_)
+    return planned is None or all(isinstance(reason, RESTORING) for reason in planned.reasons)
+
+
+def _carry(base: Manifest, id_: str, artefacts: dict[str, Artefact]) -> None:
+    for path in base.jobs[id_].outputs:
+        if path in base.artefacts and base.artefacts[path].job == id_:
+            artefacts[path] = base.artefacts[path]
+
+
+def _waiting_for_removal(base: Manifest, graph: BuildGraph, plan: Plan) -> list[str]:
+    """Jobs that are gone from the graph, whose outputs this build (of some targets only) does not remove."""
+    removed = frozenset(plan.removed)
+    return [
+        id_
+        for id_, entry in base.jobs.items()
+        if id_ not in graph.recipes and any(p not in graph.producer and p not in removed for p in entry.outputs)
+    ]

@@ -1,0 +1,112 @@
+"""Makes a manifest the current one: writes it under the next number, then swaps the pointer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from coordinator import refnames
+from coordinator.commit.base import Base, keep, load, revisions
+from coordinator.lock.lease import Lease
+from shared import canonical, failpoint, hashing
+from shared.errors import Conflict, LockLost, StoreUnavailable
+from shared.model.manifest import Manifest, Pointer, revision_name
+from shared.storage.refs import RefStore
+
+__all__ = ["Base", "content_hash", "load", "publish"]
+
+
+def publish(refs: RefStore, base: Base, draft: Manifest, lease: Lease, *, local: Path | None = None) -> Base:
+    """Commit a draft on top of its base; the new base. Number, hashes and fence are filled in here.
+
+    Raises LockLost when the lease is not ours any more, Conflict when the base moved, StoreUnavailable; then
+    the pointer is as it was, and at most a manifest that nothing names is left.
+    """
+    _hold(lease, base)
+    if base.damaged:
+        name = f"{hashing.bare(hashing.of_bytes(base.damaged))[:16]}.current.json"
+        refs.create(refnames.damaged(base.project, base.branch, name), base.damaged)
+    failpoint.hit("commit.before-manifest")
+    manifest, data = _write(refs, base, draft, lease.fence)
+    failpoint.hit("commit.after-manifest")
+    pointer = Pointer(manifest.revision, hashing.of_bytes(data), lease.fence, manifest.created_at, manifest.build)
+    _hold(lease, base)
+    failpoint.hit("commit.before-pointer")
+    tag = _swap(refs, base, pointer, lease.fence)
+    failpoint.hit("commit.after-pointer")
+    return Base(
+        base.project,
+        base.branch,
+        pointer,
+        tag,
+        manifest,
+        pointer.manifest_hash,
+        lease.fence,
+        manifest.revision + 1,
+        keep(local, data),
+    )
+
+
+def content_hash(manifest: Manifest) -> str:
+    """The digest of everything a manifest holds: sources and artefacts."""
+    sources = [(path, state.hash) for path, state in manifest.sources.items()]
+    return hashing.of_tree(sources + [(path, artefact.hash) for path, artefact in manifest.artefacts.items()])
+
+
+def _hold(lease: Lease, base: Base) -> None:
+    if lease.lost() or lease.fence <= base.fence:
+        raise LockLost(
+            "the build lock was lost while building; nothing was committed",
+            why="another build took it after this one had not renewed it in time, or `windrow lock break` did",
+            fix="build again: finished jobs are kept and will not run a second time",
+        )
+
+
+def _write(refs: RefStore, base: Base, draft: Manifest, fence: int) -> tuple[Manifest, bytes]:
+    """Store the manifest under the first free number; a number in use belongs to a build that died before its swap."""
+    revision = base.next_revision
+    complete = msgspec.structs.replace(
+        draft,
+        content_hash=content_hash(draft),
+        base_revision=base.manifest.revision if base.manifest else 0,
+        base_hash=base.manifest_hash,
+        fence=fence,
+    )
+    while True:
+        manifest = msgspec.structs.replace(complete, revision=revision)
+        data = canonical.encode(manifest)
+        name = refnames.manifest(base.project, base.branch, revision)
+        if refs.create(name, data) is not None:
+            return manifest, data
+        found = refs.read(name)
+        if found is not None and found.data == data:
+            # Written by this very call: the reply was lost.
+            return manifest, data
+        revision = max(revision, *revisions(refs, base.project, base.branch)) + 1
+
+
+def _swap(refs: RefStore, base: Base, pointer: Pointer, fence: int) -> str:
+    name, data = refnames.pointer(base.project, base.branch), canonical.encode(pointer)
+    try:
+        return refs.swap(name, data, base.tag, fence=fence)
+    except (Conflict, StoreUnavailable) as error:
+        found = refs.read(name)
+        if found is not None and found.data == data:
+            # It was done, and the reply was lost.
+            return found.tag
+        if isinstance(error, StoreUnavailable):
+            raise
+        raise _conflict(refs, base) from error
+
+
+def _conflict(refs: RefStore, base: Base) -> Conflict:
+    now = load(refs, base.project, base.branch).pointer
+    expected = revision_name(base.pointer.revision) if base.pointer else "no revision"
+    found = f"{revision_name(now.revision)} (build {now.build}, {now.updated_at})" if now else "none that can be read"
+    return Conflict(
+        "another build committed first; nothing of this one was",
+        at=refnames.pointer(base.project, base.branch),
+        why=f"this build started from {expected}; the current revision is {found}",
+        fix="build again: finished jobs are kept and will not run a second time",
+    )
