@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -24,9 +23,7 @@ Path = tuple[str | int, ...]
 Where = Callable[[Path], str]
 
 
-def checked(  # noqa: PLR0913 - a value and all that is said about it
-    name: str, key: Key, value: object, where: Where, path: Path, *, strict: bool = True
-) -> Any:
+def checked(name: str, key: Key, value: object, where: Where, path: Path, *, strict: bool = True) -> Any:
     """The value as its type; ConfigError at `where(path)` for a wrong type or value."""
     try:
         result = msgspec.convert(value, key.type, strict=strict)
@@ -65,6 +62,8 @@ def kind(value: object) -> str:
 
 def unknown(name: str, known: Iterable[str], at: str, table: str = "") -> ConfigError:
     """The error for a key nobody knows."""
+    import difflib  # noqa: PLC0415 - only for a typo
+
     close = difflib.get_close_matches(name, list(known), n=1)
     elsewhere = [other for other, keys in TABLES.items() if name in keys and other != table]
     fix = f"did you mean `{close[0]}`?" if close else f"it belongs in [{elsewhere[0]}]" if elsewhere else ""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from shared.globs import compiled
 from shared.redaction import has_credentials, redact
 
 PROJECT_FILE = "windrow.toml"
@@ -93,9 +94,21 @@ def _variables(names: Any) -> str:
     return "a value holds a NUL character" if any("\0" in value for value in values) else ""
 
 
-def _categories(value: dict[str, Any]) -> str:
+def _categories(value: dict[str, tuple[str, ...]]) -> str:
     wrong = next((name for name in value if name not in _CATEGORIES), None)
-    return f"'{wrong}' is not one of {', '.join(_CATEGORIES)}" if wrong is not None else ""
+    if wrong is not None:
+        return f"'{wrong}' is not one of {', '.join(_CATEGORIES)}"
+    return next((why for patterns in value.values() if (why := _patterns(patterns))), "")
+
+
+def _patterns(value: tuple[str, ...] | str) -> str:
+    for pattern in (value,) if isinstance(value, str) else value:
+        if not pattern.startswith("rule:"):
+            try:
+                compiled(pattern)
+            except ValueError as error:
+                return f"'{pattern}': {error}"
+    return ""
 
 
 _LIST = tuple[str, ...]
@@ -143,8 +156,8 @@ RULE: dict[str, Key] = {
     "name": Key(str, "a string", _named(_RULE_NAME)),
     "command": Key(_LIST | str, "a list of strings, or one string for sh -c", _no_nul),
     "outputs": Key(_LIST, _STRINGS),
-    "each": Key(str, "a string", _filled),
-    "inputs": Key(_LIST, _STRINGS),
+    "each": Key(str, "a string", _patterns),
+    "inputs": Key(_LIST, _STRINGS, _patterns),
     "depfile": Key(str, "a string", _filled),
     "env": Key(dict[str, str], "a table of strings", _variables),
     "pass_env": Key(_LIST, _STRINGS, _variables),

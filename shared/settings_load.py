@@ -43,7 +43,7 @@ def load(start: Path, *, flags: Mapping[str, object], environ: Mapping[str, str]
 
 def find_root(start: Path) -> Path:
     """The nearest folder, from `start` upwards, that holds a windrow.toml; NoProject if none does."""
-    start = start.absolute()
+    start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / PROJECT_FILE).is_file():
             return folder
