@@ -1,0 +1,1 @@
+"""Real projects, fetched at run time; nothing of them is kept in the repository."""
