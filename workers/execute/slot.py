@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
-from queue import LifoQueue
+from queue import Empty, LifoQueue
 
 import msgspec
 
@@ -205,5 +205,14 @@ class SlotPool:
 
     def close(self) -> None:
         """Kill what runs and end the supervisors."""
+        self.kill_all()
+        taken = []
+        try:
+            for _ in self._slots:
+                taken.append(self._free.get(timeout=_FAREWELL))
+        except Empty:
+            pass  # a thread does not let go of its slot; its supervisor ends all the same
         for slot in self._slots:
             slot.close()
+        for slot in taken:
+            self.release(slot)

@@ -1,0 +1,138 @@
+"""Makefile-style dependency files, as gcc, clang, rustc and their like write them. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+_MOST_LINKS = 40  # as many symlinks as Linux follows in one path
+_CONTINUED = re.compile(r"\\\r?\n")
+_NEWLINE = re.compile(r"\r?\n")
+# A word: escaped characters, dollar pairs, and whatever else is no white space.
+_ESCAPE = re.compile(r"\\*[ \t#:]|\$\$|\\+|[^\\$ \t#:]+|[$#:]")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
+
+class Reads(NamedTuple):
+    """What a depfile says was read: relative paths inside the tree, and paths outside as they were written."""
+
+    inside: frozenset[str]
+    outside: frozenset[str]
+
+
+def dependencies(text: str) -> tuple[str, ...]:
+    """The paths to the right of the colons, unescaped, in order, each once.
+
+    Rules without a right side (`-MP`) and comments add nothing.
+    """
+    found: dict[str, None] = {}
+    for line in _NEWLINE.split(_CONTINUED.sub(" ", text)):
+        targets = True
+        for word, ends_target in _words(line, targets=True):
+            if targets:
+                targets = not ends_target
+            elif word:
+                found[word] = None
+    return tuple(found)
+
+
+def reads(text: str, tree: str, links: Mapping[str, str] | None = None) -> Reads:
+    """What a depfile says was read by a command that ran in the absolute folder `tree`.
+
+    A path that leads through symlinks of the tree (`links`: path to target) stands for every one of them and
+    for the file at the end.
+    """
+    inside: set[str] = set()
+    outside: set[str] = set()
+    roots = (tree.rstrip("/") + "/", "/proc/self/cwd/")
+    for path in dependencies(text):
+        relative = path
+        for root in roots:
+            relative = relative.removeprefix(root) if relative.startswith("/") else relative
+        steps = _resolve(relative, links or {}) if not relative.startswith("/") else None
+        if steps is None:
+            outside.add(path)
+        else:
+            inside.update(steps)
+    return Reads(frozenset(inside), frozenset(outside))
+
+
+def _words(line: str, *, targets: bool) -> Iterator[tuple[str, bool]]:
+    """Words of a line, and whether each ends the targets.
+
+    Escapes are those of ninja's reader: `\\ ` is a blank, `\\\\ ` a backslash and the end of the word, `\\#` and
+    `\\:` the character, `$$` a dollar; a backslash before anything else is itself.
+    """
+    word: list[str] = []
+    begun = False
+    at = 0
+    while at < len(line):
+        match = _ESCAPE.match(line, at)
+        piece = match.group() if match else line[at]
+        last, slashes = piece[-1], len(piece) - 1
+        at += len(piece)
+        if piece == "$$":
+            word.append("$")
+        elif last in " \t":
+            if slashes % 2:
+                word.append("\\" * (slashes // 2) + last)
+            else:
+                word.append("\\" * slashes)
+                if begun or slashes:
+                    yield "".join(word), False
+                word, begun = [], False
+                continue
+        elif last == "#" and slashes == 0 and not begun:
+            return
+        elif last == "#" and slashes:
+            word.append("\\" * (slashes - 1) + "#")
+        elif last == ":" and targets and _ends_target(line, at, "".join(word), slashes):
+            yield "".join(word), True
+            word, begun, targets = [], False, False
+            at += line.startswith(":", at)
+            continue
+        elif last == ":" and slashes:
+            word.append("\\" * (slashes - 1) + ":")
+        else:
+            word.append(piece)
+        begun = True
+    if begun:
+        yield "".join(word), False
+
+
+def _ends_target(line: str, after: int, word: str, slashes: int) -> bool:
+    """Whether the colon before `after` ends a target: not one of a drive, nor an escaped one inside a name."""
+    blank = after >= len(line) or line[after] in " \t:"
+    if slashes:
+        # "x\: y" is a Windows folder and its end; "x\:y" is an escaped colon.
+        return blank
+    return not (len(word) == 1 and word.isalpha() and _DRIVE.match(word + line[after - 1 : after + 1]))
+
+
+def _resolve(path: str, links: Mapping[str, str]) -> set[str] | None:
+    """A relative path, normalised, with each symlink of the tree it goes through; None if it leaves the tree."""
+    seen: set[str] = set()
+    if not links:
+        end = posixpath.normpath(path)
+        return None if end in ("..", ".") or end.startswith("../") else {end}
+    done: list[str] = []
+    waiting = path.split("/")[::-1]
+    while waiting:
+        part = waiting.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            if not done:
+                return None
+            done.pop()
+            continue
+        done.append(part)
+        here = "/".join(done)
+        target = links.get(here)
+        if target is not None and len(seen) < _MOST_LINKS:
+            seen.add(here)
+            done.pop()
+            waiting.extend(target.split("/")[::-1])
+    return seen | {"/".join(done)} if done else seen or None

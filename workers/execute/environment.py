@@ -1,0 +1,37 @@
+"""The environment a command gets: PATH, a temporary folder, and what its rule sets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from shared.commands import programs
+from shared.model.action import Action
+from shared.model.path import basename
+
+# Programs that never change directory, and put the one they run in into what they write.
+_STAYING = re.compile(
+    r"(?:.*-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|cpp|gfortran|as|ld|ar|ranlib|strip|objcopy)(?:-\d+(?:\.\d+)*)?|"
+    r"sh|dash|bash|rm|cp|mv|ln|mkdir|touch|echo|test|true|:"
+)
+
+
+def environment(action: Action, *, path: str, tmp: Path) -> dict[str, str]:
+    """The whole environment; what the action sets or unsets has the last word."""
+    env = {"PATH": path, "TMPDIR": str(tmp), "PYTHONDONTWRITEBYTECODE": "1"}
+    if stays_put(action.argv):
+        # Compilers note $PWD in debug information: with this one the bytes do not tell which directory it was.
+        # A shell that changes directory would get lost with it.
+        env["PWD"] = "/proc/self/cwd"
+    for name, value in action.env:
+        if value is None:
+            env.pop(name, None)
+        else:
+            env[name] = value
+    return env
+
+
+def stays_put(argv: Sequence[str]) -> bool:
+    """Whether a command surely keeps its working directory."""
+    return all(_STAYING.fullmatch(basename(program)) for program in programs(argv))

@@ -1,0 +1,117 @@
+"""The base names a run can have asked for, read off the files it read.
+
+A new file of such a name could be found first the next time, so it changes the key. Too many names cost
+a run now and then; one too few makes a stale build: in doubt the answer is `*`, any name. No preprocessor:
+conditions are not evaluated, and directives inside comments or strings count.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from shared.model.path import basename
+
+ANY = "*"
+C_FAMILY = frozenset(
+    (
+        *("c", "cc", "cp", "cpp", "cxx", "c++", "m", "mm", "i", "ii", "ixx", "cu", "cl"),
+        *("h", "hh", "hp", "hpp", "hxx", "h++", "inc", "inl", "ipp", "tcc", "tpp", "txx", "def", "cuh"),
+        *("s", "sx", "asm"),
+    )
+)
+_FLAGS = ("-include", "-imacros", "--include", "--imacros")
+
+_SPLICE = re.compile(rb"\\[ \t]*\r?\n")
+# Blanks and comments may stand between any two tokens of a directive.
+_GAP = rb"(?:[ \t\f\v]|/\*(?:[^*]|\*(?!/))*\*/)*"
+_NAME = rb"(?:<([^>\n]*)>|\"([^\"\n]*)\")"
+_HASH = rb"(?:#|%:|\?\?=)"
+_DIRECTIVE = re.compile(
+    rb"(?:^|\*/)" + _GAP + _HASH + _GAP + rb"(?:include_next|include|import|embed)\b" + _GAP + rb"(?:" + _NAME + rb"|(\S))",
+    re.MULTILINE,
+)
+_HAS = re.compile(rb"__has_(?:include|include_next|embed)\b" + _GAP + rb"\(" + _GAP + rb"(?:" + _NAME + rb"|(\S))")
+# A C++ module or header unit.
+_MODULE = re.compile(rb"^[ \t]*(?:export[ \t]+)?(?:import|module)[ \t]+[\w<\":]", re.MULTILINE)
+# Read by the assembler behind the compiler's back: in no depfile.
+_ASSEMBLER = re.compile(rb"\.(?:incbin|include)\b\s*\\?\"([^\"\\\n]+)")
+
+
+class Asked(NamedTuple):
+    """What one file asks for: base names that are looked for, and base names read without a note in the depfile."""
+
+    names: frozenset[str]
+    unnoted: frozenset[str]
+
+
+def scan(data: bytes, suffix: str = "h") -> Asked:
+    """What the bytes of a file of the C family ask for."""
+    data = _SPLICE.sub(b"", data)
+    names: set[str] = set()
+    for pattern in (_DIRECTIVE, _HAS):
+        for match in pattern.finditer(data):
+            angle, quote, _ = match.groups()
+            written = angle if angle is not None else quote
+            names.add(ANY if written is None else _base(written))
+    if suffix not in ("c", "h", "s", "sx", "asm", "m") and _MODULE.search(data):
+        names.add(ANY)
+    unnoted = frozenset(_base(match) for match in _ASSEMBLER.findall(data))
+    return Asked(frozenset(names) | unnoted, unnoted)
+
+
+def of_argv(argv: Sequence[str]) -> frozenset[str]:
+    """The base names that words of a command ask for: `-include X`."""
+    words = [word for text in argv for word in (text.split() if " " in text else (text,))]
+    found: set[str] = set()
+    for flag, value in zip(words, [*words[1:], ""], strict=True):
+        for name in _FLAGS:
+            if flag == name:
+                found.add(basename(value.strip("'\"")))
+            elif flag.startswith(name) and name.startswith("-i"):
+                found.add(basename(flag[len(name) :].strip("'\"")))
+            elif flag.startswith(name + "="):
+                found.add(basename(flag[len(name) + 1 :].strip("'\"")))
+    return frozenset(found - {""})
+
+
+class Prober:
+    """Scans files once for each content; thread-safe."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Asked] = {}
+        self._lock = threading.Lock()
+
+    def asked(self, files: Iterable[tuple[str, str]], read: Callable[[str], bytes]) -> Asked:
+        """What files ask for together; `files` are (path, digest), `read` gives the bytes of a path.
+
+        A file that is not of the C family by its suffix may ask for anything.
+        """
+        names: set[str] = set()
+        unnoted: set[str] = set()
+        for path, hash_ in files:
+            suffix = path.rpartition(".")[2].lower()
+            if suffix not in C_FAMILY:
+                names.add(ANY)
+                continue
+            one = self._one(hash_, suffix, path, read)
+            names |= one.names
+            unnoted |= one.unnoted
+        return Asked(frozenset(names), frozenset(unnoted))
+
+    def _one(self, hash_: str, suffix: str, path: str, read: Callable[[str], bytes]) -> Asked:
+        key = (hash_, suffix)
+        with self._lock:
+            known = self._known.get(key)
+        if known is None:
+            known = scan(read(path), suffix)
+            with self._lock:
+                self._known[key] = known
+        return known
+
+
+def _base(written: bytes) -> str:
+    # What is no UTF-8 cannot be the name of a file of the tree; it only must not hurt when the trace is written.
+    return basename(written.decode("utf-8", "replace").strip().replace("\\", "/"))

@@ -1,0 +1,43 @@
+"""The trace of a run: what it read and which names it asked for, from its depfile and the files it read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shared.model.action import Action, Input, Trace
+from shared.model.path import basename
+from workers.execute import depfile, probes
+
+
+def trace_of(action: Action, text: str, tree: str, prober: probes.Prober, content: Callable[[Input], bytes]) -> Trace:
+    """What a run in the absolute folder `tree` that wrote this depfile read; `content` gives the bytes of an input."""
+    given = {item.path: item for item in action.inputs}
+    primary = frozenset(action.primary)
+    noted = depfile.reads(text, tree, action.links)
+    used = (noted.inside & given.keys()) | _in_command(action, given, content)
+    asked = prober.asked(_files(given, used | primary), lambda path: content(given[path]))
+    if asked.unnoted:
+        # Only the base name of what the assembler reads is known.
+        used |= {path for path in given if basename(path) in asked.unnoted}
+    outside = {basename(path) for path in noted.outside} - {"", ".", ".."}
+    names = asked.names | probes.of_argv(action.argv) | outside
+    return Trace(
+        used=tuple(sorted(used - primary)),
+        probes=(probes.ANY,) if probes.ANY in names else tuple(sorted(names)),
+        tree=action.tree,
+    )
+
+
+def _in_command(action: Action, given: dict[str, Input], content: Callable[[Input], bytes]) -> set[str]:
+    """Inputs the command line names, or a response file of it: linker scripts, plug-ins, tools; in no depfile."""
+    words = list(action.argv)
+    for word in action.argv:
+        item = given.get(word.removeprefix("@")) if word.startswith("@") else None
+        if item is not None and item.mode != "link":
+            words.append(content(item).decode("utf-8", "replace"))
+    text = "\n".join(words)
+    return {path for path in given if path in text}
+
+
+def _files(given: dict[str, Input], paths: set[str] | frozenset[str]) -> list[tuple[str, str]]:
+    return [(path, given[path].hash) for path in sorted(paths) if path in given and given[path].mode != "link"]

@@ -1,0 +1,1 @@
+"""A directory that holds an action's inputs and nothing else."""

@@ -1,0 +1,59 @@
+"""Home: the folder of one worker under the sandbox root, with a place for each job."""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import secrets
+from pathlib import Path
+
+from shared.errors import named
+from workers.sandbox.removal import remove
+
+_LOCK = "lock"
+
+
+class Home:
+    """A worker's own folder, locked while it lives; what dead workers left is removed at the start."""
+
+    def __init__(self, root: Path) -> None:
+        path = root / f"w-{os.getpid()}-{secrets.token_hex(4)}"
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700)
+            self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise named(error, path, "writing") from error
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        # Real, so that paths a command prints or notes down can be recognised.
+        self.path = path.resolve()
+        self._numbers = itertools.count(1)
+        _sweep(root, spare=path.name)
+
+    def place(self) -> Path:
+        """A path of this home that was not given out before."""
+        return self.path / str(next(self._numbers))
+
+    def close(self) -> None:
+        """Remove the folder and all that is in it."""
+        remove(self.path)
+        os.close(self._lock)
+
+
+def _sweep(root: Path, spare: str) -> None:
+    for path in root.glob("w-*"):
+        if path.name == spare:
+            continue
+        try:
+            lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            # Being made or being removed just now, or another user's: not ours to judge.
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove(path)
+        except BlockingIOError:
+            continue  # its worker lives
+        finally:
+            os.close(lock)

@@ -1,0 +1,207 @@
+"""Sandbox: one job's directory, from laying out its inputs to removing it."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from shared.errors import BlobMissing, StoreUnavailable, named
+from shared.model.action import Action, Input
+from shared.model.path import is_normal
+from shared.storage.blobs import BlobStore
+from workers.sandbox.broken import Broken
+from workers.sandbox.removal import remove
+
+_SHOWN = 5
+_MOST = 1000
+
+
+class InputsMissing(Exception):
+    """Blobs of these digests are not in the store, or are damaged."""
+
+    def __init__(self, hashes: tuple[str, ...]) -> None:
+        super().__init__(", ".join(hashes))
+        self.hashes = hashes
+
+
+class Sandbox:
+    """A folder with `tree` (the inputs, and later the outputs), `tmp`, and the files of the two streams.
+
+    Raises Broken for an action whose paths cannot be laid out, LocalError when this machine cannot.
+    """
+
+    def __init__(self, place: Path, action: Action) -> None:
+        self.place, self.action = place, action
+        self.tree, self.tmp = place / "tree", place / "tmp"
+        self.stdout, self.stderr = place / "stdout", place / "stderr"
+        self._folders = _folders(action)
+        _check_paths(action, self._folders)
+
+    def __enter__(self) -> Self:
+        """Make the folders."""
+        with _naming(self.place):
+            for folder in (self.place, self.tree, self.tmp):
+                folder.mkdir(mode=0o755 if folder == self.tree else 0o700)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove everything."""
+        remove(self.place)
+
+    def lay_out_folders(self) -> None:
+        """Make the folders of everything the action names."""
+        root = os.fspath(self.tree)
+        for folder in sorted(self._folders):
+            with _naming(self.tree / folder):
+                os.mkdir(f"{root}/{folder}", 0o755)
+
+    def files(self) -> list[Input]:
+        """The inputs that are to be fetched; `fetch` takes them off this list one by one."""
+        return [item for item in self.action.inputs if item.mode != "link"]
+
+    def fetch(self, blobs: BlobStore, files: list[Input]) -> int:
+        """Fetch inputs; bytes moved from afar. InputsMissing names every blob that is not there.
+
+        May be called again with what is left of the list after a store failed.
+        """
+        moved = 0
+        missing: set[str] = set()
+        while files:
+            item = files[-1]
+            if item.hash not in missing:
+                path = self.tree / item.path
+                try:
+                    moved += blobs.fetch(item.hash, path, executable=item.mode == "exec")
+                except BlobMissing as error:
+                    if not missing:
+                        missing |= blobs.find_missing({other.hash for other in files})
+                    missing.add(error.hash)
+                except StoreUnavailable:
+                    path.unlink(missing_ok=True)
+                    raise
+            files.pop()
+        if missing:
+            raise InputsMissing(tuple(sorted(missing)))
+        return moved
+
+    def lay_out_links(self) -> None:
+        """Make the symlinks, once all else is there; Broken when one leads out of the tree."""
+        links = [item.path for item in self.action.inputs if item.mode == "link"]
+        for path in links:
+            self._link(path)
+        if links:
+            self._refuse_escapes(links)
+
+    def _link(self, path: str) -> None:
+        target = self.action.links.get(path)
+        if target is None:
+            raise Broken(f"the symlink {path} is given without its target")
+        _check_target(path, target)
+        try:
+            os.symlink(target, self.tree / path)
+        except OSError as error:
+            raise named(error, self.tree / path, "writing") from error
+
+    def _refuse_escapes(self, links: list[str]) -> None:
+        # One target may lead through another symlink, so its text alone does not tell where it ends.
+        root = os.path.realpath(self.tree)
+        for path in links:
+            end = os.path.realpath(f"{root}/{path}")
+            if end != root and not end.startswith(root + "/"):
+                raise Broken(_escape(path, self.action.links[path]))
+
+    def undeclared(self) -> list[str]:
+        """Files in the tree that are neither inputs, outputs nor the depfile, sorted; the first thousand."""
+        action = self.action
+        known = {item.path for item in action.inputs}
+        known.update(action.outputs)
+        if action.depfile:
+            known.add(action.depfile)
+        found: list[str] = []
+        queue = [""]
+        while queue and len(found) < _MOST:
+            prefix = queue.pop()
+            try:
+                with os.scandir(self.tree / prefix) as entries:
+                    for entry in entries:
+                        path = prefix + entry.name
+                        if entry.is_dir(follow_symlinks=False):
+                            queue.append(path + "/")
+                        elif path not in known:
+                            found.append(path)
+            except PermissionError as error:
+                raise Broken(f"it left the folder {prefix or '.'} unreadable") from error
+        return sorted(found)
+
+    def refuse_undeclared(self) -> None:
+        """Broken if the command wrote a file it did not declare."""
+        found = self.undeclared()
+        if found:
+            shown = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+            raise Broken(
+                f"it wrote {'a file' if len(found) == 1 else 'files'} it does not declare: {shown}; "
+                "add to the rule's outputs, or write to a temporary folder ($TMPDIR)"
+            )
+
+
+# The headers of a project are given to job after job.
+_is_normal = lru_cache(1 << 16)(is_normal)
+
+
+def _named_paths(action: Action) -> Iterator[tuple[str, str]]:
+    yield from ((item.path, "input") for item in action.inputs)
+    yield from ((path, "output") for path in action.outputs)
+    if action.depfile is not None:
+        yield action.depfile, "depfile"
+
+
+def _folders(action: Action) -> set[str]:
+    """The folders of everything the action names."""
+    folders: set[str] = set()
+    for path, _ in _named_paths(action):
+        parent = posixpath.dirname(path)
+        while parent and parent not in folders:
+            folders.add(parent)
+            parent = posixpath.dirname(parent)
+    return folders
+
+
+def _check_paths(action: Action, folders: set[str]) -> None:
+    for path, what in _named_paths(action):
+        if not _is_normal(path):
+            raise Broken(f"the {what} {path!r} is not a path inside the tree")
+    files = {item.path for item in action.inputs}
+    if not files.issuperset(action.primary):
+        raise Broken("a path of the key is not among the inputs")
+    if not action.argv:
+        raise Broken("the command is empty")
+    if len(files) != len(action.inputs):
+        raise Broken("an input is given twice")
+    for path in sorted(files & folders):
+        raise Broken(f"the input {path} is a file, and the folder of another of its files")
+
+
+def _check_target(path: str, target: str) -> None:
+    end = posixpath.normpath(posixpath.join(posixpath.dirname(path), target)) if target else "/"
+    if "\0" in target or end == ".." or end.startswith(("/", "../")):
+        raise Broken(_escape(path, target))
+
+
+def _escape(path: str, target: str) -> str:
+    return f"the symlink {path} -> {target} leads out of the tree"
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise named(error, path, "writing") from error
