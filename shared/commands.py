@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 _SHELLS = frozenset(("sh", "bash", "dash", "/bin/sh", "/bin/bash", "/bin/dash"))
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _SEPARATORS = frozenset(("&&", "||", ";", "|", "&", "(", ")", "|&", ";;", "\n"))
-_KEYWORDS = frozenset(("if", "then", "else", "elif", "do", "while", "until", "!", "{", "time", "exec", "env", "command"))
+_KEYWORDS = frozenset(
+    ("if", "then", "else", "elif", "do", "while", "until", "!", "{", "time", "exec", "env", "command")
+)
 
 
 def programs(command: Sequence[str] | str) -> Iterator[str]:

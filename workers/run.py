@@ -53,7 +53,7 @@ class CommandRun:
             except InputsMissing as error:
                 return self._end("missing", missing=error.hashes, message="inputs are not in the store")
             except Broken as error:
-                return self._end("failed", message=str(error), exit_code=1)
+                return self._end("failed", message=str(error))
 
     def _fetch(self, sandbox: Sandbox) -> None:
         sandbox.lay_out_folders()
@@ -88,7 +88,7 @@ class CommandRun:
         try:
             return self._store(sandbox, ended, run)
         except Broken as error:
-            return self._end("failed", message=str(error), exit_code=0, printed=run)
+            return self._end("failed", message=str(error), printed=run)
 
     def _complaint(self, ended: Ended) -> tuple[int, str]:
         """The exit code and the words for a command that did not succeed."""
@@ -118,9 +118,7 @@ class CommandRun:
             stdout=stdout,
             stderr=stderr,
             trace=trace,
-            timings=Timings(
-                fetch=self.fetch_seconds, run=ended.seconds, upload=self.worker.clock.monotonic() - begun
-            ),
+            timings=Timings(fetch=self.fetch_seconds, run=ended.seconds, upload=self.worker.clock.monotonic() - begun),
             worker=self.worker.name,
         )
         failpoint.hit("worker.uploaded")
@@ -237,9 +235,7 @@ class _Printed:
 
     def _log(self, stream: int) -> Log:
         run = self._run
-        log, moved = run.ticket.patiently(
-            lambda: log_of(self._data[stream], self._cut[stream], run.worker.blobs)
-        )
+        log, moved = run.ticket.patiently(lambda: log_of(self._data[stream], self._cut[stream], run.worker.blobs))
         run.bytes_up += moved
         return log
 

@@ -30,7 +30,15 @@ _GAP = rb"(?:[ \t\f\v]|/\*(?:[^*]|\*(?!/))*\*/)*"
 _NAME = rb"(?:<([^>\n]*)>|\"([^\"\n]*)\")"
 _HASH = rb"(?:#|%:|\?\?=)"
 _DIRECTIVE = re.compile(
-    rb"(?:^|\*/)" + _GAP + _HASH + _GAP + rb"(?:include_next|include|import|embed)\b" + _GAP + rb"(?:" + _NAME + rb"|(\S))",
+    rb"(?:^|\*/)"
+    + _GAP
+    + _HASH
+    + _GAP
+    + rb"(?:include_next|include|import|embed)\b"
+    + _GAP
+    + rb"(?:"
+    + _NAME
+    + rb"|(\S))",
     re.MULTILINE,
 )
 _HAS = re.compile(rb"__has_(?:include|include_next|embed)\b" + _GAP + rb"\(" + _GAP + rb"(?:" + _NAME + rb"|(\S))")
