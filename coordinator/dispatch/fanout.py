@@ -1,0 +1,294 @@
+"""FarmPerformer: has jobs performed by the farm's workers, and sees to it that each ends exactly once.
+
+Two threads: one reads the build's events, one publishes and looks at the farm twice a second. What is to be
+done is decided by Delivery alone; the broker may be away for `broker_patience` seconds, or come back empty.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from coordinator.dispatch.delivery import Delivery, Started, Unserved, Worker
+from coordinator.dispatch.link import FarmLink
+from coordinator.dispatch.performer import JobStarted, Report
+from shared import queue
+from shared.clock import Clock, SystemClock
+from shared.errors import BrokerUnavailable, FarmError, NoWorker
+from shared.model.job import JobOrder, JobOutcome
+from shared.queue import Beat, Claimed, Ended, Refused, Returned
+from shared.settings import FarmSettings
+from shared.storage.blobs import BlobStore
+
+LOOK_SECONDS = 0.5
+BUDGET_SECONDS = 1.0  # a batch that takes longer gives back what it has not begun
+BACK_OFF = (0.1, 0.2, 0.5, 1.0)  # seconds between tries while the broker is away
+JOIN_SECONDS = 30.0
+
+_log = logging.getLogger("windrow.farm")
+
+
+class FarmPerformer:
+    """See Performer. platform: what slots() counts workers for; tools: what workers fingerprint to find theirs.
+
+    Errors that end the build, delivered once: NoWorker after farm.worker_grace seconds without a live worker
+    for a platform in use, BrokerUnavailable after farm.broker_patience seconds without the broker.
+    """
+
+    def __init__(
+        self,
+        farm: FarmSettings,
+        *,
+        build: str,
+        platform: str,
+        tools: Sequence[str],
+        blobs: BlobStore,
+        clock: Clock | None = None,
+    ) -> None:
+        self._farm, self._build, self._platform, self._tools = farm, build, platform, tuple(tools)
+        self._clock: Clock = clock or SystemClock()
+        self._link = FarmLink(farm.broker, build=build, blobs=blobs, clock=self._clock)
+        self._delivery = Delivery(
+            heartbeat=farm.heartbeat, grace=farm.worker_grace, lost_after=queue.MISSED_BEATS * farm.heartbeat
+        )
+        self._changed = threading.Condition()  # guards everything below and the delivery
+        self._deliver: Callable[[Report], None] = lambda report: None
+        self._threads: list[threading.Thread] = []
+        self._beats: list[Beat] = []
+        self._ended = False  # closed, cancelled or given up: nothing is delivered any more
+        self._cancelled = False
+        self._contact = self._clock.monotonic()
+        self._away = False
+
+    def open(self, deliver: Callable[[Report], None]) -> None:
+        """See Performer; a broker that does not answer is told by a report, in time."""
+        self._deliver = deliver
+        self._contact = self._clock.monotonic()
+        try:
+            self._link.open(self._tools)
+            self._beats = self._link.look([self._platform], self._tools).beats
+        except BrokerUnavailable as error:
+            self._missed(error)
+        for target in (self._send, self._read):
+            thread = threading.Thread(target=target, name=f"windrow-farm-{target.__name__}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def slots(self) -> int:
+        """Slots of the live workers that serve the platform, at least 1."""
+        with self._changed:
+            return max(1, sum(b.slots for b in self._beats if self._platform in b.platforms and not b.stopping))
+
+    def submit(self, orders: Sequence[JobOrder]) -> None:
+        """See Performer; returns at once."""
+        with self._changed:
+            if not self._ended and orders:
+                self._delivery.add(orders, self._clock.monotonic())
+                self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """See Performer: workers see it at their next heartbeat; if the broker is away, when the build's marker lapses."""
+        with self._changed:
+            self._ended = self._cancelled = True
+            self._delivery.forget()
+            self._changed.notify_all()
+        try:
+            self._link.cancel()
+        except BrokerUnavailable as error:
+            _log.warning("%s; workers stop by themselves within %d s", error.what, 2 * queue.MARKER_LIFE)
+
+    def close(self) -> None:
+        """See Performer."""
+        with self._changed:
+            self._ended = True
+            unfinished = self._cancelled or len(self._delivery) > 0
+            self._changed.notify_all()
+        try:
+            if unfinished and not self._cancelled:
+                self._link.cancel()
+            self._link.wake()
+        except BrokerUnavailable as error:
+            _log.warning("%s", error.what)
+        for thread in self._threads:
+            thread.join(JOIN_SECONDS)
+        try:
+            self._link.clear(keep_marker=unfinished)
+        except BrokerUnavailable as error:
+            _log.warning("%s; its keys lapse by themselves", error.what)
+        self._link.close()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know: jobs that ran twice and made other bytes the second time."""
+        with self._changed:
+            return tuple(self._delivery.warnings)
+
+    @property
+    def resubmitted(self) -> int:
+        """Jobs that were sent more than once."""
+        with self._changed:
+            return self._delivery.resubmitted
+
+    # -- the sending thread ------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        look_at, tries = 0.0, 0
+        while self._wait_for_work(look_at):
+            try:
+                self._publish()
+                if self._clock.monotonic() >= look_at:
+                    look_at = self._clock.monotonic() + LOOK_SECONDS
+                    self._look()
+                tries = 0
+            except BrokerUnavailable as error:
+                self._missed(error)
+                self._pause(BACK_OFF[min(tries, len(BACK_OFF) - 1)])
+                tries += 1
+            except FarmError as error:  # the orders' blob could not be stored
+                self._give_up(error)
+
+    def _wait_for_work(self, look_at: float) -> bool:
+        """Wait until there is something to publish or to look at; False when it is over."""
+        with self._changed:
+            while not self._ended:
+                now = self._clock.monotonic()
+                due = self._delivery.next_due()
+                until = look_at if due is None else min(look_at, due)
+                if until <= now:
+                    return True
+                self._changed.wait(until - now)
+            return False
+
+    def _publish(self) -> None:
+        with self._changed:
+            parcels = self._delivery.due(self._clock.monotonic())
+        if parcels:
+            self._link.publish(parcels, BUDGET_SECONDS)
+            with self._changed:
+                self._delivery.sent((p.batch for p in parcels), self._clock.monotonic())
+            self._heard()
+
+    def _look(self) -> None:
+        with self._changed:
+            platforms = {self._platform, *self._delivery.platforms()}
+        farm = self._link.look(platforms, self._tools)
+        if not farm.known:
+            _log.warning("the broker lost this build, or was asked after it too late; sending again what no worker has")
+            self._link.reread()
+        self._heard(lost=not farm.known)
+        workers = {beat.id: self._worker(beat) for beat in farm.beats}
+        with self._changed:
+            self._beats = farm.beats
+            found = self._delivery.look(self._clock.monotonic(), workers, farm.queued)
+        for item in found:
+            if isinstance(item, Unserved):
+                self._give_up(self._no_worker(item.platform))
+            else:
+                self._report(item)
+
+    def _worker(self, beat: Beat) -> Worker:
+        running = frozenset(r.batch for r in beat.running if r.build == self._build)
+        return Worker(beat.slots, frozenset(() if beat.stopping else beat.platforms), running)
+
+    # -- the reading thread ------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        tries = 0
+        while not self._over():
+            try:
+                events = self._link.events(queue.READ_SECONDS)
+                tries = 0
+            except BrokerUnavailable as error:
+                self._missed(error)
+                self._pause(BACK_OFF[min(tries, len(BACK_OFF) - 1)])
+                tries += 1
+                continue
+            except FarmError as error:
+                self._give_up(error)
+                continue
+            self._heard()
+            for event in events:
+                self._apply(event)
+
+    def _apply(self, event: queue.Event) -> None:
+        found: list[Started | JobOutcome] = []
+        with self._changed:
+            now = self._clock.monotonic()
+            match event:
+                case Claimed():
+                    found += self._delivery.claimed(event.batch, event.worker, now)
+                case Ended():
+                    ended = (self._delivery.ended(outcome, now) for outcome in event.outcomes)
+                    found += [outcome for outcome in ended if outcome is not None]
+                    self._changed.notify_all()
+                case Returned():
+                    self._delivery.returned(event.batch, event.jobs, now)
+                    self._changed.notify_all()
+                case Refused():
+                    found += self._delivery.refused(event.batch, event.message, now)
+                    self._changed.notify_all()
+        for item in found:
+            self._report(item)
+
+    # -- both ---------------------------------------------------------------------------------------
+
+    def _report(self, item: Started | JobOutcome) -> None:
+        if not self._over():
+            self._deliver(JobStarted(item.job, item.worker) if isinstance(item, Started) else item)
+
+    def _give_up(self, error: FarmError) -> None:
+        with self._changed:
+            first, self._ended = not self._ended, True
+            self._changed.notify_all()
+        if first:
+            self._deliver(error)
+
+    def _heard(self, *, lost: bool = False) -> None:
+        """The broker answered."""
+        with self._changed:
+            self._contact = self._clock.monotonic()
+            if self._away or lost:
+                self._delivery.interrupted(self._contact)
+            self._away = False
+
+    def _missed(self, error: BrokerUnavailable) -> None:
+        """The broker did not answer."""
+        with self._changed:
+            if not self._away:
+                _log.warning("%s (%s); waiting for it", error.what, error.why)
+            self._away = True
+            silent = self._clock.monotonic() - self._contact
+        if silent > self._farm.broker_patience:
+            error.what = f"the broker has not answered for {silent:.0f} s"
+            error.fix = "start the broker and build again: finished jobs are kept (windrow doctor)"
+            self._give_up(error)
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended, seconds)
+
+    def _over(self) -> bool:
+        with self._changed:
+            return self._ended
+
+    def _no_worker(self, platform: str) -> NoWorker:
+        with self._changed:
+            beats = list(self._beats)
+        lines = [_offer(beat, self._tools) for beat in beats]
+        return NoWorker(
+            f"no worker takes jobs of platform {platform}",
+            at=queue.redacted(self._farm.broker),
+            why="; ".join(lines) if lines else f"no worker is connected (waited {self._farm.worker_grace:g} s)",
+            fix="give a worker the same tools as this machine"
+            if lines
+            else "start one: windrow worker, or windrow farm up",
+        )
+
+
+def _offer(beat: Beat, tools: Sequence[str]) -> str:
+    if beat.stopping:
+        return f"worker {beat.id} is stopping"
+    unfit = beat.unfit.get(queue.toolset(tools))
+    offers = ", ".join(beat.platforms) or "nothing"
+    return f"worker {beat.id} offers {offers}" + (f" ({unfit})" if unfit else "")

@@ -1,0 +1,183 @@
+"""FarmLink: one build's conversation with the broker. Every call ends in time and raises BrokerUnavailable.
+
+Publishing and reading use connections of their own, so that each may be called from a thread of its own.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import kombu
+import redis
+from kombu.exceptions import KombuError
+
+from coordinator.dispatch.delivery import Parcel
+from shared import queue
+from shared.clock import Clock
+from shared.errors import BrokerUnavailable
+from shared.queue import Beat, Event
+from shared.storage.blobs import BlobStore
+
+READ_COUNT = 500  # events a read
+FORGET_WORKER = 3600  # seconds after which a silent worker's name is dropped
+
+
+class Farm(NamedTuple):
+    """What the broker tells about the farm: live workers, lengths of queues, whether it still knew this build."""
+
+    beats: list[Beat]
+    queued: dict[str, int]
+    known: bool
+
+
+class FarmLink:
+    """See the module; `build` names the build's keys."""
+
+    def __init__(self, broker: str, *, build: str, blobs: BlobStore, clock: Clock) -> None:
+        self.broker, self.build, self._blobs, self._clock = broker, build, blobs, clock
+        self._app = queue.celery_app(broker)
+        self._control = queue.connect(broker)
+        self._reader = queue.connect(broker)
+        self._connection: kombu.Connection | None = None
+        self._producer: kombu.Producer | None = None
+        self._position = b"0-0"
+
+    def open(self, tools: Sequence[str]) -> None:
+        """Mark the build as open and tell workers which tools to fingerprint."""
+        with self._named("opening the build"):
+            now = self._clock.now()
+            pipe = self._control.pipeline(transaction=False)
+            pipe.set(queue.marker_key(self.build), queue.OPEN, ex=queue.MARKER_LIFE)
+            pipe.zadd(queue.TOOLSETS, {queue.toolset(tools): now})
+            pipe.zremrangebyscore(queue.TOOLSETS, 0, now - queue.TOOLSET_LIFE)
+            pipe.execute()
+
+    def publish(self, parcels: Iterable[Parcel], budget: float) -> None:
+        """Put batches on their queues; after BrokerUnavailable any of them may have been published or not."""
+        with self._named("publishing jobs"):
+            try:
+                producer = self._ready_producer()
+                with producer.batch(100):  # type: ignore[attr-defined]  # new in kombu 5.7
+                    for parcel in parcels:
+                        self._publish_one(producer, parcel, budget)
+            except (KombuError, redis.RedisError, OSError):
+                self._drop_producer()
+                raise
+
+    def _publish_one(self, producer: kombu.Producer, parcel: Parcel, budget: float) -> None:
+        args = queue.pack(parcel.orders, build=self.build, batch=parcel.batch, budget=budget, blobs=self._blobs)
+        message: Any = self._app.amqp.create_task_message(
+            str(uuid.uuid4()), queue.TASK, args=args, kwargs={}, argsrepr="-", kwargsrepr="-", ignore_result=True
+        )
+        producer.publish(
+            message.body,
+            exchange="",
+            routing_key=queue.queue_of(args[0]["platform"]),
+            serializer="json",
+            headers=message.headers,
+            retry=False,
+            **message.properties,
+        )
+
+    def events(self, seconds: float) -> list[Event]:
+        """What workers told since the last call, waiting up to so many seconds (at most READ_SECONDS); also CorruptRecord."""
+        with self._named("reading the build's events"):
+            key = queue.events_key(self.build)
+            block = max(1, int(min(seconds, queue.READ_SECONDS) * 1000))
+            reply: Any = self._reader.xread({key: self._position}, count=READ_COUNT, block=block)
+            entries = _entries(reply)
+            if entries:
+                self._position = entries[-1][0]
+            return [queue.read_event(fields.get(b"e", b"")) for _, fields in entries]
+
+    def look(self, platforms: Iterable[str], tools: Sequence[str]) -> Farm:
+        """See Farm; keeps the build alive, makes its marker anew if it is gone, and drops events already read."""
+        with self._named("looking at the farm"):
+            names = sorted(platforms)
+            marker, now = queue.marker_key(self.build), self._clock.now()
+            pipe = self._control.pipeline(transaction=False)
+            pipe.expire(marker, queue.MARKER_LIFE)
+            pipe.zrange(queue.WORKERS, 0, -1)
+            pipe.zremrangebyscore(queue.WORKERS, 0, now - FORGET_WORKER)
+            pipe.xtrim(queue.events_key(self.build), minid=self._position.decode(), approximate=True)
+            for name in names:
+                pipe.llen(queue.list_key(name))
+            known, workers, _, _, *lengths = pipe.execute()
+            if not known:
+                self.open(tools)
+            keys = [queue.worker_key(worker.decode()) for worker in workers]
+            values: Any = self._control.mget(keys) if keys else []
+            return Farm(queue.read_beats(values), dict(zip(names, lengths, strict=True)), bool(known))
+
+    def reread(self) -> None:
+        """Read the stream from its beginning next time: the broker may have come back with an older clock."""
+        self._position = b"0-0"
+
+    def cancel(self) -> None:
+        """Tell workers to kill what they run of this build, and to begin nothing more of it."""
+        with self._named("cancelling the build"):
+            self._control.set(queue.marker_key(self.build), queue.CANCELLED, ex=queue.STREAM_LIFE)
+
+    def wake(self) -> None:
+        """End a blocking read of events()."""
+        with self._named("ending the build"):
+            self._control.xadd(queue.events_key(self.build), {"e": _CLOSING})
+
+    def clear(self, *, keep_marker: bool) -> None:
+        """Remove the build's keys; a cancelled build's marker stays, for workers that have not seen it yet."""
+        with self._named("ending the build"):
+            keys = [queue.events_key(self.build), queue.claims_key(self.build)]
+            self._control.delete(*keys, *([] if keep_marker else [queue.marker_key(self.build)]))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._drop_producer()
+        self._control.close()
+        self._reader.close()
+        self._app.close()
+
+    def _ready_producer(self) -> kombu.Producer:
+        if self._producer is None:
+            self._connection = self._app.connection_for_write(self.broker)
+            self._connection.ensure_connection(max_retries=1, timeout=int(queue.CONNECT_TIMEOUT))
+            self._producer = kombu.Producer(self._connection)
+        return self._producer
+
+    def _drop_producer(self) -> None:
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            # Its server may be gone; then there is nothing left to say goodbye to.
+            with suppress(KombuError, redis.RedisError, OSError):
+                connection.release()
+
+    @contextmanager
+    def _named(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except (redis.RedisError, KombuError, OSError) as error:
+            raise BrokerUnavailable(
+                f"the broker did not answer while {doing}",
+                at=queue.redacted(self.broker),
+                why=f"{type(error).__name__}: {error}",
+                fix="check that it runs and can be reached: windrow doctor",
+            ) from error
+
+
+_CLOSING = queue.write_event(queue.Closing())
+
+
+def _entries(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """The entries of one stream, whichever shape the client gives (RESP2 lists, RESP3 dicts)."""
+    if not reply:
+        return []
+    if isinstance(reply, dict):
+        (entries,) = reply.values()
+        found: list[tuple[bytes, dict[bytes, bytes]]] = (
+            entries[0] if entries and isinstance(entries[0], list) else entries
+        )
+    else:
+        found = reply[0][1]
+    return found

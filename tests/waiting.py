@@ -1,0 +1,20 @@
+"""Waits on conditions, for tests: looks often, gives up in time, and says what it waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], *, seconds: float = 10.0, what: str = "") -> T:
+    """The condition's first true value; AssertionError if there was none in so many seconds."""
+    deadline, pause = time.monotonic() + seconds, Event()
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:g} s in vain for {what or getattr(condition, '__name__', 'it')}")
+        pause.wait(0.02)
+    return value

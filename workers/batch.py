@@ -1,0 +1,109 @@
+"""BatchRunner: claims a batch, performs its jobs one after another, and reports each as soon as that pays."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from shared import queue
+from shared.clock import Clock
+from shared.errors import WindrowError
+from shared.model.job import JobOrder, JobOutcome
+from shared.queue import Ended, Envelope, Refused, Returned
+from shared.storage.blobs import BlobStore
+from workers.ledger import Ledger
+from workers.link import WorkerLink
+from workers.outbox import Box, Outbox
+
+_log = logging.getLogger("windrow.worker")
+
+
+class Performs(Protocol):
+    """Performs jobs, in many threads at once."""
+
+    def perform(self, order: JobOrder) -> JobOutcome:
+        """What came of one try."""
+        ...
+
+    def cancel(self, build: str) -> None:
+        """Kill what runs of a build."""
+        ...
+
+    def cancel_all(self) -> None:
+        """Kill everything that runs."""
+        ...
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        ...
+
+
+class BatchRunner:
+    """serves: whether this worker's tools still are those of a platform."""
+
+    def __init__(
+        self,
+        performer: Performs,
+        link: WorkerLink,
+        ledger: Ledger,
+        *,
+        blobs: BlobStore,
+        serves: Callable[[str], bool],
+        clock: Clock,
+    ) -> None:
+        self._performer, self._link, self._ledger = performer, link, ledger
+        self._blobs, self._serves, self._clock = blobs, serves, clock
+        self._outbox = Outbox(clock)
+
+    def close(self) -> None:
+        """End the thread that reports."""
+        self._outbox.close()
+
+    def run(self, envelope: Envelope, orders: str) -> None:
+        """Perform a message's jobs, unless another delivery of it was quicker."""
+        build, batch = envelope.build, envelope.batch
+        if self._ledger.cancelled(build) or not self._link.claim(build, batch):
+            return
+        self._ledger.begin(build, batch)
+        try:
+            self._run_claimed(envelope, queue.unpack(envelope, orders, self._blobs))
+        except WindrowError as error:
+            _log.error("batch %d of build %s: %s (%s)", batch, build, error.what, error.why)
+            self._link.report(build, Refused(batch, self._link.worker, f"{error.what} {error.why}".strip()))
+        finally:
+            self._ledger.end(build, batch)
+
+    def _run_claimed(self, envelope: Envelope, orders: Sequence[JobOrder]) -> None:
+        box = Box(lambda outcomes: self._link.report(envelope.build, Ended(envelope.batch, outcomes)))
+        done = self._run_until_over(envelope, orders, box)
+        if self._ledger.cancelled(envelope.build):
+            return
+        self._outbox.flush(box)
+        if done < len(orders):
+            rest = tuple(order.job for order in orders[done:])
+            self._link.report(envelope.build, Returned(envelope.batch, rest))
+
+    def _run_until_over(self, envelope: Envelope, orders: Sequence[JobOrder], box: Box) -> int:
+        """Perform orders; how many came to an end before the time, or this worker's, was over."""
+        clock, ledger = self._clock, self._ledger
+        began = clock.monotonic()
+        fit = self._serves(envelope.platform)
+        for index, order in enumerate(orders):
+            late = index > 0 and clock.monotonic() - began > envelope.budget
+            if late or not fit or ledger.stopping or ledger.cancelled(envelope.build):
+                return index
+            ledger.at(envelope.batch, order, len(orders) - index)
+            outcome = self._perform(order)
+            if ledger.killed and outcome.status not in ("executed", "reused"):
+                return index
+            self._outbox.put(box, outcome)
+        return len(orders)
+
+    def _perform(self, order: JobOrder) -> JobOutcome:
+        try:
+            return self._performer.perform(order)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong here, the coordinator must hear of it
+            _log.exception("job %s of build %s", order.job, order.build)
+            message = f"{type(error).__name__}: {error}"
+            return JobOutcome(order.job, order.attempt, "lost", message=message, worker=self._link.worker)

@@ -1,0 +1,54 @@
+"""Ledger: what this worker runs, which builds were cancelled, and whether it is stopping. Thread-safe."""
+
+from __future__ import annotations
+
+import threading
+
+from shared.model.job import JobOrder
+from shared.queue import Running
+
+KEPT_CANCELLED = 1000  # builds remembered as cancelled
+
+
+class Ledger:
+    """Written by the threads that run batches, read by the heartbeat."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[tuple[str, int], Running] = {}
+        self._cancelled: dict[str, None] = {}
+        self.stopping = False  # take nothing more, give back what was not begun
+        self.killed = False  # what runs was killed: give it back as well
+
+    def begin(self, build: str, batch: int) -> None:
+        """A batch is claimed and under way."""
+        with self._lock:
+            self._running[build, batch] = Running(build, batch)
+
+    def at(self, batch: int, order: JobOrder, left: int) -> None:
+        """A job of a batch begins; `left` are still to come with it."""
+        with self._lock:
+            self._running[order.build, batch] = Running(order.build, batch, left, order.job, order.attempt)
+
+    def end(self, build: str, batch: int) -> None:
+        """All of a batch is reported."""
+        with self._lock:
+            self._running.pop((build, batch), None)
+
+    def running(self) -> tuple[Running, ...]:
+        """What is under way."""
+        with self._lock:
+            return tuple(self._running.values())
+
+    def cancel(self, build: str) -> bool:
+        """Note that a build is over; whether that is news."""
+        with self._lock:
+            news = build not in self._cancelled
+            self._cancelled[build] = None
+            if len(self._cancelled) > KEPT_CANCELLED:
+                del self._cancelled[next(iter(self._cancelled))]
+            return news
+
+    def cancelled(self, build: str) -> bool:
+        """Whether a build is over."""
+        return build in self._cancelled
