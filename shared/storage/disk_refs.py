@@ -1,0 +1,162 @@
+"""Records in a local directory: written whole, synced, and swapped under a file lock."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from shared import atomic, hashing
+from shared.clock import Clock, SystemClock
+from shared.errors import StoreUnavailable, named
+from shared.storage import names
+from shared.storage.refs import Record
+from shared.storage.swapping import refuse_swap
+
+_GUARD = ".guard"
+_GUARD_SECONDS = 20.0
+_POLL = 0.002
+# Only a cache: a result torn by a power cut cannot be decoded and counts as missing.
+_NOT_SYNCED = "results/"
+
+
+class DiskRefs:
+    """RefStore under a root; every folder has a guard file that also keeps the highest fence of each name in it."""
+
+    def __init__(self, root: Path, *, clock: Clock | None = None) -> None:
+        self.root = root
+        self._clock = clock or SystemClock()
+        self._swept: set[Path] = set()
+
+    def read(self, name: str) -> Record | None:
+        """See RefStore."""
+        path = self._path(name)
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as error:
+            raise named(error, path, "reading") from error
+        return Record(data, hashing.of_bytes(data))
+
+    def create(self, name: str, data: bytes) -> str | None:
+        """See RefStore."""
+        path = self._path(name)
+        if path.exists():
+            return None
+        with self._guarded(path):
+            if path.exists():
+                return None
+            atomic.write_atomic(path, data, durable=_durable(name))
+        return hashing.of_bytes(data)
+
+    def swap(self, name: str, data: bytes, expected: str | None, *, fence: int = 0) -> str:
+        """See RefStore."""
+        path = self._path(name)
+        with self._guarded(path) as guard:
+            fences = _fences(guard)
+            last = fences.get(path.name, 0)
+            current = self.read(name)
+            tag = current.tag if current else None
+            refuse_swap(name, current=tag, expected=expected, fence=fence, last_fence=last)
+            if fence > last:
+                # Before the record: a crash in between then refuses only builds that are late anyway.
+                _keep_fences(guard, {**fences, path.name: fence}, path)
+            atomic.write_atomic(path, data, durable=_durable(name))
+        return hashing.of_bytes(data)
+
+    def write(self, name: str, data: bytes) -> None:
+        """See RefStore."""
+        path = self._path(name)
+        with self._guarded(path):
+            atomic.write_atomic(path, data, durable=_durable(name))
+
+    def names(self, prefix: str) -> list[str]:
+        """See RefStore."""
+        folder = self.root / names.check_prefix(prefix).rpartition("/")[0]
+        found = []
+        for path, folders, files in os.walk(folder):
+            at = Path(path).relative_to(self.root).as_posix()
+            folders[:] = [one for one in folders if not one.startswith(".") and (at, one) != (".", "blobs")]
+            found += [one if at == "." else f"{at}/{one}" for one in files if _shown(one)]
+        return sorted(name for name in found if name.startswith(prefix))
+
+    def delete(self, name: str) -> None:
+        """See RefStore."""
+        path = self._path(name)
+        if not path.exists():
+            return
+        with self._guarded(path):
+            try:
+                atomic.discard(path)
+            except OSError as error:
+                raise named(error, path, "writing") from error
+
+    def _path(self, name: str) -> Path:
+        return self.root / names.check(name)
+
+    @contextmanager
+    def _guarded(self, path: Path) -> Iterator[int]:
+        """Alone among all processes that change records in this folder; StoreUnavailable when one does not let go."""
+        atomic.make_folder(path.parent, durable=True)
+        guard = path.parent / _GUARD
+        try:
+            descriptor = os.open(guard, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise named(error, guard, "writing") from error
+        try:
+            self._wait_for(descriptor, guard)
+            if path.parent not in self._swept:
+                atomic.sweep(path.parent)
+                self._swept.add(path.parent)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _wait_for(self, descriptor: int, guard: Path) -> None:
+        deadline = self._clock.monotonic() + _GUARD_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError as error:
+                if self._clock.monotonic() > deadline:
+                    raise StoreUnavailable(
+                        f"another process holds {guard}", at=str(guard), why=f"for more than {_GUARD_SECONDS:.0f} s"
+                    ) from error
+                self._clock.sleep(_POLL)
+            except OSError as error:
+                raise named(error, guard, "locking") from error
+
+
+def _durable(name: str) -> bool:
+    return not name.startswith(_NOT_SYNCED)
+
+
+def _shown(file: str) -> bool:
+    return not file.startswith(".") and not atomic.is_temporary(file)
+
+
+def _fences(guard: int) -> dict[str, int]:
+    data = os.pread(guard, 1 << 20, 0)
+    if not data:
+        return {}
+    try:
+        return msgspec.json.decode(data, type=dict[str, int])
+    except msgspec.DecodeError:
+        # Torn by a power cut while a fence was raised; the compare still stands between two builds.
+        return {}
+
+
+def _keep_fences(guard: int, fences: dict[str, int], path: Path) -> None:
+    data = msgspec.json.encode(fences)
+    try:
+        os.pwrite(guard, data, 0)
+        os.ftruncate(guard, len(data))
+        os.fsync(guard)
+    except OSError as error:
+        raise named(error, path, "writing") from error
