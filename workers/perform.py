@@ -96,15 +96,15 @@ class Worker:
 
     def cancel(self, build: str) -> None:
         """Kill what is being performed for one build."""
-        self._cancel(lambda order: order.build == build)
+        self._cancel(build)
 
     def cancel_all(self) -> None:
         """Kill all that is being performed now; later orders are not concerned."""
-        self._cancel(lambda order: True)
+        self._cancel(None)
 
-    def _cancel(self, concerned: Callable[[JobOrder], bool]) -> None:
+    def _cancel(self, build: str | None) -> None:
         with self._lock:
-            tickets = [ticket for ticket in self._tickets if concerned(ticket.order)]
+            tickets = [ticket for ticket in self._tickets if build in (None, ticket.order.build)]
         for ticket in tickets:
             ticket.cancel()
 

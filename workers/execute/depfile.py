@@ -11,7 +11,9 @@ _MOST_LINKS = 40  # as many symlinks as Linux follows in one path
 _CONTINUED = re.compile(r"\\\r?\n")
 _NEWLINE = re.compile(r"\r?\n")
 # A word: escaped characters, dollar pairs, and whatever else is no white space.
-_ESCAPE = re.compile(r"\\*[ \t#:]|\$\$|\\+|[^\\$ \t#:]+|[$#:]")
+_PIECE = re.compile(r"\\*[ \t#:]|\$\$|\\+|[^\\$ \t#:]+|[$#:]")
+_SPECIAL = re.compile(r"[\\$#]")
+_BLANKS = re.compile(r"[ \t]+")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
@@ -60,46 +62,46 @@ def reads(text: str, tree: str, links: Mapping[str, str] | None = None) -> Reads
 
 
 def _words(line: str, *, targets: bool) -> Iterator[tuple[str, bool]]:
-    """Words of a line, and whether each ends the targets.
-
-    Escapes are those of ninja's reader: `\\ ` is a blank, `\\\\ ` a backslash and the end of the word, `\\#` and
-    `\\:` the character, `$$` a dollar; a backslash before anything else is itself.
-    """
+    """Words of a line, and whether each ends the targets."""
     word: list[str] = []
-    begun = False
-    at = 0
-    while at < len(line):
-        match = _ESCAPE.match(line, at)
-        piece = match.group() if match else line[at]
-        last, slashes = piece[-1], len(piece) - 1
-        at += len(piece)
-        if piece == "$$":
-            word.append("$")
-        elif last in " \t":
-            if slashes % 2:
-                word.append("\\" * (slashes // 2) + last)
-            else:
-                word.append("\\" * slashes)
-                if begun or slashes:
-                    yield "".join(word), False
-                word, begun = [], False
-                continue
-        elif last == "#" and slashes == 0 and not begun:
+    begun, at = False, 0
+    while match := _PIECE.match(line, at):
+        piece = match.group()
+        slashes, last, at = len(piece) - 1, piece[-1], match.end()
+        if last in " \t" and slashes % 2 == 0:
+            if begun or slashes:
+                yield "".join(word) + "\\" * slashes, False
+            word, begun = [], False
+        elif piece == "#" and not begun:
             return
-        elif last == "#" and slashes:
-            word.append("\\" * (slashes - 1) + "#")
         elif last == ":" and targets and _ends_target(line, at, "".join(word), slashes):
             yield "".join(word), True
             word, begun, targets = [], False, False
             at += line.startswith(":", at)
-            continue
-        elif last == ":" and slashes:
-            word.append("\\" * (slashes - 1) + ":")
+            if not _SPECIAL.search(line, at):
+                # The usual case, and there may be a thousand of them.
+                yield from ((plain, False) for plain in _BLANKS.split(line[at:]))
+                return
         else:
-            word.append(piece)
-        begun = True
+            word.append(_unescaped(piece))
+            begun = True
     if begun:
         yield "".join(word), False
+
+
+def _unescaped(piece: str) -> str:
+    r"""What a piece stands for; as ninja reads them.
+
+    `\ ` is a blank, `\#` and `\:` the character, `$$` a dollar; a backslash before anything else is itself.
+    """
+    slashes, last = len(piece) - 1, piece[-1]
+    if piece == "$$":
+        return "$"
+    if last in " \t":
+        return "\\" * (slashes // 2) + last
+    if last in "#:" and slashes:
+        return "\\" * (slashes - 1) + last
+    return piece
 
 
 def _ends_target(line: str, after: int, word: str, slashes: int) -> bool:

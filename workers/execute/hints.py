@@ -13,7 +13,7 @@ MOST = 64  # names
 _LONGEST = 1 << 16  # characters looked at, from the end
 _MISSING = re.compile(
     r"no such file|not found|cannot (?:open|find|stat|access|read|load)|can't (?:open|find|read|load|locate|stat)|"
-    r"could ?n[o']t (?:be )?(?:open|find|found|read|load|stat)|could not|unable to|does not exist|doesn't exist|failed to|"
+    r"couldn't|could not|unable to|does not exist|doesn't exist|failed to|"
     r"ENOENT|FileNotFoundError|No module named|No rule to make target|is missing",
     re.IGNORECASE,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from glob import glob
 from pathlib import Path
 from queue import Empty, LifoQueue
@@ -93,7 +94,8 @@ class Slot:
     def run(self, request: Request, cancelled: Callable[[], bool] | None = None) -> Ended:
         """Run a command to its end; `cancelled` is asked every tenth of a second, if given."""
         self.start()
-        sent = self._send(msgspec.json.encode(request) + b"\n")
+        # Not msgspec's encoder: a PATH may hold bytes that are no UTF-8.
+        sent = self._send(json.dumps(msgspec.to_builtins(request)).encode() + b"\n")
         line = self._answer(request.timeout + _PATIENCE, cancelled) if sent else None
         if line is None:
             self._discard()
@@ -102,7 +104,8 @@ class Slot:
         return msgspec.json.decode(line, type=Ended)
 
     def _answer(self, patience: float, cancelled: Callable[[], bool] | None) -> bytes | None:
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         source = self._process.stdout
         poll = select.poll()
         poll.register(source, select.POLLIN)
@@ -149,7 +152,8 @@ class Slot:
             process, self._process = self._process, None
         if process is None:
             return
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.close()
         try:
             process.wait(_FAREWELL)
@@ -206,13 +210,12 @@ class SlotPool:
     def close(self) -> None:
         """Kill what runs and end the supervisors."""
         self.kill_all()
-        taken = []
-        try:
-            for _ in self._slots:
-                taken.append(self._free.get(timeout=_FAREWELL))
-        except Empty:
-            pass  # a thread does not let go of its slot; its supervisor ends all the same
+        free = 0
+        with suppress(Empty):  # a thread may not let go of its slot; its supervisor ends all the same
+            while free < self.size:
+                self._free.get(timeout=_FAREWELL)
+                free += 1
         for slot in self._slots:
             slot.close()
-        for slot in taken:
+        for slot in self._slots[:free]:
             self.release(slot)

@@ -199,35 +199,37 @@ class Run:
     def _wait(self, streams: list[Stream], deadline: float) -> None:
         """Until the command ends, its time is up, or it is to be cancelled."""
         main = watch(self.pid)
-        tick = TICK if main >= 0 else SHORT_TICK
         try:
             poll = select.poll()
             sources = {stream.source: stream for stream in streams}
             for fd in (self.control.fd, main, *sources):
                 if fd >= 0:
                     poll.register(fd, select.POLLIN)
-            look = time.monotonic() + tick
-            while True:
-                now = time.monotonic()
-                if now >= deadline:
-                    self.timed_out = True
-                    return
-                ready = {fd for fd, _ in poll.poll(min(deadline - now, tick) * 1000 + 1)}
-                for fd in ready & sources.keys():
-                    if not sources[fd].pump():
-                        poll.unregister(fd)
-                if self.control.fd in ready and self._cancel_asked():
-                    self.cancelled = True
-                    return
-                if main in ready:
-                    return
-                if now >= look:
-                    look = now + tick
-                    if self._bury_orphans():
-                        return
+            self._watch(poll, sources, main, deadline)
         finally:
             if main >= 0:
                 os.close(main)
+
+    def _watch(self, poll: select.poll, sources: dict[int, Stream], main: int, deadline: float) -> None:
+        tick = TICK if main >= 0 else SHORT_TICK
+        now = time.monotonic()
+        look = now + tick
+        while now < deadline:
+            ready = {fd for fd, _ in poll.poll(min(deadline - now, tick) * 1000 + 1)}
+            for fd in ready & sources.keys():
+                if not sources[fd].pump():
+                    poll.unregister(fd)
+            if self.control.fd in ready and self._cancel_asked():
+                self.cancelled = True
+                return
+            if main in ready:
+                return
+            now = time.monotonic()
+            if now >= look:
+                look = now + tick
+                if self._bury_orphans():
+                    return
+        self.timed_out = True
 
     def _cancel_asked(self) -> bool:
         self.control.fill()
@@ -340,7 +342,7 @@ def find(name: str, path: str) -> str:
 def kill_groups(groups: set[int]) -> None:
     """Kill process groups; the kernel does each at one stroke, so no fork slips through."""
     for group in groups:
-        try:
+        try:  # noqa: SIM105 - contextlib would have to be loaded
             os.killpg(group, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             pass  # gone already, or another user's: the count of what is left tells
@@ -348,7 +350,7 @@ def kill_groups(groups: set[int]) -> None:
 
 def kill(pid: int) -> None:
     """Kill one process."""
-    try:
+    try:  # noqa: SIM105 - as above
         os.kill(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass  # as above
