@@ -1,0 +1,111 @@
+"""Project: the parts a build is made with, put together from settings. The composition root of the coordinator."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+from coordinator import refnames
+from coordinator.commit import base as bases
+from coordinator.commit import publish as publishing
+from coordinator.commit.base import Base
+from coordinator.dispatch.performer import Performer
+from coordinator.lock.lease import BuildLock, Lease
+from shared import toolchain
+from shared.clock import Clock
+from shared.errors import UsageError
+from shared.model.manifest import Manifest
+from shared.settings import Settings
+from shared.storage.compose import Stores, open_stores
+
+TOOL = "windrow 0.1.0"
+
+MakePerformer = Callable[["Project", str, str], Performer]
+
+
+class Project:
+    """A named build in one working copy. Stores are opened when first asked for."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        environ: Mapping[str, str],
+        clock: Clock,
+        make_performer: MakePerformer | None = None,
+        stores: Stores | None = None,
+    ) -> None:
+        self.settings, self.environ, self.clock = settings, environ, clock
+        self._make_performer = make_performer
+        self._given_stores = stores
+        self.tool = TOOL
+
+    @cached_property
+    def stores(self) -> Stores:
+        """Where blobs, results and records are."""
+        return self._given_stores or open_stores(self.settings)
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Project and branch."""
+        return self.settings.project, self.settings.branch
+
+    def load_base(self) -> Base:
+        """What the next build starts from."""
+        return bases.load(self.stores.refs, *self.name, local=self.settings.state_dir / "manifest.json")
+
+    def publish(self, base: Base, draft: Manifest, lease: Lease) -> Base:
+        """Commit a draft on top of its base."""
+        local = self.settings.state_dir / "manifest.json"
+        return publishing.publish(self.stores.refs, base, draft, lease, local=local)
+
+    def lock(self) -> BuildLock:
+        """The lock of this project and branch: on the broker when there is one, else beside the records."""
+        settings = self.settings
+        folder = refnames.folder(*self.name)
+        if settings.farm.broker:
+            from coordinator.lock.redis import RedisLock  # noqa: PLC0415 - redis
+
+            return RedisLock(settings.farm.broker, folder.removesuffix("/"), self.clock, lease=settings.lease)
+        from coordinator.lock.file import FileLock  # noqa: PLC0415 - not for a build with nothing to do
+
+        return FileLock(self.stores.home / folder, self.clock, lease=settings.lease)
+
+    def tools(self) -> tuple[str, ...]:
+        """The tools whose content is part of every key: those named, and those the rules' commands begin with."""
+        return tuple(sorted({*self.settings.tools, *toolchain.tools_of(self.settings.rules, self._path)}))
+
+    @property
+    def _path(self) -> str:
+        return self.environ.get("PATH", "")
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        if self.settings.fingerprint:
+            return self.settings.fingerprint
+        cache = self.settings.cache_dir / "toolchains.json"
+        return toolchain.fingerprint(self.tools(), cache=cache, path=self._path).fingerprint
+
+    def toolchain(self) -> str:
+        """The platform that actions are keyed and routed by; ToolMissing when a named tool is not here."""
+        return self._fingerprint
+
+    def lost(self, manifest: Manifest | None) -> frozenset[str]:
+        """Outputs whose blob is gone, where that costs only a stat each; elsewhere it shows when a job needs them."""
+        if manifest is None or self.stores.remote:
+            return frozenset()
+        missing = self.stores.blobs.find_missing({made.hash for made in manifest.artefacts.values()})
+        return frozenset(path for path, made in manifest.artefacts.items() if made.hash in missing)
+
+    def performer(self, build: str, platform: str) -> Performer:
+        """What has this build's jobs performed."""
+        if self._make_performer is None:
+            raise UsageError("this command runs no jobs")
+        return self._make_performer(self, build, platform)
+
+    def close(self) -> None:
+        """Release connections, if any were made."""
+        if "stores" in self.__dict__:
+            with contextlib.suppress(AttributeError):
+                self.stores.close()
