@@ -204,7 +204,8 @@ _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 def named(error: OSError, path: str | os.PathLike[str], doing: str) -> LocalError:
     """The LocalError that tells a person what `error` means for `path`; `doing` is a verb phrase."""
     where = os.fspath(path)
-    folder = next((p for p in [Path(where), *Path(where).parents] if p.exists()), Path("/"))
+    # os.path.exists: Path.exists raises when a parent may not be looked into.
+    folder = next((p for p in [Path(where), *Path(where).parents] if os.path.exists(p)), Path("/"))
     if error.errno in _FULL:
         usage = shutil.disk_usage(folder)
         return DiskFull(

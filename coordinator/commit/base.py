@@ -8,8 +8,8 @@ from typing import TypeVar
 import msgspec
 
 from coordinator import refnames
-from shared import hashing
-from shared.errors import CorruptRecord, SchemaUnknown
+from shared import atomic, hashing
+from shared.errors import CorruptRecord, LocalError, SchemaUnknown
 from shared.model.manifest import MANIFEST_SCHEMA, POINTER_SCHEMA, Manifest, Pointer, revision_name
 from shared.model.path import is_normal
 from shared.storage.refs import RefStore
@@ -87,13 +87,10 @@ def keep(local: Path | None, data: bytes) -> tuple[str, ...]:
     """Keep a copy of a manifest's bytes in the workspace; what went wrong, since only time is lost by it."""
     if local is None:
         return ()
-    temporary = local.with_name(f"{local.name}.tmp")
     try:
-        local.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(local)
-    except OSError as error:
-        return (f"cannot keep a copy of the manifest in {local}: {error.strerror}",)
+        atomic.write_atomic(local, data, durable=False)
+    except LocalError as error:
+        return (f"no copy of the manifest kept: {error.what}",)
     return ()
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from coordinator.lock.lease import LEASE_SECONDS, Holder, Lease, take
 from coordinator.lock.renewal import Renewal
-from shared import canonical, errors, failpoint, process
+from shared import atomic, canonical, errors, failpoint, process
 from shared.clock import Clock, from_iso, iso
 
 POLL_SECONDS = 0.1
@@ -101,7 +101,8 @@ class FileLock:
 
     def _write(self, holder: Holder) -> None:
         renewed = msgspec.structs.replace(holder, renewed=iso(self._clock.now()))
-        _replace(self._record, canonical.encode(_Held(renewed, self._clock.monotonic())))
+        data = canonical.encode(_Held(renewed, self._clock.monotonic()))
+        atomic.write_atomic(self._record, data, durable=False)
 
     def _fence(self) -> int:
         try:
@@ -113,7 +114,7 @@ class FileLock:
         return int(text) if text.isascii() and text.isdigit() else 0
 
     def _count(self, fence: int) -> None:
-        _replace(self._counter, str(fence).encode())
+        atomic.write_atomic(self._counter, str(fence).encode(), durable=True)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -147,16 +148,3 @@ class _FileLease:
         failpoint.hit("lock.before-release")
         self.renewal.stop()
         return self._lock.seize(self.holder.nonce)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put bytes in place of a file, whole and lasting; the guard is held."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise errors.named(error, path, "writing") from error

@@ -1,0 +1,319 @@
+"""Puts outputs into the working copy as one transaction: all of them, or the tree as it was."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from coordinator.commit import journal as journals
+from coordinator.commit.journal import Journal, Step
+from shared import atomic, errors, failpoint, process
+from shared.errors import LocalError
+from shared.model.file import Mode
+from shared.process import Process
+from shared.storage.blobs import BlobStore
+
+
+class Write(NamedTuple):
+    """A path to write: what it will hold, and where that is staged."""
+
+    path: str
+    staged: Path
+    hash: str
+    mode: Mode
+
+
+class Removal(NamedTuple):
+    """A path to remove, if it still holds this."""
+
+    path: str
+    hash: str
+
+
+class Applied(NamedTuple):
+    """What was done to the working copy; `warnings` tell of outputs that were kept because someone changed them."""
+
+    written: tuple[str, ...]
+    removed: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+Outcome = Literal["forward", "back", "busy"]
+
+
+class Staging:
+    """A folder of one build for files on their way into the working copy. Thread-safe; raises LocalError."""
+
+    def __init__(self, state_dir: Path, build: str) -> None:
+        self.state_dir, self.build = state_dir, build
+        self.folder = state_dir / "stage" / build
+        self._numbers = itertools.count(1)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "owner").write_bytes(msgspec.json.encode(process.this()))
+        except OSError as error:
+            raise errors.named(error, self.folder, "writing") from error
+
+    def stage(self, path: str, hash_: str, mode: Mode, blobs: BlobStore) -> Write:
+        """Fetch what a path will hold; also raises what BlobStore.fetch does."""
+        staged = self.place()
+        try:
+            if mode == "link":
+                staged.symlink_to(os.fsdecode(blobs.get(hash_)))
+            else:
+                blobs.fetch(hash_, staged, executable=mode == "exec")
+        except OSError as error:
+            raise errors.named(error, staged, "writing") from error
+        return Write(path, staged, hash_, mode)
+
+    def place(self) -> Path:
+        """A name in the folder that nothing else uses."""
+        return self.folder / f"{next(self._numbers):06d}"
+
+    def clear(self) -> None:
+        """Remove the folder and all that is left in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def apply(root: Path, staging: Staging, writes: Sequence[Write], removals: Sequence[Removal] = ()) -> Applied:
+    """Do all of these or none; LocalError names the path that stood in the way, and the tree is as it was.
+
+    A crash in between is made good by `recover`. The caller holds the working copy and passes only what differs.
+    """
+    recover(root, staging.state_dir)
+    gone, warnings = _still_ours(root, removals)
+    if not writes and not gone:
+        return Applied((), (), warnings)
+    journal = Journal(
+        staging.build,
+        process.this(),
+        tuple(
+            [Step(r.path, r.hash, str(staging.place()), existed=True) for r in gone]
+            + [
+                Step(w.path, w.hash, str(staging.place()), str(w.staged), w.mode, os.path.lexists(root / w.path))
+                for w in writes
+            ]
+        ),
+        _missing_folders(root, writes),
+    )
+    path = staging.state_dir / "journal.json"
+    try:
+        _sync_all(staging.folder, [w.staged for w in writes if w.mode != "link"])
+    except OSError as error:
+        raise errors.named(error, staging.folder, "writing") from error
+    journals.write(path, journal)
+    failpoint.hit("materialise.journal-written")
+    try:
+        _forward(root, journal)
+    except BaseException:
+        # Also Ctrl-C: nobody may see half of it.
+        _back(root, journal)
+        path.unlink()
+        raise
+    _finish(root, path, journal)
+    failpoint.hit("materialise.done")
+    return Applied(tuple(w.path for w in writes), tuple(r.path for r in gone), warnings)
+
+
+def recover(root: Path, state_dir: Path) -> Outcome | None:
+    """Finish or undo what a dead build left half done; None when there is nothing, `busy` when its process lives."""
+    path = state_dir / "journal.json"
+    journal = journals.read(path)
+    if journal is None:
+        return None
+    if journal.process != process.this() and process.state(journal.process) == "alive":
+        return "busy"
+    try:
+        complete = all(journals.done(root, step) for step in journal.steps)
+        if complete:
+            try:
+                _forward(root, journal)
+            except LocalError:
+                complete = False
+        if not complete:
+            _back(root, journal)
+        _finish(root, path, journal)
+    except OSError as error:
+        raise errors.named(error, error.filename or path, "recovering, writing") from error
+    return "forward" if complete else "back"
+
+
+def sweep(root: Path, state_dir: Path, outputs: Iterable[str] = ()) -> int:
+    """Remove what dead builds left: staging folders, and temporary files beside these outputs; how many."""
+    count, live = 0, set()
+    stage = state_dir / "stage"
+    for folder in sorted(stage.iterdir()) if stage.is_dir() else []:
+        if _owned(folder):
+            live.add(folder.name)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            count += 1
+    for parent in sorted({(root / path).parent for path in outputs}):
+        for entry in list(os.scandir(parent)) if parent.is_dir() else []:
+            match = _TEMPORARY.fullmatch(entry.name)
+            if match and match["build"] not in live and entry.is_file(follow_symlinks=False):
+                Path(entry.path).unlink(missing_ok=True)
+                count += 1
+    return count
+
+
+_TEMPORARY = re.compile(r".+\.tmp\.(?P<pid>[0-9]+)-(?P<build>[A-Za-z0-9._-]+)")
+
+
+def _suffix(journal: Journal) -> str:
+    return f".tmp.{journal.process.pid}-{journal.build}"
+
+
+def _owned(folder: Path) -> bool:
+    """Whether the process that stages here may still live."""
+    try:
+        owner = msgspec.json.decode((folder / "owner").read_bytes(), type=Process)
+    except (OSError, msgspec.MsgspecError):
+        return False
+    return process.state(owner) != "dead"
+
+
+def _still_ours(root: Path, removals: Iterable[Removal]) -> tuple[list[Removal], tuple[str, ...]]:
+    """The removals whose file is as it was built, and a warning for each of the others that is there."""
+    gone, warnings = [], []
+    for removal in removals:
+        target = root / removal.path
+        try:
+            _inside(root, removal.path)
+            if journals.holds(target, removal.hash):
+                gone.append(removal)
+            elif os.path.lexists(target):
+                warnings.append(f"kept {removal.path}: no rule makes it any more, but it was changed since it was built")
+        except OSError as error:
+            raise errors.named(error, target, "reading") from error
+    return gone, tuple(warnings)
+
+
+def _missing_folders(root: Path, writes: Iterable[Write]) -> tuple[str, ...]:
+    missing: dict[str, None] = {}
+    for write in writes:
+        parent = os.path.dirname(write.path)
+        chain = []
+        while parent and parent not in missing and not os.path.lexists(root / parent):
+            chain.append(parent)
+            parent = os.path.dirname(parent)
+        missing.update(dict.fromkeys(reversed(chain)))
+    return tuple(missing)
+
+
+def _forward(root: Path, journal: Journal) -> None:
+    suffix = _suffix(journal)
+    ready: set[Path] = set()
+    for number, step in enumerate(journal.steps, 1):
+        target = root / step.path
+        try:
+            if target.parent not in ready:
+                _inside(root, step.path)
+            if step.staged:
+                if target.parent not in ready:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    ready.add(target.parent)
+                _refuse_folder(target)
+            journals.forward(root, step, suffix)
+            if not step.staged:
+                _prune(root, target.parent)
+        except OSError as error:
+            raise errors.named(error, target, "writing" if step.staged else "removing, writing") from error
+        failpoint.hit(f"materialise.renamed-{number}")
+
+
+def _back(root: Path, journal: Journal) -> None:
+    """Undo every step, last first; what cannot be undone now is in the journal, for the next start."""
+    suffix = _suffix(journal)
+    trouble: LocalError | None = None
+    for step in reversed(journal.steps):
+        try:
+            journals.back(root, step, suffix)
+        except OSError as error:
+            trouble = trouble or errors.named(error, root / step.path, "restoring, writing")
+    if trouble is not None:
+        raise trouble
+    for folder in reversed(journal.made):
+        try:
+            (root / folder).rmdir()
+        except OSError:
+            # Not there, or someone put a file in it: then it stays.
+            continue
+
+
+def _finish(root: Path, path: Path, journal: Journal) -> None:
+    try:
+        folders = {root / path for path in (*(step.path for step in journal.steps), *journal.made)}
+        for folder in sorted({path.parent for path in folders}):
+            if folder.is_dir():
+                atomic.sync_folder(folder)
+        # Only now may the way back go.
+        path.unlink()
+        atomic.sync_folder(path.parent)
+        for step in journal.steps:
+            Path(step.backup).unlink(missing_ok=True)
+    except OSError as error:
+        raise errors.named(error, path, "writing") from error
+
+
+def _inside(root: Path, path: str) -> None:
+    """LocalError when a parent of the path is a symlink that leads out of the tree."""
+    parent = os.path.dirname(path)
+    real = os.path.realpath(root)
+    found = os.path.realpath(os.path.join(real, parent))
+    if found != real and not found.startswith(real + os.sep):
+        raise LocalError(
+            f"{path} would be written outside the tree",
+            at=path,
+            why=f"{parent} leads to {found}",
+            fix="replace that symlink by a folder, or give the rule another output",
+        )
+
+
+def _refuse_folder(target: Path) -> None:
+    if target.is_dir() and not target.is_symlink():
+        raise LocalError(
+            f"cannot write {target}: a folder is in its place",
+            at=str(target),
+            fix="move the folder away, or give the rule another output",
+        )
+
+
+def _prune(root: Path, folder: Path) -> None:
+    """Remove a folder that holds nothing any more, and its parents likewise, up to the root."""
+    while folder != root:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return
+        folder = folder.parent
+
+
+def _sync_all(folder: Path, files: Sequence[Path]) -> None:
+    """Have staged bytes outlast a power cut; many at once by one call for the file system."""
+    if len(files) > _SYNC_EACH and (syncfs := getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if syncfs(fd) == 0:
+                return
+        finally:
+            os.close(fd)
+    for path in files:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+_SYNC_EACH = 32
