@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain, pairwise
 
@@ -16,19 +16,20 @@ _AFTER_ALL = chr(0x10FFFF)
 class Glob:
     """A compiled pattern. `prefixes`: every match starts with one of them; `literal`: the only path it matches."""
 
-    __slots__ = ("_match", "literal", "prefixes")
+    __slots__ = ("_match", "_regex", "literal", "prefixes")
 
     def __init__(self, pattern: str) -> None:
         alternatives = [_components(text) for text in _expand(pattern)]
-        if len(alternatives) == 1 and not _MAGIC.search("/".join(alternatives[0])):
-            self.literal: str | None = "/".join(alternatives[0])
-        else:
-            self.literal = None
+        only = "/".join(alternatives[0])
+        self.literal: str | None = only if len(alternatives) == 1 and not has_magic(only) else None
         self.prefixes = _outermost(_prefix(parts) for parts in alternatives)
-        self._match = re.compile("|".join(f"(?:{_regex(parts)})" for parts in alternatives), re.DOTALL).fullmatch
+        self._regex = "|".join(f"(?:{_regex(parts)})" for parts in alternatives)
+        self._match: Callable[[str], re.Match[str] | None] | None = None
 
     def matches(self, path: str) -> bool:
         """Whether a normalised path is matched."""
+        # Most settings are read and never matched, and compiling is slow.
+        self._match = self._match or re.compile(self._regex, re.DOTALL).fullmatch
         return self._match(path) is not None
 
 

@@ -1,0 +1,244 @@
+"""Rules declared in windrow.toml, applied to a tree: settings and snapshot to a BuildGraph. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+
+from coordinator.importers.expansion import RULE, CompiledRule, Job, compile_rules, expand
+from coordinator.importers.links import Links
+from coordinator.importers.outputs import check_outputs
+from shared import hashing
+from shared.errors import GraphError
+from shared.globs import PathIndex, compiled
+from shared.model.graph import BuildGraph, Recipe
+from shared.model.snapshot import Snapshot
+from shared.settings import Settings
+
+_SCHEMA = "windrow-declared/1"
+_OWN = ("in", "out", "depfile")  # placeholders for files that are told of elsewhere
+
+Env = tuple[tuple[str, str | None], ...]
+
+
+def import_rules(settings: Settings, snapshot: Snapshot, *, platform: str, environ: Mapping[str, str]) -> BuildGraph:
+    """The graph of every declared rule; GraphError, with the rule's place, for rules that make none."""
+    rules = compile_rules(settings.rules)
+    passed = _passed(rules.values(), environ)
+    jobs, sources = expand(rules, snapshot)
+    makers = check_outputs(jobs, snapshot)
+    importer = _Importer(jobs, sources, makers, snapshot, passed)
+    fingerprint = hashing.of_value([_SCHEMA, platform, passed])
+    return BuildGraph(importer.recipes(), platform=platform, fingerprint=fingerprint)
+
+
+def warnings(settings: Settings, graph: BuildGraph) -> tuple[str, ...]:
+    """What is odd about the rules, though no error: a rule that found nothing to be applied to."""
+    used = {recipe.rule for recipe in graph.recipes.values()}
+    return tuple(
+        f"{rule.at}: rule '{rule.name}' makes no job: nothing matches {rule.each}"
+        for rule in settings.rules
+        if rule.name not in used
+    )
+
+
+def _passed(rules: Iterable[CompiledRule], environ: Mapping[str, str]) -> dict[str, str | None]:
+    """The variables that any rule takes over, by name; None for one that is not set."""
+    passed: dict[str, str | None] = {}
+    for rule in rules:
+        for name in rule.rule.pass_env:
+            value = passed[name] = environ.get(name)
+            try:
+                (value or "").encode()
+            except UnicodeEncodeError as error:
+                raise GraphError(
+                    f"environment variable {name} is not UTF-8", at=rule.at, why=f"rule '{rule.name}' takes it over"
+                ) from error
+    return passed
+
+
+class _Importer:
+    def __init__(
+        self,
+        jobs: list[Job],
+        sources: PathIndex,
+        makers: Mapping[str, Job],
+        snapshot: Snapshot,
+        passed: dict[str, str | None],
+    ) -> None:
+        self.jobs, self.sources, self.makers, self.passed = jobs, sources, makers, passed
+        self.left_over = snapshot.outputs
+        self.links = Links(snapshot.links, sources, makers)
+        self.made_by: dict[str, list[str]] = {}
+        for job in jobs:
+            self.made_by.setdefault(job.rule.name, []).extend(job.outputs)
+
+    def recipes(self) -> list[Recipe]:
+        """One recipe for each job."""
+        by_rule: dict[str, list[Job]] = {}
+        for job in self.jobs:
+            by_rule.setdefault(job.rule.name, []).append(job)
+        return [recipe for jobs in by_rule.values() for recipe in self._of_rule(jobs[0].rule, jobs)]
+
+    def _of_rule(self, rule: CompiledRule, jobs: list[Job]) -> list[Recipe]:
+        declared = tuple(sorted({path for entry in rule.rule.inputs for path in self._entry(rule, entry)}))
+        # Recipes of a rule share this one tuple: there may be thousands of headers, and of recipes.
+        given = self._widened(declared, rule.at)
+        env = _Environment(rule, self.passed)
+        words = _Words(self, rule)
+        given_set = frozenset(given)
+        recipes: list[Recipe] = []
+        for job in jobs:
+            own = words.named_in(job)
+            if job.each is not None:
+                own.update(self._literal(rule, job.each, "each") if job.each not in self.sources else (job.each,))
+            elif rule.depfile is None or rule.reads_in:
+                own.update(declared)
+            inputs = self._widened(own, rule.at)
+            if rule.depfile is None and job.each is not None:
+                inputs = _with_few(given, inputs)
+            candidates = given if rule.depfile is not None and not (job.each is None and rule.reads_in) else ()
+            self._refuse_own(job, inputs, given_set)
+            recipes.append(
+                Recipe(
+                    id=f"{rule.name}:{job.outputs[0]}",
+                    rule=rule.name,
+                    argv=_argv(job, declared),
+                    outputs=job.outputs,
+                    inputs=inputs,
+                    candidates=candidates,
+                    env=env.of(job, declared),
+                    depfile=job.depfile,
+                    timeout=rule.rule.timeout or None,
+                    at=rule.at,
+                )
+            )
+        return recipes
+
+    def _entry(self, rule: CompiledRule, entry: str) -> Iterable[str]:
+        if entry.startswith(RULE):
+            return self.made_by.get(entry[len(RULE) :], ())
+        try:
+            literal = compiled(entry).literal
+            return self.sources.glob(entry) if literal is None else self._literal(rule, literal, "inputs")
+        except ValueError as error:
+            raise GraphError(f"rule '{rule.name}' has a bad pattern '{entry}'", at=rule.at, why=str(error)) from error
+
+    def _literal(self, rule: CompiledRule, path: str, key: str) -> Iterable[str]:
+        if path in self.sources or path in self.makers:
+            return (path,)
+        if self.links and (found := self.links.through(path, rule.at)):
+            return found
+        raise self._missing(rule, path, key)
+
+    def _missing(self, rule: CompiledRule, path: str, key: str) -> GraphError:
+        import difflib  # noqa: PLC0415 - only for a typo
+
+        why = f"rule '{rule.name}' names it in `{key}`; no such file is in the tree, and no rule makes it"
+        close = difflib.get_close_matches(path, [*self.sources.paths, *self.makers], n=1)
+        fix = (
+            f"did you mean {close[0]}?"
+            if close
+            else "if the file is there, see whether .gitignore or [scan] ignore hides it"
+        )
+        if self.sources.under(path):
+            why, fix = f"rule '{rule.name}' names it in `{key}`, and it is a folder", f'name its files: "{path}/**"'
+        elif path in self.left_over:
+            why = f"rule '{rule.name}' names it in `{key}`; an earlier build made it, and no rule makes it any more"
+        return GraphError(f"missing input {path}", at=rule.at, why=why, fix=fix)
+
+    def _widened(self, paths: Iterable[str], at: str) -> tuple[str, ...]:
+        if not self.links:
+            return paths if isinstance(paths, tuple) else tuple(sorted(paths))
+        return tuple(sorted(self.links.widen(paths, at)))
+
+    def _refuse_own(self, job: Job, inputs: tuple[str, ...], given: frozenset[str]) -> None:
+        for path in job.outputs:
+            if path in given or path == job.each or _holds(inputs, path):
+                raise GraphError(
+                    f"rule '{job.rule.name}' reads its own output {path}",
+                    at=job.rule.at,
+                    why=f"{path} is both among its inputs and among its outputs",
+                    fix="write to another path",
+                )
+
+
+class _Words:
+    """Finds the files that a command names: a script that nobody declared is an input all the same."""
+
+    def __init__(self, importer: _Importer, rule: CompiledRule) -> None:
+        self.importer, self.rule = importer, rule
+        words = rule.shell.words if rule.shell else rule.words
+        self.varying = [word for word in words if word.names and word.stands_alone not in _OWN]
+        self.fixed = frozenset(path for word in words if not word.names for path in self._files(word.render({})))
+
+    def named_in(self, job: Job) -> set[str]:
+        """The sources, and outputs of other jobs, that are words of the command."""
+        found = set(self.fixed)
+        for word in self.varying:
+            found.update(self._files(word.render(job.values)))
+        return found.difference(job.outputs)
+
+    def _files(self, word: str) -> Iterable[str]:
+        importer = self.importer
+        path = word.removeprefix("./")
+        if path in importer.sources or path in importer.makers:
+            return (path,)
+        if importer.links and "/" in path and not path.startswith(("/", "-")) and ".." not in path:
+            return importer.links.through(path, self.rule.at)
+        return ()
+
+
+class _Environment:
+    """What a rule's jobs find in their environment: the same tuple for all of them if no value varies."""
+
+    def __init__(self, rule: CompiledRule, passed: Mapping[str, str | None]) -> None:
+        self.rule = rule
+        self.passed = {name: passed[name] for name in rule.rule.pass_env}
+        self.varies = any(template.names for _, template in rule.env)
+        self.fixed: Env = () if self.varies else self._env({})
+
+    def of(self, job: Job, declared: tuple[str, ...]) -> Env:
+        """The variables of a job, sorted by name."""
+        return self._env(_joined(job, declared)) if self.varies else self.fixed
+
+    def _env(self, values: Mapping[str, str]) -> Env:
+        own = {name: template.render(values) for name, template in self.rule.env}
+        return tuple(sorted({**self.passed, **own}.items()))
+
+
+def _argv(job: Job, declared: tuple[str, ...]) -> tuple[str, ...]:
+    rule = job.rule
+    primary = (job.each,) if job.each is not None else declared
+    if rule.shell is not None:
+        values = {name: (value,) for name, value in job.values.items()} | {"in": primary, "out": job.outputs}
+        return ("/bin/sh", "-c", rule.shell.render(values))
+    texts = _joined(job, declared)
+    argv: list[str] = []
+    for word in rule.words:
+        if word.stands_alone == "in":
+            argv.extend(primary)
+        elif word.stands_alone == "out":
+            argv.extend(job.outputs)
+        else:
+            argv.append(word.render(texts))
+    return tuple(argv)
+
+
+def _joined(job: Job, declared: tuple[str, ...]) -> Mapping[str, str]:
+    return job.values if job.each is not None else {**job.values, "in": " ".join(declared)}
+
+
+def _with_few(many: tuple[str, ...], few: tuple[str, ...]) -> tuple[str, ...]:
+    """Two sorted tuples as one, quickly when one of them is short."""
+    merged = many
+    for path in few:
+        at = bisect_left(merged, path)
+        if merged[at : at + 1] != (path,):
+            merged = (*merged[:at], path, *merged[at:])
+    return merged
+
+
+def _holds(paths: tuple[str, ...], path: str) -> bool:
+    at = bisect_left(paths, path)
+    return paths[at : at + 1] == (path,)
