@@ -76,8 +76,8 @@ class Drive:
 def run(broker: str, folder: Path, jobs: int, batch: int) -> float:
     """Seconds for one build of so many jobs."""
     build = f"bench-{uuid.uuid4().hex[:8]}"
-    farm = FarmSettings(broker=broker)
-    performer = FarmPerformer(farm, build=build, platform=PLATFORM, tools=["gcc"], blobs=FolderBlobs(folder))
+    settings = FarmSettings(broker=broker)
+    performer = FarmPerformer(settings, build=build, platform=PLATFORM, tools=["gcc"], blobs=FolderBlobs(folder))
     drive = Drive(performer, [order(build, n) for n in range(jobs)], batch)
     performer.open(drive.hear)
     began = time.perf_counter()

@@ -213,8 +213,10 @@ class _Stop:
         if not self._finished.wait(self._finish_seconds) and self._ledger.running():
             _log.warning("killing %d batches that still run", len(self._ledger.running()))
             self._ledger.killed = True
-            self._performs.cancel_all()
             self._link.hurry()
+            self._performs.cancel_all()
+            while not self._finished.wait(1.0):
+                self._performs.cancel_all()
 
     def _end(self, code: int) -> None:
         self._ledger.killed = True

@@ -130,8 +130,10 @@ class Presence:
         self._orphaned = {build: self._orphaned.get(build, now) for build, marker in markers.items() if marker is None}
         for build, marker in markers.items():
             orphan = now - self._orphaned.get(build, now) > ORPHAN_SECONDS
-            if (marker == queue.CANCELLED or orphan) and self._ledger.cancel(build):
-                _log.info("build %s is %s", build, "over: its coordinator is gone" if orphan else "cancelled")
+            if marker == queue.CANCELLED or orphan:
+                if self._ledger.cancel(build):
+                    _log.info("build %s is %s", build, "over: its coordinator is gone" if orphan else "cancelled")
+                # Each time anew: a job may have begun just when the build was noted as cancelled.
                 self._cancel(build)
 
     # -- tools --------------------------------------------------------------------------------------

@@ -55,10 +55,11 @@ class Unserved(NamedTuple):
 
 
 class _Job:
-    __slots__ = ("batch", "lost", "order")
+    __slots__ = ("attempt", "batch", "first", "lost", "order")
 
     def __init__(self, order: JobOrder) -> None:
-        self.order, self.lost, self.batch = order, 0, 0
+        self.order, self.attempt = order, order.attempt  # as it was handed over; the order's own counts up
+        self.lost = self.batch = self.first = 0
 
 
 class _Batch:
@@ -70,6 +71,7 @@ class _Batch:
         self.platform = next(iter(self.jobs.values())).order.action.platform
         for job in self.jobs.values():
             job.batch = id_
+            job.first = job.first or id_
         self.sent: float | None = None  # when last published
         self.gone_since: float | None = None  # since when its queue was seen empty
         self.transit = self.resent = 0
@@ -92,7 +94,7 @@ class Delivery:
         self._jobs: dict[str, _Job] = {}
         self._batches: dict[int, _Batch] = {}
         self._waiting: dict[int, None] = {}
-        self._done: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._done: dict[str, tuple[int, tuple[tuple[str, str], ...]]] = {}
         self._next = 1
         self._served: dict[str, float] = {}
         self._claims: dict[str, tuple[int, float]] = {}  # platform: highest batch claimed, when
@@ -144,16 +146,19 @@ class Delivery:
         self._claims[batch.platform] = (id_, now) if id_ > highest else (highest, since)
         return [Started(job, worker) for job in batch.jobs]
 
-    def ended(self, outcome: JobOutcome, now: float) -> JobOutcome | None:
-        """The outcome to report, if this is the first that counts."""
+    def ended(self, id_: int, outcome: JobOutcome, now: float) -> JobOutcome | None:
+        """The outcome to report, if this one of a batch is the first that counts."""
         job = self._jobs.get(outcome.job)
         if job is None:
-            self._compare(outcome)
+            self._compare(id_, outcome)
+            return None
+        # A job handed over anew may have other inputs than when it was last.
+        if id_ < job.first:
             return None
         if outcome.status in ("executed", "reused"):
             return self._finish(job, outcome)
         # A worker that was frozen may report a time limit that its job never reached; only the present try may fail.
-        if outcome.attempt != job.order.attempt:
+        if id_ != job.batch:
             return None
         if outcome.status != "lost":
             return self._finish(job, outcome)
@@ -259,17 +264,15 @@ class Delivery:
     def _finish(self, job: _Job, outcome: JobOutcome) -> JobOutcome:
         self._leave(job)
         del self._jobs[outcome.job]
-        self._done[outcome.job] = _outputs(outcome)
-        return outcome
+        self._done[outcome.job] = job.first, _outputs(outcome)
+        return msgspec.structs.replace(outcome, attempt=job.attempt)
 
-    def _compare(self, outcome: JobOutcome) -> None:
-        known = self._done.get(outcome.job)
+    def _compare(self, id_: int, outcome: JobOutcome) -> None:
+        first, known = self._done.get(outcome.job, (0, ()))
         outputs = _outputs(outcome)
-        if known and outputs and known != outputs:
-            paths = [path for path, _ in sorted(set(known) ^ set(outputs))]
-            self.warnings.append(
-                f"{outcome.job} was run twice and did not make the same bytes both times: {', '.join(dict.fromkeys(paths))}"
-            )
+        if id_ >= first and known and outputs and known != outputs:
+            paths = ", ".join(sorted({path for path, _ in set(known) ^ set(outputs)}))
+            self.warnings.append(f"{outcome.job} was run twice and did not make the same bytes both times: {paths}")
 
     def _lose(self, job: _Job, now: float, why: str, last: JobOutcome | None = None) -> JobOutcome | None:
         job.lost += 1

@@ -38,7 +38,7 @@ class FarmPerformer:
 
     def __init__(
         self,
-        farm: FarmSettings,
+        settings: FarmSettings,
         *,
         build: str,
         platform: str,
@@ -46,11 +46,13 @@ class FarmPerformer:
         blobs: BlobStore,
         clock: Clock | None = None,
     ) -> None:
-        self._farm, self._build, self._platform, self._tools = farm, build, platform, tuple(tools)
+        self._farm, self._build, self._platform, self._tools = settings, build, platform, tuple(tools)
         self._clock: Clock = clock or SystemClock()
-        self._link = FarmLink(farm.broker, build=build, blobs=blobs, clock=self._clock)
+        self._link = FarmLink(settings.broker, build=build, blobs=blobs, clock=self._clock)
         self._delivery = Delivery(
-            heartbeat=farm.heartbeat, grace=farm.worker_grace, lost_after=queue.MISSED_BEATS * farm.heartbeat
+            heartbeat=settings.heartbeat,
+            grace=settings.worker_grace,
+            lost_after=queue.MISSED_BEATS * settings.heartbeat,
         )
         self._changed = threading.Condition()  # guards everything below and the delivery
         self._deliver: Callable[[Report], None] = lambda report: None
@@ -219,7 +221,7 @@ class FarmPerformer:
                 case Claimed():
                     found += self._delivery.claimed(event.batch, event.worker, now)
                 case Ended():
-                    ended = (self._delivery.ended(outcome, now) for outcome in event.outcomes)
+                    ended = (self._delivery.ended(event.batch, outcome, now) for outcome in event.outcomes)
                     found += [outcome for outcome in ended if outcome is not None]
                     self._changed.notify_all()
                 case Returned():

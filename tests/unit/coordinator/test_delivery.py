@@ -45,6 +45,11 @@ class Farm:
         self.delivery.add([order(job) for job in jobs], self.now)
         return self.publish()[-1]
 
+    def end(self, outcome: JobOutcome, batch: int | None = None) -> JobOutcome | None:
+        """An outcome of a job's newest batch, or of another."""
+        newest = next((id_ for id_, jobs in reversed(self.sent) if outcome.job in jobs), 0)
+        return self.delivery.ended(newest if batch is None else batch, outcome, self.now)
+
     def publish(self) -> list[int]:
         parcels = self.delivery.due(self.now)
         self.delivery.sent([p.batch for p in parcels], self.now)
@@ -93,8 +98,8 @@ def test_the_first_outcome_counts_and_a_later_one_is_dropped() -> None:
     farm = Farm()
     farm.add("a")
 
-    first = farm.delivery.ended(outcome("a"), farm.now)
-    second = farm.delivery.ended(outcome("a", attempt=2), farm.now)
+    first = farm.end(outcome("a"))
+    second = farm.end(outcome("a", attempt=2))
 
     assert (first, second) == (outcome("a"), None)
     assert len(farm.delivery) == 0
@@ -105,8 +110,8 @@ def test_a_later_outcome_with_other_bytes_is_a_warning() -> None:
     farm = Farm()
     farm.add("a")
 
-    farm.delivery.ended(outcome("a"), farm.now)
-    farm.delivery.ended(outcome("a", attempt=2, content="1"), farm.now)
+    farm.end(outcome("a"))
+    farm.end(outcome("a", attempt=2, content="1"))
 
     assert ["a was run twice" in w and "out" in w for w in farm.delivery.warnings] == [True]
 
@@ -136,7 +141,7 @@ def test_jobs_of_a_dead_workers_batch_go_out_one_by_one_without_those_that_ended
     farm = Farm()
     batch = farm.add("a", "b", "c")
     farm.delivery.claimed(batch, "w1", farm.now)
-    farm.delivery.ended(outcome("a"), farm.now)
+    farm.end(outcome("a"))
     farm.workers.clear()
 
     farm.pass_time(1.5)
@@ -243,12 +248,12 @@ def test_a_machine_failure_is_tried_again_later_and_thrice_in_all() -> None:
     farm.add("a")
     farm.worker("w1")
 
-    first = farm.delivery.ended(outcome("a", 1, "lost"), farm.now)
+    first = farm.end(outcome("a", 1, "lost"))
     at_once = farm.publish()
     farm.pass_time(0.5)
-    second = farm.delivery.ended(outcome("a", 2, "lost"), farm.now)
+    second = farm.end(outcome("a", 2, "lost"))
     farm.pass_time(1.5)
-    third = farm.delivery.ended(outcome("a", 3, "lost"), farm.now)
+    third = farm.end(outcome("a", 3, "lost"))
 
     assert (first, at_once, second) == (None, [], None)
     assert third is not None
@@ -261,8 +266,8 @@ def test_a_failure_reported_for_an_earlier_attempt_does_not_count() -> None:
     farm.workers.clear()
     farm.pass_time(1.5)
 
-    assert farm.delivery.ended(outcome("a", 1, "failed"), farm.now) is None
-    assert farm.delivery.ended(outcome("a", 2, "failed"), farm.now) == outcome("a", 2, "failed")
+    assert farm.end(outcome("a", 1, "failed"), batch=1) is None
+    assert farm.end(outcome("a", 2, "failed"), batch=2) == outcome("a", 1, "failed")
 
 
 def test_a_success_of_an_earlier_attempt_counts() -> None:
@@ -271,7 +276,27 @@ def test_a_success_of_an_earlier_attempt_counts() -> None:
     farm.workers.clear()
     farm.pass_time(1.5)
 
-    assert farm.delivery.ended(outcome("a", 1), farm.now) == outcome("a", 1)
+    assert farm.end(outcome("a", 1), batch=1) == outcome("a", 1)
+
+
+def test_the_outcome_reported_bears_the_attempt_that_was_handed_over() -> None:
+    farm = Farm()
+    farm.delivery.claimed(farm.add("a"), "w1", farm.now)
+    farm.workers.clear()
+    farm.pass_time(1.5)
+
+    assert farm.end(outcome("a", 2)) == outcome("a", 1)
+
+
+def test_a_job_handed_over_anew_takes_no_outcome_of_before() -> None:
+    farm = Farm()
+    farm.add("a")
+    farm.end(outcome("a", 1, "missing"))
+    farm.add("a")
+
+    before, after = farm.end(outcome("a", content="1"), batch=1), farm.end(outcome("a"), batch=2)
+
+    assert (before, after) == (None, outcome("a"))
 
 
 def test_returned_jobs_go_out_again_in_smaller_batches() -> None:
@@ -279,7 +304,7 @@ def test_returned_jobs_go_out_again_in_smaller_batches() -> None:
     names = [f"j{i}" for i in range(20)]
     batch = farm.add(*names)
     farm.delivery.claimed(batch, "w1", farm.now)
-    farm.delivery.ended(outcome("j0"), farm.now)
+    farm.end(outcome("j0"))
 
     farm.delivery.returned(batch, names[1:], farm.now)
     farm.publish()
@@ -291,7 +316,7 @@ def test_returned_jobs_go_out_again_in_smaller_batches() -> None:
 def test_what_comes_back_for_a_batch_that_is_over_changes_nothing() -> None:
     farm = Farm()
     batch = farm.add("a")
-    farm.delivery.ended(outcome("a"), farm.now)
+    farm.end(outcome("a"))
 
     farm.delivery.returned(batch, ["a"], farm.now)
     farm.delivery.refused(batch, "unreadable", farm.now)
@@ -374,7 +399,7 @@ def test_a_platform_without_a_worker_is_told_after_the_time_of_grace() -> None:
 def test_a_platform_nobody_needs_any_more_is_not_missed() -> None:
     farm = Farm(grace=10)
     farm.add("a")
-    farm.delivery.ended(outcome("a"), farm.now)
+    farm.end(outcome("a"))
     farm.workers.clear()
 
     assert farm.pass_time(100) == []
@@ -386,7 +411,7 @@ def test_after_forget_nothing_is_sent_and_nothing_counts() -> None:
 
     farm.delivery.forget()
 
-    assert farm.delivery.ended(outcome("a"), farm.now) is None
+    assert farm.end(outcome("a")) is None
     farm.workers.clear()
     assert farm.pass_time(10) == []
 
@@ -436,7 +461,7 @@ def test_every_job_ends_exactly_once_whatever_the_farm_does(seed: int, jobs: int
             elif fate < 0.5:
                 for job, attempt in names.items():
                     for _ in range(dice.choice([1, 1, 2])):
-                        if farm.delivery.ended(outcome(job, attempt), farm.now) is not None:
+                        if farm.end(outcome(job, attempt), batch) is not None:
                             ended.append(job)
                 del held[name]
         farm.workers = {name: Worker(1, frozenset({PLATFORM}), frozenset({b})) for name, (b, _) in held.items()}
