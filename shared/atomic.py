@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
-import time
 import zlib
 from pathlib import Path
 
+from shared.clock import SystemClock
 from shared.errors import named
 
 # A temporary of another machine or another boot cannot be asked for; no write takes this many seconds.
@@ -29,7 +30,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool, mode: int = 0o644) -
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.rename(temporary, path)
+        temporary.rename(path)
         if durable:
             sync_folder(path.parent)
     except OSError as error:
@@ -113,7 +114,7 @@ def _abandoned(entry: os.DirEntry[str]) -> bool:
     if rest.startswith(_machine()) and pid.isdigit():
         return int(pid) != os.getpid() and not _runs(int(pid))
     try:
-        return time.time() - entry.stat(follow_symlinks=False).st_mtime > _FOREIGN_SECONDS
+        return SystemClock().now() - entry.stat(follow_symlinks=False).st_mtime > _FOREIGN_SECONDS
     except FileNotFoundError:
         return False
 
@@ -128,13 +129,9 @@ def _runs(pid: int) -> bool:
     return True
 
 
+@functools.cache
 def _machine() -> str:
     """Eight digits for this boot and this process namespace: where a process id means something."""
-    global _MACHINE
-    if not _MACHINE:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
-        _MACHINE = f"{zlib.crc32((boot + os.readlink('/proc/self/ns/pid')).encode()):08x}"
-    return _MACHINE
-
-
-_MACHINE = ""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    namespace = str(Path("/proc/self/ns/pid").readlink())
+    return f"{zlib.crc32((boot + namespace).encode()):08x}"

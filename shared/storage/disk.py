@@ -155,7 +155,7 @@ class DiskBlobs:
     def _seems_there(self, hash_: str) -> bool:
         path = self.path(hash_)
         try:
-            status = os.stat(path, follow_symlinks=False)
+            status = path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
@@ -177,7 +177,8 @@ class DiskBlobs:
     def _temporary(self, path: Path) -> Path:
         folder = self.root / TEMPORARY
         with self._lock:
-            if not self._prepared:
+            # The folder may be deleted under a running process: that costs time only.
+            if not self._prepared or not folder.is_dir():
                 atomic.make_folder(folder, durable=False)
                 atomic.sweep(folder)
                 self._prepared = True
@@ -188,10 +189,10 @@ class DiskBlobs:
         try:
             os.utime(temporary, (now, now))
             try:
-                os.rename(temporary, path)
+                temporary.rename(path)
             except FileNotFoundError:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                os.rename(temporary, path)
+                temporary.rename(path)
         except OSError as error:
             atomic.discard(temporary)
             raise named(error, path, "writing") from error
@@ -201,9 +202,9 @@ class DiskBlobs:
         path = self.path(hash_)
         aside = self._temporary(path)
         try:
-            os.rename(path, aside)
+            path.rename(aside)
             if hashing.of_file(aside)[0] == hash_:
-                os.rename(aside, path)
+                aside.rename(path)
             else:
                 atomic.discard(aside)
         except FileNotFoundError:

@@ -122,7 +122,6 @@ class DiskRefs:
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
             except BlockingIOError as error:
                 if self._clock.monotonic() > deadline:
                     raise StoreUnavailable(
@@ -131,6 +130,8 @@ class DiskRefs:
                 self._clock.sleep(_POLL)
             except OSError as error:
                 raise named(error, guard, "locking") from error
+            else:
+                return
 
 
 def _durable(name: str) -> bool:

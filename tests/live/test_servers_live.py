@@ -78,10 +78,10 @@ def test_a_missing_program_names_what_to_install(tmp_path: Path) -> None:
 
 def test_a_bucket_is_reached_with_its_keys_only(seaweedfs: S3Service) -> None:
     from shared.errors import StoreUnavailable
-    from shared.storage import s3
+    from shared.storage import s3_client
 
     with pytest.raises(StoreUnavailable):
-        s3.make_bucket("other", endpoint=seaweedfs.endpoint, access_key=seaweedfs.access_key, secret_key="wrong")  # noqa: S106
+        s3_client.make_bucket("other", endpoint=seaweedfs.endpoint, access_key=seaweedfs.access_key, secret_key="wrong")  # noqa: S106
 
     assert seaweedfs.server is not None
     assert os.stat(Path(seaweedfs.server.folder) / "s3.json").st_mode & 0o777 == 0o600
