@@ -40,7 +40,7 @@ _WAIT_WITHOUT_LIMIT = "for ever"
 @click.option("--dry-run", "-n", is_flag=True, help="Show the plan; take no lock, write nothing.")
 @click.option("--check", is_flag=True, help="Exit 10 if anything is out of date; run nothing.")
 @click.option("--up-to-layer", type=click.IntRange(0), metavar="N", help="Stop after layer N (from 0); no commit.")
-@click.option("--schedule", type=click.Choice(["ready", "layers"]), default="ready", help="Ready-first, or strict layers.")
+@click.option("--schedule", type=click.Choice(["ready", "layers"]), default="ready", help="Or strict layers.")
 @click.option(
     "--wait", is_flag=False, flag_value=_WAIT_WITHOUT_LIMIT, default=None, metavar="[SECONDS]",
     help="Wait for a build that holds the lock (without a number: as long as it takes).",
@@ -129,7 +129,7 @@ def _tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, 
 def _look(project: Project, request: Request, *, check: bool, as_json: bool) -> int:
     seen = building.look(project, request)
     if as_json:
-        render.as_json(plan_json(seen.plan, project, seen.base.revision))
+        render.as_json(plan_json(seen.plan, project, seen.plan.base_revision))
     else:
         for line in plan_lines(seen.plan):
             render.out(line)
@@ -162,8 +162,8 @@ def plan_lines(plan: Plan) -> list[str]:
     """The plan for people: layers with their jobs and the first reason of each."""
     if not plan:
         return ["No changes detected."]
-    lines = [f"{render.plural(len(plan.jobs), 'job')} in {render.plural(len(plan.layers), 'layer')}, "
-             f"{len(plan.preserved)} unchanged"]
+    jobs, layers = render.plural(len(plan.jobs), "job"), render.plural(len(plan.layers), "layer")
+    lines = [f"{jobs} in {layers}, {len(plan.preserved)} unchanged"]
     for number, layer in enumerate(plan.layers):
         lines.append(f"layer {number}  {render.plural(len(layer), 'job')}")
         lines += [f"  {id_}  because {_first(plan.jobs[id_])}" for id_ in layer]

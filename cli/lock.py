@@ -28,7 +28,8 @@ def show(**given: Any) -> int:
     if given["as_json"]:
         fields = ("build", "pid", "host", "user", "target", "since", "renewed", "fence")
         held = {name: getattr(holder, name) for name in fields} if holder else None
-        render.as_json({"schema": "windrow.lock/1", "project": project.name[0], "branch": project.name[1], "holder": held})
+        name, branch = project.name
+        render.as_json({"schema": "windrow.lock/1", "project": name, "branch": branch, "holder": held})
     elif holder is None:
         render.out("free")
     else:

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a few lines that move, above them what is worth keeping. The only module that imports rich."""
+"""Progress on a terminal: a few lines that move, above them what is worth keeping. Only this module imports rich."""
 
 from __future__ import annotations
 

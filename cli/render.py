@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from shared.errors import WindrowError
-
-# Credentials must not show, whatever text they came in with.
-_SECRETS = (
-    (re.compile(r"(\w+://)[^/@\s:]*:[^/@\s]+@"), r"\1***@"),
-    (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), "***"),
-    (re.compile(r"(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|aws_secret_access_key)\s*[=:]\s*)[^&\s]+"), r"\1***"),
-    (re.compile(r"(?i)(authorization\s*[:=]\s*(?:bearer|basic|aws4-hmac-sha256)?\s*)[^\s,;]+"), r"\1***"),
-)
-
-
-def redact(text: str) -> str:
-    """The text without anything that looks like a credential."""
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    return text
-
+from shared.redaction import redact
 
 def out(text: str = "") -> None:
     """A line of the result, on stdout."""
@@ -45,7 +29,8 @@ def as_json(value: Any) -> None:
 def error_text(error: WindrowError) -> str:
     """What, at, why, fix."""
     lines = [f"error[{error.code}]: {error.what}"]
-    lines += [f"  {name:>3}: {text}" for name, text in (("at", error.at), ("why", error.why), ("fix", error.fix)) if text]
+    more = (("at", error.at), ("why", error.why), ("fix", error.fix))
+    lines += [f"  {name:>3}: {text}" for name, text in more if text]
     return "\n".join(lines)
 
 

@@ -53,7 +53,8 @@ def _headline(report: BuildReport) -> str:
         return f"build {report.build} failed: {', '.join(counts)}  {duration(report.seconds)}"
     if report.status == "interrupted":
         return f"build {report.build} interrupted: {ok} of {report.planned} jobs done  {duration(report.seconds)}"
-    return f"build {report.build} ok: {plural(report.executed, 'job')} executed, {ok - report.executed} reused  {duration(report.seconds)}"
+    done = f"{plural(report.executed, 'job')} executed, {ok - report.executed} reused"
+    return f"build {report.build} ok: {done}  {duration(report.seconds)}"
 
 
 def _cache(report: BuildReport) -> Iterator[str]:

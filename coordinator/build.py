@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 import msgspec
 
-from coordinator.commit import materialise, publish
-from coordinator.commit.fold import fold
-from coordinator.commit.publish import Base
+from coordinator.commit import materialise
+from coordinator.commit.base import Base
+from coordinator.commit.fold import Origin, fold
+from coordinator.commit.materialise import Applied, Removal, Write
 from coordinator.dispatch.prepare import Preparer, SourceMoved
 from coordinator.dispatch.scheduler import Options, RunReport, Scheduler
 from coordinator.dispatch.tree import RunTree
@@ -23,10 +24,10 @@ from coordinator.progress import BuildObserver, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.survey import Question, Survey, survey
+from shared.clock import iso
 from shared.errors import Interrupted, LockLost, WindrowError
 from shared.model.action import ActionResult
 from shared.model.graph import BuildGraph
-from shared.model.manifest import Manifest
 from shared.model.plan import Plan
 
 SURVEYS = 4
@@ -97,7 +98,7 @@ def _nothing(project: Project, seen: Survey, name: str, seconds: float) -> Build
         status="no-changes",
         project=settings.project,
         branch=settings.branch,
-        base_revision=seen.base.revision,
+        base_revision=_revision(seen.base),
         revision=0,
         seconds=seconds,
         files=len(seen.snapshot.sources) + len(seen.snapshot.outputs),
@@ -118,7 +119,7 @@ def _held(project: Project, request: Request, name: str, base: Base) -> Iterator
 class _Pass:
     """One try at the jobs of one plan."""
 
-    def __init__(  # noqa: PLR0913 - what a pass is made of
+    def __init__(
         self,
         project: Project,
         request: Request,
@@ -137,15 +138,15 @@ class _Pass:
         self.record = BuildRecord(project, self.plan, self.graph, build=name, revision=self.revision, base=seen.base)
         self.observer = Observers(observer, self.record)
         self.staging = materialise.Staging(self.settings.state_dir, name)
+        self._writes: dict[str, Write] = {}
+        self._lock = threading.Lock()
 
     def run(self) -> BuildReport:
         for warning in (*self.seen.base.problems, *self.seen.warnings):
             self.observer.warned(warning)
         self.observer.planned(self.plan, self.graph, build=self.name, revision=self.revision)
         try:
-            with contextlib.closing(self.staging):
-                ran = self._dispatch()
-                report = self._finish(ran)
+            report = self._finish(self._dispatch())
         except Interrupted:
             self.record.end("interrupted")
             raise
@@ -155,6 +156,8 @@ class _Pass:
         except BaseException:
             self.record.end("failed")
             raise
+        finally:
+            self.staging.clear()
         self.record.end(report.status, report)
         return report
 
@@ -200,35 +203,41 @@ class _Pass:
         """Fetch the outputs of a job that the workspace does not hold already; BlobMissing if they are gone."""
         for output in result.outputs:
             there = self.seen.snapshot.outputs.get(output.path)
-            if there is None or (there.hash, there.mode) != (output.hash, output.mode):
-                self.staging.stage(output.path, output.hash, output.mode, self.stores.blobs)
-            else:
-                self.staging.keep(output.path)
+            if there is not None and (there.hash, there.mode) == (output.hash, output.mode):
+                with self._lock:
+                    self._writes.pop(output.path, None)
+                continue
+            write = self.staging.stage(output.path, output.hash, output.mode, self.stores.blobs)
+            with self._lock:
+                self._writes[output.path] = write
 
     def _finish(self, ran: RunReport) -> BuildReport:
         """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""
-        written: tuple[str, ...] = ()
-        removed: tuple[str, ...] = ()
+        done = Applied((), (), ())
         whole = not ran.failures and not ran.skipped
         if whole or self.request.keep_going:
-            written, removed = self._materialise(whole)
-        why_not = self._why_not(ran, whole)
+            done = self._materialise(ran, whole=whole)
+        why_not = self._why_not(ran, whole=whole)
         committed: Base | None = None
         if not why_not:
             committed = self._commit(ran)
             self.record.archive(committed)
-        self._learn(ran, committed)
-        return self._report(ran, written, removed, committed, why_not)
+        self._learn(ran)
+        return self._report(ran, done, committed, why_not)
 
-    def _materialise(self, whole: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _materialise(self, ran: RunReport, *, whole: bool) -> Applied:
         manifest = self.seen.base.manifest
-        gone = {path: manifest.artefacts[path].hash for path in self.plan.removed} if manifest and whole else {}
-        done = materialise.apply(self.settings.root, self.settings.state_dir, self.staging, gone)
+        wanted = {output.path for result in ran.results.values() for output in result.outputs}
+        writes = [write for path, write in sorted(self._writes.items()) if path in wanted]
+        gone: list[Removal] = []
+        if manifest is not None and whole:
+            gone = [Removal(path, manifest.artefacts[path].hash) for path in self.plan.removed]
+        done = materialise.apply(self.settings.root, self.staging, writes, gone)
         for warning in done.warnings:
             self.observer.warned(warning)
-        return done.written, done.removed
+        return done
 
-    def _why_not(self, ran: RunReport, whole: bool) -> str:
+    def _why_not(self, ran: RunReport, *, whole: bool) -> str:
         if not whole:
             return "a job failed" if ran.failures else "not every job ran"
         if self.request.up_to_layer is not None and len(self.plan.layers) < len(self.seen.plan.layers):
@@ -244,29 +253,21 @@ class _Pass:
 
     def _commit(self, ran: RunReport) -> Base:
         self._still_ours()
-        draft: Manifest = fold(
-            self.seen.base.manifest,
-            graph=self.graph,
-            snapshot=self.seen.snapshot,
-            results=ran.results,
-            plan=self.plan,
-        )
-        draft = msgspec.structs.replace(
-            draft, project=self.settings.project, branch=self.settings.branch, build=self.name, tool=self.project.tool
-        )
+        settings = self.settings
+        origin = Origin(settings.project, settings.branch, self.name, iso(self.clock.now()), self.project.tool)
+        draft = fold(self.seen.base.manifest, self.graph, self.seen.snapshot, ran.results, self.plan, origin)
         return self.project.publish(self.seen.base, draft, self.lease)
 
-    def _learn(self, ran: RunReport, committed: Base | None) -> None:
+    def _learn(self, ran: RunReport) -> None:
         """Let the next scan know the outputs just written, so that it need not read them."""
-        made = {output.path: output.hash for result in ran.results.values() for output in result.outputs}
+        made = {output.path: output for result in ran.results.values() for output in result.outputs}
         self.seen.scan.learn(made)
         self.seen.scan.save()
 
     def _report(
         self,
         ran: RunReport,
-        written: tuple[str, ...],
-        removed: tuple[str, ...],
+        done: Applied,
         committed: Base | None,
         why_not: str,
     ) -> BuildReport:
@@ -276,23 +277,23 @@ class _Pass:
             status="failed" if ran.failures else "ok",
             project=self.settings.project,
             branch=self.settings.branch,
-            base_revision=self.seen.base.revision,
-            revision=committed.revision if committed else 0,
+            base_revision=_revision(self.seen.base),
+            revision=_revision(committed) if committed else 0,
             planned=len(self.plan.jobs) + len(ran.added),
             executed=counts.pop("executed", 0),
             reused=counts,
             failed=len(ran.failures),
             skipped=len(ran.skipped),
             layers=tuple(len(layer) for layer in self.plan.layers),
-            outputs_written=len(written),
-            outputs_removed=len(removed),
+            outputs_written=len(done.written),
+            outputs_removed=len(done.removed),
             bytes_up=ran.bytes_up,
-            bytes_down=ran.bytes_down + self.staging.bytes_down,
+            bytes_down=ran.bytes_down,
             seconds=self.clock.monotonic() - self.began,
             saved_seconds=ran.saved_seconds,
             files=len(self.seen.snapshot.sources),
             failures=ran.failures,
-            changed=written,
+            changed=done.written,
             not_committed=why_not,
             plan=self.plan,
         )
@@ -309,3 +310,7 @@ def _up_to(plan: Plan, layer: int | None) -> Plan:
     )
 
 
+
+
+def _revision(base: Base) -> int:
+    return base.manifest.revision if base.manifest else 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from coordinator.commit.publish import Base
+from coordinator.commit.base import Base
 from coordinator.diff import diff
 from coordinator.importers.declared import fingerprint, import_rules
 from coordinator.plan.dirty import Facts
@@ -49,10 +49,10 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     changes = diff(manifest, scanned.snapshot)
     made_from = fingerprint(settings, platform=toolchain, environ=project.environ)
     lost = project.lost(manifest)
-    if manifest and not changes and not question.full and not lost and manifest.graph == made_from:
-        if not question.targets:
-            nothing = Plan(manifest.revision, base.manifest_hash, (), {}, {}, changes, preserved=tuple(manifest.jobs))
-            return Survey(base, scanned, scanned.snapshot, changes, nothing, None, scanned.warnings)
+    at_rest = not (changes or lost or question.full or question.targets)
+    if at_rest and manifest and manifest.graph == made_from:
+        nothing = Plan(manifest.revision, base.manifest_hash, (), {}, {}, changes, preserved=tuple(manifest.jobs))
+        return Survey(base, scanned, scanned.snapshot, changes, nothing, None, scanned.warnings)
     graph = import_rules(settings, scanned.snapshot, platform=toolchain, environ=project.environ)
     snapshot = _claim_outputs(scanned, graph, manifest)
     changes = diff(manifest, snapshot)

@@ -55,7 +55,8 @@ ignore = ["make/"]
 name = "cc"
 each = "zstd/**/*.c"
 inputs = ["zstd/**/*.h"]
-command = ["gcc", "{flags}", "-Izstd", "-Izstd/common", "-DXXH_NAMESPACE=ZSTD_", "-MMD", "-MF", "{{depfile}}", "-c", "{{in}}", "-o", "{{out}}"]
+command = ["gcc", "{flags}", "-Izstd", "-Izstd/common", "-DXXH_NAMESPACE=ZSTD_",
+           "-MMD", "-MF", "{{depfile}}", "-c", "{{in}}", "-o", "{{out}}"]
 outputs = ["build/{{path}}.o"]
 depfile = "build/{{path}}.d"
 
@@ -153,7 +154,7 @@ def project(cache: Path, folder: Path, *, flags: str = FLAGS) -> Path:
 
 def set_flags(folder: Path, flags: str) -> None:
     """Write rules and Makefile with other compiler flags."""
-    (folder / "windrow.toml").write_text(RULES.format(flags=flags))
+    (folder / "windrow.toml").write_text(RULES.format(flags='", "'.join(flags.split())))
     (folder / "Makefile").write_text(MAKEFILE.format(flags=flags))
 
 

@@ -24,7 +24,7 @@ class InlinePerformer:
         self._perform, self._cancel, self._slots, self._release = perform, cancel, slots, close
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="job")
         self._cancelled = False
-        self._deliver: Callable[[Report], None] = lambda report: None
+        self._deliver: Callable[[Report], None] = lambda _report: None
 
     def open(self, deliver: Callable[[Report], None]) -> None:
         """See Performer."""
