@@ -43,7 +43,7 @@ def state(process: Process) -> Literal["alive", "dead", "unknown"]:
 def _space() -> str:
     try:
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot_id}/{os.readlink('/proc/self/ns/pid')}"
+        return f"{boot_id}/{Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return ""
 

@@ -36,6 +36,11 @@ class Base(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
     damaged: bytes = b""
 
+    @property
+    def revision(self) -> int:
+        """The number of the manifest; 0 when there is none to go by."""
+        return self.manifest.revision if self.manifest else 0
+
 
 class _Head(msgspec.Struct):
     """What any version of a record can be asked."""
@@ -53,9 +58,7 @@ def load(refs: RefStore, project: str, branch: str, *, local: Path | None = None
     if record is None:
         return _highest(refs, Base(project, branch))
     try:
-        pointer = _decode(record.data, Pointer, POINTER_SCHEMA, "current.json")
-        if pointer.revision < 1 or not hashing.is_digest(pointer.manifest_hash):
-            raise CorruptRecord("current.json names no revision")
+        pointer = _pointer(record.data)
     except CorruptRecord as error:
         problem = f"{error.what} ({error.why}); building fully, and replacing it"
         return _highest(refs, Base(project, branch, tag=record.tag, damaged=record.data, problems=(problem,)))
@@ -113,6 +116,13 @@ def _highest(refs: RefStore, base: Base) -> Base:
             last = None
         fence = max(fence, last.fence if last else 0)
     return msgspec.structs.replace(base, fence=fence, next_revision=highest + 1)
+
+
+def _pointer(data: bytes) -> Pointer:
+    pointer = _decode(data, Pointer, POINTER_SCHEMA, "current.json")
+    if pointer.revision < 1 or not hashing.is_digest(pointer.manifest_hash):
+        raise CorruptRecord("current.json cannot be read", why="it names no revision")
+    return pointer
 
 
 def _local(path: Path | None, pointer: Pointer) -> Manifest | None:

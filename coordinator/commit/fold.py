@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -14,36 +15,25 @@ from shared.model.plan import RESTORING, Plan
 from shared.model.snapshot import Snapshot
 
 
-class Origin(msgspec.Struct, frozen=True):
-    """Whose manifest it is: project, branch, build, ISO time, and the Windrow that wrote it."""
-
-    project: str
-    branch: str
-    build: str
-    created_at: str
-    tool: str
-
-
-def fold(  # noqa: PLR0913 - a manifest is made of these
+def fold(
     base: Manifest | None,
+    *,
     graph: BuildGraph,
     snapshot: Snapshot,
-    outcomes: Mapping[str, ActionResult],
+    results: Mapping[str, ActionResult],
     plan: Plan,
-    origin: Origin,
-    *,
-    stale: Set[str] = frozenset(),
+    stale: AbstractSet[str] = frozenset(),
 ) -> Manifest:
-    """The draft of the next manifest; `publish` numbers it.
+    """The draft of the next manifest; `publish` says whose it is and numbers it.
 
-    A job is as its outcome says, or else as the base has it. Left out are jobs that the graph no longer has, jobs
+    A job is as its result says, or else as the base has it. Left out are jobs that the graph no longer has, jobs
     that were planned and did not succeed, and `stale` ones: out of date, but not asked for by this build.
     """
     jobs: dict[str, JobEntry] = {}
     artefacts: dict[str, Artefact] = {}
     candidates = Candidates(snapshot.sources)
     for id_, recipe in graph.recipes.items():
-        result = outcomes.get(id_)
+        result = results.get(id_)
         if result is not None:
             jobs[id_] = _entry(recipe, result, graph, candidates)
             for made in result.outputs:
@@ -56,16 +46,13 @@ def fold(  # noqa: PLR0913 - a manifest is made of these
             jobs[id_] = base.jobs[id_]
             _carry(base, id_, artefacts)
     return Manifest(
-        project=origin.project,
-        branch=origin.branch,
+        project="",
+        branch="",
         revision=0,
         sources=snapshot.sources,
         jobs=jobs,
         artefacts=artefacts,
         graph=graph.fingerprint,
-        build=origin.build,
-        created_at=origin.created_at,
-        tool=origin.tool,
     )
 
 
@@ -87,7 +74,7 @@ def _entry(recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: 
 
 
 def _untouched(id_: str, plan: Plan) -> bool:
-    """Whether a job without an outcome is as the base has it: not planned, or only to bring its outputs back."""
+    """Whether a job without a result is as the base has it: not planned, or only to bring its outputs back."""
     planned = plan.jobs.get(id_)
     return planned is None or all(isinstance(reason, RESTORING) for reason in planned.reasons)
 

@@ -7,7 +7,8 @@ import itertools
 import os
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -31,13 +32,6 @@ class Write(NamedTuple):
     mode: Mode
 
 
-class Removal(NamedTuple):
-    """A path to remove, if it still holds this."""
-
-    path: str
-    hash: str
-
-
 class Applied(NamedTuple):
     """What was done to the working copy; `warnings` tell of outputs that were kept because someone changed them."""
 
@@ -50,68 +44,84 @@ Outcome = Literal["forward", "back", "busy"]
 
 
 class Staging:
-    """A folder of one build for files on their way into the working copy. Thread-safe; raises LocalError."""
+    """A folder of one build for outputs on their way into the working copy. Thread-safe; raises LocalError."""
 
     def __init__(self, state_dir: Path, build: str) -> None:
-        self.state_dir, self.build = state_dir, build
+        self.build = build
         self.folder = state_dir / "stage" / build
+        self.bytes_down = 0
         self._numbers = itertools.count(1)
+        self._writes: dict[str, Write] = {}
+        self._guard = threading.Lock()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "owner").write_bytes(msgspec.json.encode(process.this()))
         except OSError as error:
             raise errors.named(error, self.folder, "writing") from error
 
-    def stage(self, path: str, hash_: str, mode: Mode, blobs: BlobStore) -> Write:
-        """Fetch what a path will hold; also raises what BlobStore.fetch does."""
-        staged = self.place()
+    def stage(self, path: str, hash_: str, mode: Mode, blobs: BlobStore) -> None:
+        """Fetch what a path is to hold; also raises what BlobStore.fetch does."""
+        staged, moved = self.place(), 0
         try:
             if mode == "link":
                 staged.symlink_to(os.fsdecode(blobs.get(hash_)))
             else:
-                blobs.fetch(hash_, staged, executable=mode == "exec")
+                moved = blobs.fetch(hash_, staged, executable=mode == "exec")
         except OSError as error:
             raise errors.named(error, staged, "writing") from error
-        return Write(path, staged, hash_, mode)
+        with self._guard:
+            self.bytes_down += moved
+            self._writes[path] = Write(path, staged, hash_, mode)
+
+    def keep(self, path: str) -> None:
+        """Leave a path as it is: it turned out to hold the right bytes already."""
+        with self._guard:
+            self._writes.pop(path, None)
+
+    def writes(self) -> tuple[Write, ...]:
+        """What is staged, by path."""
+        with self._guard:
+            return tuple(write for _, write in sorted(self._writes.items()))
 
     def place(self) -> Path:
         """A name in the folder that nothing else uses."""
         return self.folder / f"{next(self._numbers):06d}"
 
-    def clear(self) -> None:
-        """Remove the folder and all that is left in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def emptied(self) -> None:
+        """Forget what was staged; it is in place."""
+        with self._guard:
+            self._writes.clear()
+
+    def close(self) -> None:
+        """Remove the folder and all that is left in it, unless a journal still needs it."""
+        if not (self.folder.parent.parent / "journal.json").exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def apply(root: Path, staging: Staging, writes: Sequence[Write], removals: Sequence[Removal] = ()) -> Applied:
-    """Do all of these or none; LocalError names the path that stood in the way, and the tree is as it was.
+def apply(root: Path, state_dir: Path, staging: Staging, gone: Mapping[str, str] | None = None) -> Applied:
+    """Put all that is staged in place and remove what is `gone` (path to the hash it must still have), or do nothing.
 
-    A crash in between is made good by `recover`. The caller holds the working copy and passes only what differs.
+    LocalError names the path that stood in the way, and the tree is as it was. A crash in between is made good by
+    `recover`. The caller holds the working copy, and stages only what differs.
     """
-    recover(root, staging.state_dir)
-    gone, warnings = _still_ours(root, removals)
-    if not writes and not gone:
+    recover(root, state_dir)
+    writes = staging.writes()
+    removals, warnings = _still_ours(root, gone or {})
+    if not writes and not removals:
         return Applied((), (), warnings)
-    journal = Journal(
-        staging.build,
-        process.this(),
-        tuple(
-            [Step(r.path, r.hash, str(staging.place()), existed=True) for r in gone]
-            + [
-                Step(w.path, w.hash, str(staging.place()), str(w.staged), w.mode, os.path.lexists(root / w.path))
-                for w in writes
-            ]
-        ),
-        _missing_folders(root, writes),
-    )
-    path = staging.state_dir / "journal.json"
+    steps = [Step(path, hash_, str(staging.place()), existed=True) for path, hash_ in removals]
+    for write in writes:
+        existed = os.path.lexists(root / write.path)
+        steps.append(Step(write.path, write.hash, str(staging.place()), str(write.staged), write.mode, existed))
+    journal = Journal(staging.build, process.this(), tuple(steps), _missing_folders(root, writes))
+    path = state_dir / "journal.json"
     try:
-        _sync_all(staging.folder, [w.staged for w in writes if w.mode != "link"])
+        _sync_all(staging.folder, [write.staged for write in writes if write.mode != "link"])
     except OSError as error:
         raise errors.named(error, staging.folder, "writing") from error
     journals.write(path, journal)
-    failpoint.hit("materialise.journal-written")
     try:
+        failpoint.hit("materialise.journal-written")
         _forward(root, journal)
     except BaseException:
         # Also Ctrl-C: nobody may see half of it.
@@ -119,8 +129,9 @@ def apply(root: Path, staging: Staging, writes: Sequence[Write], removals: Seque
         path.unlink()
         raise
     _finish(root, path, journal)
+    staging.emptied()
     failpoint.hit("materialise.done")
-    return Applied(tuple(w.path for w in writes), tuple(r.path for r in gone), warnings)
+    return Applied(tuple(write.path for write in writes), tuple(path for path, _ in removals), warnings)
 
 
 def recover(root: Path, state_dir: Path) -> Outcome | None:
@@ -181,30 +192,30 @@ def _owned(folder: Path) -> bool:
     return process.state(owner) != "dead"
 
 
-def _still_ours(root: Path, removals: Iterable[Removal]) -> tuple[list[Removal], tuple[str, ...]]:
-    """The removals whose file is as it was built, and a warning for each of the others that is there."""
-    gone, warnings = [], []
-    for removal in removals:
-        target = root / removal.path
+def _still_ours(root: Path, gone: Mapping[str, str]) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+    """The paths whose file is as it was built, and a warning for each of the others that is there."""
+    removals, warnings = [], []
+    for path, hash_ in sorted(gone.items()):
+        target = root / path
         try:
-            _inside(root, removal.path)
-            if journals.holds(target, removal.hash):
-                gone.append(removal)
+            _inside(root, path)
+            if journals.holds(target, hash_):
+                removals.append((path, hash_))
             elif os.path.lexists(target):
-                warnings.append(f"kept {removal.path}: no rule makes it any more, but it was changed since it was built")
+                warnings.append(f"kept {path}: no rule makes it any more, but it was changed since it was built")
         except OSError as error:
             raise errors.named(error, target, "reading") from error
-    return gone, tuple(warnings)
+    return removals, tuple(warnings)
 
 
 def _missing_folders(root: Path, writes: Iterable[Write]) -> tuple[str, ...]:
     missing: dict[str, None] = {}
     for write in writes:
-        parent = os.path.dirname(write.path)
+        parent = write.path.rpartition("/")[0]
         chain = []
         while parent and parent not in missing and not os.path.lexists(root / parent):
             chain.append(parent)
-            parent = os.path.dirname(parent)
+            parent = parent.rpartition("/")[0]
         missing.update(dict.fromkeys(reversed(chain)))
     return tuple(missing)
 
@@ -226,7 +237,8 @@ def _forward(root: Path, journal: Journal) -> None:
             if not step.staged:
                 _prune(root, target.parent)
         except OSError as error:
-            raise errors.named(error, target, "writing" if step.staged else "removing, writing") from error
+            # What refuses a rename is the folder.
+            raise errors.named(error, target.parent, f"writing {target.name} in") from error
         failpoint.hit(f"materialise.renamed-{number}")
 
 
@@ -238,7 +250,8 @@ def _back(root: Path, journal: Journal) -> None:
         try:
             journals.back(root, step, suffix)
         except OSError as error:
-            trouble = trouble or errors.named(error, root / step.path, "restoring, writing")
+            target = root / step.path
+            trouble = trouble or errors.named(error, target.parent, f"writing {target.name} back in")
     if trouble is not None:
         raise trouble
     for folder in reversed(journal.made):
@@ -266,10 +279,10 @@ def _finish(root: Path, path: Path, journal: Journal) -> None:
 
 def _inside(root: Path, path: str) -> None:
     """LocalError when a parent of the path is a symlink that leads out of the tree."""
-    parent = os.path.dirname(path)
-    real = os.path.realpath(root)
-    found = os.path.realpath(os.path.join(real, parent))
-    if found != real and not found.startswith(real + os.sep):
+    parent = path.rpartition("/")[0]
+    real = root.resolve()
+    found = (real / parent).resolve()
+    if not found.is_relative_to(real):
         raise LocalError(
             f"{path} would be written outside the tree",
             at=path,

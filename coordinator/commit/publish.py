@@ -17,8 +17,12 @@ from shared.storage.refs import RefStore
 __all__ = ["Base", "content_hash", "load", "publish"]
 
 
-def publish(refs: RefStore, base: Base, draft: Manifest, lease: Lease, *, local: Path | None = None) -> Base:
-    """Commit a draft on top of its base; the new base. Number, hashes and fence are filled in here.
+def publish(
+    refs: RefStore, base: Base, draft: Manifest, lease: Lease, *, now: str, local: Path | None = None
+) -> Base:
+    """Commit a draft on top of its base; the new base. `now` is ISO 8601.
+
+    Project, branch, build, number, hashes, fence and time are filled in here.
 
     Raises LockLost when the lease is not ours any more, Conflict when the base moved, StoreUnavailable; then
     the pointer is as it was, and at most a manifest that nothing names is left.
@@ -28,7 +32,7 @@ def publish(refs: RefStore, base: Base, draft: Manifest, lease: Lease, *, local:
         name = f"{hashing.bare(hashing.of_bytes(base.damaged))[:16]}.current.json"
         refs.create(refnames.damaged(base.project, base.branch, name), base.damaged)
     failpoint.hit("commit.before-manifest")
-    manifest, data = _write(refs, base, draft, lease.fence)
+    manifest, data = _write(refs, base, _complete(base, draft, lease, now))
     failpoint.hit("commit.after-manifest")
     pointer = Pointer(manifest.revision, hashing.of_bytes(data), lease.fence, manifest.created_at, manifest.build)
     _hold(lease, base)
@@ -63,16 +67,23 @@ def _hold(lease: Lease, base: Base) -> None:
         )
 
 
-def _write(refs: RefStore, base: Base, draft: Manifest, fence: int) -> tuple[Manifest, bytes]:
+def _complete(base: Base, draft: Manifest, lease: Lease, now: str) -> Manifest:
+    return msgspec.structs.replace(
+        draft,
+        project=base.project,
+        branch=base.branch,
+        build=lease.holder.build,
+        created_at=now,
+        content_hash=content_hash(draft),
+        base_revision=base.revision,
+        base_hash=base.manifest_hash,
+        fence=lease.fence,
+    )
+
+
+def _write(refs: RefStore, base: Base, complete: Manifest) -> tuple[Manifest, bytes]:
     """Store the manifest under the first free number; a number in use belongs to a build that died before its swap."""
     revision = base.next_revision
-    complete = msgspec.structs.replace(
-        draft,
-        content_hash=content_hash(draft),
-        base_revision=base.manifest.revision if base.manifest else 0,
-        base_hash=base.manifest_hash,
-        fence=fence,
-    )
     while True:
         manifest = msgspec.structs.replace(complete, revision=revision)
         data = canonical.encode(manifest)

@@ -1,7 +1,7 @@
 """FileLock: BuildLock in a directory, for builds without a farm.
 
-`lock.json` is the holder. It changes only under flock of `guard`, after it has been read again, so
-of many contenders for a stale lock one wins. `fence` is a counter that never goes back.
+`lock.json` is the holder. It changes only under flock of `.lock.guard`, after it has been read again, so
+of many contenders for a stale lock one wins. `.lock.fence` is a counter that never goes back.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class FileLock:
     def __init__(self, folder: Path, clock: Clock, *, lease: float = LEASE_SECONDS) -> None:
         self._folder, self._clock, self._lease = folder, clock, lease
         self._record = folder / "lock.json"
-        self._counter = folder / "fence"
+        self._counter = folder / ".lock.fence"
 
     def acquire(self, holder: Holder, *, wait: float | None = 0.0, at_least: int = 0) -> Lease:
         """See BuildLock."""
@@ -118,7 +118,7 @@ class FileLock:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        path = self._folder / "guard"
+        path = self._folder / ".lock.guard"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

@@ -70,7 +70,7 @@ class BuildLock(Protocol):
     """
 
     def acquire(self, holder: Holder, *, wait: float | None = 0.0, at_least: int = 0) -> Lease:
-        """Take the lock, with a fence above `at_least`, waiting that many seconds (None: without limit); else LockHeld."""
+        """Take the lock, its fence above `at_least`; LockHeld after `wait` seconds (None: it waits without limit)."""
         ...
 
     def current(self) -> Holder | None:
@@ -83,7 +83,7 @@ class BuildLock(Protocol):
 
 
 def me(build: str, *, target: str = "") -> Holder:
-    """This process, asking for a lock on behalf of a build."""
+    """Holder of this process, asking for a lock on behalf of a build."""
     own = process.this()
     return Holder(build, own.pid, own.host, _user(), target, uuid.uuid4().hex, own.space, own.start)
 
@@ -97,7 +97,7 @@ def _user() -> str:
 
 
 def take(attempt: Callable[[], Granted | Holder], clock: Clock, wait: float | None, poll: float) -> Granted:
-    """Repeat an attempt every `poll` seconds until it is granted; LockHeld by whoever stands in the way when `wait` is up."""
+    """Repeat an attempt every `poll` seconds until it is granted; LockHeld, by whom it met, when `wait` is up."""
     deadline = None if wait is None else clock.monotonic() + wait
     while True:
         answer = attempt()

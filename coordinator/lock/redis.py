@@ -72,15 +72,17 @@ return redis.call('GET', KEYS[3]) == ARGV[2] and 1 or 0
 
 
 class RedisLock:
-    """See BuildLock; BrokerUnavailable when the broker does not answer. `lease` is in seconds."""
+    """See BuildLock; BrokerUnavailable when the broker does not answer.
 
-    def __init__(self, broker: str, project: str, branch: str, clock: Clock, *, lease: float = LEASE_SECONDS) -> None:
-        from shared.queue import PREFIX
+    place: what is locked, e.g. `projects/hello/main`. lease: seconds.
+    """
+
+    def __init__(self, broker: str, place: str, clock: Clock, *, lease: float = LEASE_SECONDS) -> None:
+        from shared.queue import PREFIX  # noqa: PLC0415
 
         self._broker, self._clock, self._lease = broker, clock, lease
         # The braces keep the keys together on a cluster.
-        place = f"{{{project}/{branch}}}"
-        self._keys = [f"{PREFIX}lock:{place}", f"{PREFIX}fence:{place}", f"{PREFIX}unlocked:{place}"]
+        self._keys = [f"{PREFIX}{kind}:{{{place}}}" for kind in ("lock", "fence", "unlocked")]
         self._client: Redis | None = None
         self._scripts: dict[str, Script] = {}
 
@@ -136,11 +138,11 @@ class RedisLock:
         return self._call(call)
 
     def _call(self, call: Any) -> Any:
-        from redis.exceptions import ConnectionError as Disconnected
-        from redis.exceptions import RedisError
-        from redis.exceptions import TimeoutError as TimedOut
+        from redis.exceptions import ConnectionError as Disconnected  # noqa: PLC0415
+        from redis.exceptions import RedisError  # noqa: PLC0415
+        from redis.exceptions import TimeoutError as TimedOut  # noqa: PLC0415
 
-        from shared.queue import connect, redacted
+        from shared.queue import connect, redacted  # noqa: PLC0415
 
         for left in reversed(range(_TRIES)):
             try:
@@ -188,7 +190,8 @@ def _holder(text: bytes | str, fence: bytes, since: bytes, renewed: bytes | str)
     try:
         holder = msgspec.json.decode(text, type=Holder)
     except msgspec.MsgspecError as error:
-        raise CorruptRecord("the holder of the build lock cannot be read", why=str(error), fix="windrow lock break") from error
+        what = "the holder of the build lock cannot be read"
+        raise CorruptRecord(what, why=str(error), fix="windrow lock break") from error
     return msgspec.structs.replace(
         holder,
         fence=int(fence),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ POLL_SECONDS = 0.1
 
 @contextmanager
 def holding(state_dir: Path, clock: Clock, *, wait: float | None = 0.0) -> Iterator[None]:
-    """Hold the working copy whose state directory this is, waiting that many seconds (None: without limit); else LockHeld."""
+    """Hold the working copy of this state directory; LockHeld after `wait` seconds (None: it waits without limit)."""
     path = state_dir / "workspace.lock"
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -42,10 +41,12 @@ def _lock(fd: int, path: Path, clock: Clock, wait: float | None) -> None:
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
+        except BlockingIOError:
+            pass
         except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EAGAIN):
-                raise errors.named(error, path, "locking") from error
+            raise errors.named(error, path, "locking") from error
+        else:
+            return
         left = POLL_SECONDS if deadline is None else deadline - clock.monotonic()
         if left <= 0:
             pid = os.pread(fd, 32, 0).decode("ascii", "replace").strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import msgspec
 
@@ -16,20 +17,20 @@ from shared.model.file import FileState
 from shared.model.manifest import Artefact, JobEntry, Manifest
 from shared.storage.refs import RefStore
 
+NOW = "2026-11-21T00:00:00.000Z"
 OpenRefs = Callable[[], RefStore]
 
 
 class Held:
     """A lease as a test wants it."""
 
-    def __init__(self, fence: int, *, lost: bool = False) -> None:
-        self.fence = fence
-        self.is_lost = lost
+    def __init__(self, fence: int, *, build: str = "b", lost: bool = False) -> None:
+        self.fence, self.build, self.is_lost = fence, build, lost
 
     @property
     def holder(self) -> Holder:
         """This process."""
-        return msgspec.structs.replace(me("b"), fence=self.fence)
+        return msgspec.structs.replace(me(self.build), fence=self.fence)
 
     def lost(self) -> bool:
         """As told."""
@@ -40,20 +41,25 @@ class Held:
         return True
 
 
-def draft(build: str, text: str = "", *, project: str = "p") -> Manifest:
-    """A manifest that differs by its build and by what it made."""
-    made = hashing.of_bytes(f"{build}{text}".encode())
+def draft(build: str) -> Manifest:
+    """A manifest that differs by what its build made."""
+    made = hashing.of_bytes(build.encode())
     return Manifest(
-        project=project,
+        project="p",
         branch="main",
         revision=0,
         sources={"src/a.c": FileState(hashing.of_bytes(b"a"), 1)},
         jobs={"cc:a.o": JobEntry("cc", hashing.of_bytes(build.encode()), ("cc",), ("a.o",))},
         artefacts={"a.o": Artefact(made, 5, "cc:a.o")},
-        build=build,
-        created_at="2026-11-21T00:00:00.000Z",
         tool="windrow 0.1.0",
     )
+
+
+def commit(
+    refs: RefStore, base: Base, build: str, fence: int, *, lost: bool = False, local: Path | None = None
+) -> Base:
+    """Publish the draft of a build."""
+    return publish(refs, base, draft(build), Held(fence, build=build, lost=lost), now=NOW, local=local)
 
 
 def race(open_refs: OpenRefs, *, contenders: int = 16, rounds: int = 100, project: str = "p") -> None:
@@ -61,17 +67,17 @@ def race(open_refs: OpenRefs, *, contenders: int = 16, rounds: int = 100, projec
     stores = [open_refs() for _ in range(contenders)]
     barrier = threading.Barrier(contenders)
 
-    def commit(number: int, turn: int) -> Base | None:
+    def contend(number: int, turn: int) -> Base | None:
         base = load(stores[number], project, "main")
         barrier.wait(60)
         try:
-            return publish(stores[number], base, draft(f"b-{turn}-{number}", project=project), Held(turn))
+            return commit(stores[number], base, f"b-{turn}-{number}", turn)
         except (Conflict, LockLost):
             return None
 
     with ThreadPoolExecutor(contenders) as pool:
         for turn in range(1, rounds + 1):
-            done = list(pool.map(commit, range(contenders), [turn] * contenders))
+            done = list(pool.map(contend, range(contenders), [turn] * contenders))
             winners = [base for base in done if base is not None]
             assert len(winners) == 1, f"round {turn}: {len(winners)} commits won"
             now = load(open_refs(), project, "main")

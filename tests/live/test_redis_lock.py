@@ -25,7 +25,7 @@ import sys
 from coordinator.lock.redis import RedisLock
 from coordinator.lock.lease import me
 from shared.clock import SystemClock
-lease = RedisLock(sys.argv[1], "p", "main", SystemClock(), lease=float(sys.argv[2])).acquire(me("b-child"))
+lease = RedisLock(sys.argv[1], "p/main", SystemClock(), lease=float(sys.argv[2])).acquire(me("b-child"))
 print(lease.fence, flush=True)
 sys.stdin.read(1)
 print(lease.lost(), flush=True)
@@ -45,7 +45,7 @@ def make_lock(broker: str) -> Iterator[MakeLock]:
     opened = []
 
     def make(clock: Clock | None = None, lease: float = 300.0) -> RedisLock:
-        opened.append(RedisLock(broker, "p", "main", clock or SystemClock(), lease=lease))
+        opened.append(RedisLock(broker, "p/main", clock or SystemClock(), lease=lease))
         return opened[-1]
 
     yield make
@@ -59,7 +59,7 @@ class TestRedisLock(BuildLockContract):
 
 def test_branches_do_not_lock_each_other(broker: str, make_lock: MakeLock) -> None:
     first = make_lock().acquire(me("b-1"))
-    other = RedisLock(broker, "p", "feature/x", SystemClock())
+    other = RedisLock(broker, "p/feature", SystemClock())
 
     second = other.acquire(me("b-2"))
 
@@ -121,7 +121,7 @@ def test_a_broker_that_came_back_empty_gives_the_lock_back_to_its_holder(broker:
 def test_a_build_whose_broker_stays_away_loses_its_lock_before_the_lease_is_over(tmp_path: Path) -> None:
     server = servers.start_valkey(tmp_path)
     clock = FakeClock()
-    lease = RedisLock(server.url, "p", "main", clock).acquire(me("b-1"))
+    lease = RedisLock(server.url, "p/main", clock).acquire(me("b-1"))
     servers.stop(server)
 
     clock.advance(200)
@@ -134,7 +134,7 @@ def test_a_build_whose_broker_stays_away_loses_its_lock_before_the_lease_is_over
 
 def test_a_broker_out_of_reach_is_named_without_its_password() -> None:
     with pytest.raises(BrokerUnavailable) as caught:
-        RedisLock("redis://user:secret@127.0.0.1:1/0", "p", "main", FakeClock()).acquire(me("b-1"))
+        RedisLock("redis://user:secret@127.0.0.1:1/0", "p/main", FakeClock()).acquire(me("b-1"))
 
     assert "127.0.0.1:1" in caught.value.at
     assert "secret" not in f"{caught.value.at}{caught.value.why}{caught.value.what}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,9 +17,9 @@ from hypothesis import strategies as st
 from coordinator.commit import journal as journals
 from coordinator.commit import materialise
 from coordinator.commit.journal import Journal, Step
-from coordinator.commit.materialise import Applied, Removal, Staging, Write, apply, recover, sweep
+from coordinator.commit.materialise import Applied, Staging, apply, recover, sweep
 from shared import hashing, process
-from shared.errors import BlobMissing, LocalError, PermissionRefused
+from shared.errors import BlobMissing, LocalError
 from shared.storage.memory import MemoryBlobs
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -60,19 +61,24 @@ def folders(root: Path) -> set[str]:
     }
 
 
-def write(staging: Staging, path: str, data: bytes) -> Write:
+def stage(staging: Staging, files: dict[str, bytes]) -> Staging:
     blobs = MemoryBlobs()
-    blobs.put(hashing.of_bytes(data), data)
-    return staging.stage(path, hashing.of_bytes(data), "file", blobs)
+    for path, data in files.items():
+        blobs.put(hashing.of_bytes(data), data)
+        staging.stage(path, hashing.of_bytes(data), "file", blobs)
+    return staging
+
+
+def difference(before: dict[str, bytes], after: dict[str, bytes]) -> tuple[dict[str, bytes], dict[str, str]]:
+    writes = {path: data for path, data in after.items() if before.get(path) != data}
+    return writes, {path: hashing.of_bytes(data) for path, data in before.items() if path not in after}
 
 
 def change(root: Path, build: str = "b-1") -> Applied:
-    staging = Staging(root / ".windrow", build)
-    writes = [write(staging, path, data) for path, data in NEW.items() if OLD.get(path) != data]
-    removals = [Removal(path, hashing.of_bytes(data)) for path, data in OLD.items() if path not in NEW]
-    done = apply(root, staging, writes, removals)
-    staging.clear()
-    return done
+    state = root / ".windrow"
+    writes, gone = difference(OLD, NEW)
+    with contextlib.closing(Staging(state, build)) as staging:
+        return apply(root, state, stage(staging, writes), gone)
 
 
 def run_change(root: Path, *arguments: str, failpoint: str = "") -> subprocess.CompletedProcess[str]:
@@ -108,16 +114,11 @@ def test_modes_are_those_of_the_outputs(tmp_path: Path) -> None:
     for data in (b"#!", b"target.txt"):
         blobs.put(hashing.of_bytes(data), data)
     staging = Staging(tmp_path / ".windrow", "b-1")
+    staging.stage("bin/run", hashing.of_bytes(b"#!"), "exec", blobs)
+    staging.stage("data", hashing.of_bytes(b"#!"), "file", blobs)
+    staging.stage("bin/link", hashing.of_bytes(b"target.txt"), "link", blobs)
 
-    apply(
-        tmp_path,
-        staging,
-        [
-            staging.stage("bin/run", hashing.of_bytes(b"#!"), "exec", blobs),
-            staging.stage("data", hashing.of_bytes(b"#!"), "file", blobs),
-            staging.stage("bin/link", hashing.of_bytes(b"target.txt"), "link", blobs),
-        ],
-    )
+    apply(tmp_path, tmp_path / ".windrow", staging)
 
     assert (tmp_path / "bin/run").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o644
@@ -163,13 +164,24 @@ def test_folders_that_still_hold_something_stay(tmp_path: Path) -> None:
 
 def test_a_file_may_become_a_folder_and_back(tmp_path: Path) -> None:
     lay_out(tmp_path, {"gen": b"file"})
-    staging = Staging(tmp_path / ".windrow", "b-1")
-    apply(tmp_path, staging, [write(staging, "gen/a/x", b"1")], [Removal("gen", hashing.of_bytes(b"file"))])
+    state = tmp_path / ".windrow"
+    staging = Staging(state, "b-1")
+    apply(tmp_path, state, stage(staging, {"gen/a/x": b"1"}), {"gen": hashing.of_bytes(b"file")})
     assert tree(tmp_path) == {"gen/a/x": b"1"}
 
-    apply(tmp_path, staging, [write(staging, "gen", b"file")], [Removal("gen/a/x", hashing.of_bytes(b"1"))])
+    apply(tmp_path, state, stage(staging, {"gen": b"file"}), {"gen/a/x": hashing.of_bytes(b"1")})
 
     assert tree(tmp_path) == {"gen": b"file"}
+
+
+def test_an_output_that_turned_out_right_already_is_left_alone(tmp_path: Path) -> None:
+    staging = stage(Staging(tmp_path / ".windrow", "b-1"), {"a": b"new", "b": b"new"})
+
+    staging.keep("a")
+    done = apply(tmp_path, tmp_path / ".windrow", staging)
+
+    assert done.written == ("b",)
+    assert apply(tmp_path, tmp_path / ".windrow", staging) == ((), (), ())
 
 
 def test_a_folder_in_the_place_of_an_output_is_named_and_nothing_changes(tmp_path: Path) -> None:
@@ -402,15 +414,13 @@ def test_outputs_on_another_file_system_are_written_too(tmp_path: Path) -> None:
     try:
         lay_out(tmp_path, OLD)
         staging = Staging(state, "b-1")
-        writes = [write(staging, path, data) for path, data in NEW.items() if OLD.get(path) != data]
-        blocked = write(staging, "src/main.c/x", b"cannot be")
-        removal = [Removal("gone/deep/x", hashing.of_bytes(b"x"))]
+        writes, gone = difference(OLD, NEW)
         with pytest.raises(LocalError):
-            apply(tmp_path, staging, [*writes, blocked], removal)
+            apply(tmp_path, state, stage(staging, {**writes, "src/main.c/x": b"cannot be"}), gone)
         assert tree(tmp_path) == OLD
+        staging.keep("src/main.c/x")
 
-        writes = [write(staging, path, data) for path, data in NEW.items() if OLD.get(path) != data]
-        apply(tmp_path, staging, writes, removal)
+        apply(tmp_path, state, stage(staging, writes), gone)
 
         assert tree(tmp_path) == NEW
     finally:
@@ -425,23 +435,18 @@ TREES = st.dictionaries(PATHS, st.binary(max_size=3), max_size=6)
 def test_a_tree_becomes_any_other(tmp_path_factory: pytest.TempPathFactory, before: dict[str, bytes], after: dict[str, bytes]) -> None:
     root = tmp_path_factory.mktemp("tree")
     lay_out(root, before)
-    staging = Staging(root / ".windrow", "b")
+    writes, gone = difference(before, after)
+    staging = stage(Staging(root / ".windrow", "b"), writes)
 
-    apply(
-        root,
-        staging,
-        [write(staging, path, data) for path, data in after.items() if before.get(path) != data],
-        [Removal(path, hashing.of_bytes(data)) for path, data in before.items() if path not in after],
-    )
+    apply(root, root / ".windrow", staging, gone)
 
     assert tree(root) == after
     assert all((root / folder).iterdir() for folder in folders(root))
 
 
 def test_many_files_are_synced_at_once(tmp_path: Path) -> None:
-    staging = Staging(tmp_path / ".windrow", "b")
-    writes = [write(staging, f"out/{number}", b"%d" % number) for number in range(materialise._SYNC_EACH + 5)]
+    files = {f"out/{number}": b"%d" % number for number in range(materialise._SYNC_EACH + 5)}
 
-    apply(tmp_path, staging, writes)
+    apply(tmp_path, tmp_path / ".windrow", stage(Staging(tmp_path / ".windrow", "b"), files))
 
-    assert len(tree(tmp_path)) == len(writes)
+    assert tree(tmp_path) == files

@@ -26,7 +26,7 @@ from shared.storage.disk_refs import DiskRefs
 from shared.storage.memory import MemoryRefs
 from shared.storage.refs import Record
 from tests.contracts.build_lock import stranger
-from tests.contracts.commit_race import Held, draft, race
+from tests.contracts.commit_race import NOW, commit, draft, race
 from tests.fakes.clock import FakeClock
 
 Made = TypeVar("Made")
@@ -40,7 +40,7 @@ def refs() -> MemoryRefs:
 
 
 def test_a_first_build_makes_revision_one(refs: MemoryRefs) -> None:
-    base = publish(refs, load(refs, "p", "main"), draft("b-1"), Held(1))
+    base = commit(refs, load(refs, "p", "main"), "b-1", 1)
 
     assert base.pointer is not None and base.manifest is not None
     assert (base.pointer.revision, base.pointer.fence, base.manifest.base_revision) == (1, 1, 0)
@@ -50,9 +50,9 @@ def test_a_first_build_makes_revision_one(refs: MemoryRefs) -> None:
 
 
 def test_the_next_build_is_numbered_and_chained(refs: MemoryRefs) -> None:
-    first = publish(refs, load(refs, "p", "main"), draft("b-1"), Held(1))
+    first = commit(refs, load(refs, "p", "main"), "b-1", 1)
 
-    second = publish(refs, first, draft("b-2"), Held(2))
+    second = commit(refs, first, "b-2", 2)
 
     assert second.manifest is not None
     assert (second.manifest.revision, second.manifest.base_revision) == (2, 1)
@@ -61,7 +61,7 @@ def test_the_next_build_is_numbered_and_chained(refs: MemoryRefs) -> None:
 
 
 def test_branches_and_projects_stand_apart(refs: MemoryRefs) -> None:
-    publish(refs, load(refs, "p", "main"), draft("b-1"), Held(1))
+    commit(refs, load(refs, "p", "main"), "b-1", 1)
 
     assert load(refs, "p", "other").manifest is None
     assert load(refs, "q", "main").manifest is None
@@ -90,11 +90,11 @@ def test_revisions_are_in_the_order_of_numbers(refs: MemoryRefs) -> None:
 
 
 def test_a_base_that_moved_is_a_conflict_that_names_both_revisions(refs: MemoryRefs) -> None:
-    base = publish(refs, load(refs, "p", "main"), draft("b-1"), Held(1))
-    winner = publish(refs, base, draft("b-2"), Held(2))
+    base = commit(refs, load(refs, "p", "main"), "b-1", 1)
+    winner = commit(refs, base, "b-2", 2)
 
     with pytest.raises(Conflict) as caught:
-        publish(refs, base, draft("b-3"), Held(3))
+        commit(refs, base, "b-3", 3)
 
     assert caught.value.exit_code == 11
     assert "rev-0001" in caught.value.why and "rev-0002" in caught.value.why and "b-2" in caught.value.why
@@ -102,11 +102,11 @@ def test_a_base_that_moved_is_a_conflict_that_names_both_revisions(refs: MemoryR
 
 
 def test_an_orphan_manifest_is_numbered_past(refs: MemoryRefs) -> None:
-    base = publish(refs, load(refs, "p", "main"), draft("b-1"), Held(1))
+    base = commit(refs, load(refs, "p", "main"), "b-1", 1)
     orphan = refnames.manifest("p", "main", 2)
     refs.write(orphan, b"of a build that died")
 
-    done = publish(refs, base, draft("b-3"), Held(2))
+    done = commit(refs, base, "b-3", 2)
 
     assert done.pointer is not None and done.pointer.revision == 3
     assert refs.contents[orphan] == b"of a build that died"
@@ -116,17 +116,17 @@ def test_a_lost_lease_commits_nothing(refs: MemoryRefs) -> None:
     before = dict(refs.contents)
 
     with pytest.raises(LockLost) as caught:
-        publish(refs, load(refs, "p", "main"), draft("b-1"), Held(1, lost=True))
+        commit(refs, load(refs, "p", "main"), "b-1", 1, lost=True)
 
     assert caught.value.exit_code == 32
     assert refs.contents == before
 
 
 def test_a_late_holder_is_refused_by_its_fence_even_with_the_present_base(refs: MemoryRefs) -> None:
-    publish(refs, load(refs, "p", "main"), draft("b-1"), Held(7))
+    commit(refs, load(refs, "p", "main"), "b-1", 7)
 
     with pytest.raises(LockLost):
-        publish(refs, load(refs, "p", "main"), draft("b-late"), Held(6))
+        commit(refs, load(refs, "p", "main"), "b-late", 6)
 
 
 def test_a_paused_holder_that_wakes_up_is_refused(refs: MemoryRefs, tmp_path: Path) -> None:
@@ -136,23 +136,23 @@ def test_a_paused_holder_that_wakes_up_is_refused(refs: MemoryRefs, tmp_path: Pa
     paused = lock.acquire(stranger())
     clock.advance(301)
     quick = lock.acquire(me("b-2"))
-    done = publish(refs, base, draft("b-2"), quick)
+    done = publish(refs, base, draft("b-2"), quick, now=NOW)
 
     with pytest.raises(LockLost):
-        publish(refs, base, draft("b-far"), paused)
+        publish(refs, base, draft("b-far"), paused, now=NOW)
     with pytest.raises(Conflict):
-        publish(refs, base, draft("b-far"), Held(paused.fence))
+        commit(refs, base, "b-far", paused.fence)
 
     assert load(refs, "p", "main").manifest == done.manifest
 
 
 @pytest.mark.parametrize("junk", [b"", b"{", b"[]", b"null", b'{"schema":"windrow.pointer/1"}', b"\xff\xfe", b'{"schema":"other/1"}'])
 def test_a_damaged_pointer_is_said_kept_and_replaced(refs: MemoryRefs, junk: bytes) -> None:
-    publish(refs, load(refs, "p", "main"), draft("b-1"), Held(4))
+    commit(refs, load(refs, "p", "main"), "b-1", 4)
     refs.contents[POINTER] = junk
 
     base = load(refs, "p", "main")
-    done = publish(refs, base, draft("b-2"), Held(5))
+    done = commit(refs, base, "b-2", 5)
 
     assert base.manifest is None and base.fence == 4
     assert "current.json" in base.problems[0]
@@ -163,8 +163,8 @@ def test_a_damaged_pointer_is_said_kept_and_replaced(refs: MemoryRefs, junk: byt
 
 @pytest.mark.parametrize("junk", [None, b"", b"{}", b'{"schema":"windrow.manifest/1"}'])
 def test_a_damaged_manifest_is_said_and_numbered_past(refs: MemoryRefs, junk: bytes | None) -> None:
-    first = publish(refs, load(refs, "p", "main"), draft("b-1"), Held(1))
-    second = publish(refs, first, draft("b-2"), Held(2))
+    first = commit(refs, load(refs, "p", "main"), "b-1", 1)
+    second = commit(refs, first, "b-2", 2)
     name = refnames.manifest("p", "main", 2)
     if junk is None:
         del refs.contents[name]
@@ -172,7 +172,7 @@ def test_a_damaged_manifest_is_said_and_numbered_past(refs: MemoryRefs, junk: by
         refs.contents[name] = junk
 
     base = load(refs, "p", "main")
-    done = publish(refs, base, draft("b-3"), Held(3))
+    done = commit(refs, base, "b-3", 3)
 
     assert base.manifest is None and base.pointer == second.pointer
     assert "rev-0002" in base.problems[0]
@@ -258,7 +258,7 @@ class Counting(MemoryRefs):
 
 def test_the_copy_in_the_workspace_saves_the_second_read(tmp_path: Path) -> None:
     refs, local = Counting(), tmp_path / ".windrow" / "manifest.json"
-    publish(refs, load(refs, "p", "main"), draft("b-1"), Held(1), local=local)
+    commit(refs, load(refs, "p", "main"), "b-1", 1, local=local)
     refs.reads.clear()
 
     base = load(refs, "p", "main", local=local)
@@ -270,7 +270,7 @@ def test_the_copy_in_the_workspace_saves_the_second_read(tmp_path: Path) -> None
 @pytest.mark.parametrize("text", [None, b"", b"{}"])
 def test_a_missing_or_damaged_copy_costs_a_read_and_is_mended(tmp_path: Path, text: bytes | None) -> None:
     refs, local = MemoryRefs(), tmp_path / "manifest.json"
-    publish(refs, load(refs, "p", "main"), draft("b-1"), Held(1))
+    commit(refs, load(refs, "p", "main"), "b-1", 1)
     if text is not None:
         local.write_bytes(text)
 
@@ -284,11 +284,11 @@ def test_a_missing_or_damaged_copy_costs_a_read_and_is_mended(tmp_path: Path, te
 @pytest.mark.parametrize("fail_at", [1, 2])
 def test_a_store_that_fails_leaves_the_old_or_the_new_revision(fail_at: int, after: bool) -> None:
     refs = Counting()
-    base = publish(refs, load(refs, "p", "main"), draft("b-1"), Held(1))
+    base = commit(refs, load(refs, "p", "main"), "b-1", 1)
     refs.changes, refs.fail_at, refs.after = 0, fail_at, after
 
     try:
-        publish(refs, base, draft("b-2"), Held(2))
+        commit(refs, base, "b-2", 2)
         committed = True
     except StoreUnavailable:
         committed = False
@@ -297,7 +297,7 @@ def test_a_store_that_fails_leaves_the_old_or_the_new_revision(fail_at: int, aft
     assert committed == (fail_at == 2 and after)
     assert now.manifest is not None and now.manifest.build == ("b-2" if committed else "b-1")
     assert not now.problems
-    done = publish(refs, now, draft("b-3"), Held(3))
+    done = commit(refs, now, "b-3", 3)
     assert load(refs, "p", "main").manifest == done.manifest
 
 
@@ -308,11 +308,11 @@ def test_competing_commits_have_one_winner_each_round(tmp_path: Path) -> None:
 COMMIT = """
 import sys
 from pathlib import Path
-from coordinator.commit.publish import load, publish
+from coordinator.commit.publish import load
 from shared.storage.disk_refs import DiskRefs
-from tests.contracts.commit_race import Held, draft
+from tests.contracts.commit_race import commit
 refs = DiskRefs(Path(sys.argv[1]))
-publish(refs, load(refs, "p", "main"), draft(sys.argv[2]), Held(int(sys.argv[3])))
+commit(refs, load(refs, "p", "main"), sys.argv[2], int(sys.argv[3]))
 """
 
 
@@ -337,7 +337,7 @@ def test_a_build_killed_while_committing_leaves_the_old_or_the_new_revision(
     refs = DiskRefs(tmp_path)
     base = load(refs, "p", "main")
     assert base.manifest is not None and base.manifest.build == expected and not base.problems
-    done = publish(refs, base, draft("b-3"), Held(3))
+    done = commit(refs, base, "b-3", 3)
     assert done.pointer is not None and revision_name(done.pointer.revision) == "rev-0003" or name == "commit.before-manifest"
     assert load(refs, "p", "main").manifest == done.manifest
 
