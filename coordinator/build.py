@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -12,8 +12,8 @@ import msgspec
 
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
-from coordinator.commit.fold import Origin, fold
-from coordinator.commit.materialise import Applied, Removal, Write
+from coordinator.commit.fold import fold
+from coordinator.commit.materialise import Applied
 from coordinator.dispatch.prepare import Preparer, SourceMoved
 from coordinator.dispatch.scheduler import Options, RunReport, Scheduler
 from coordinator.dispatch.tree import RunTree
@@ -24,7 +24,6 @@ from coordinator.progress import BuildObserver, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.survey import Question, Survey, survey
-from shared.clock import iso
 from shared.errors import Interrupted, LockLost, WindrowError
 from shared.model.action import ActionResult
 from shared.model.graph import BuildGraph
@@ -98,7 +97,7 @@ def _nothing(project: Project, seen: Survey, name: str, seconds: float) -> Build
         status="no-changes",
         project=settings.project,
         branch=settings.branch,
-        base_revision=_revision(seen.base),
+        base_revision=seen.base.revision,
         revision=0,
         seconds=seconds,
         files=len(seen.snapshot.sources) + len(seen.snapshot.outputs),
@@ -134,19 +133,18 @@ class _Pass:
         self.settings, self.stores, self.clock = project.settings, project.stores, project.clock
         self.graph: BuildGraph = seen.graph or BuildGraph(())
         self.plan: Plan = _up_to(seen.plan, request.up_to_layer)
-        self.revision = project.next_revision(seen.base)
+        self.revision = project.nextseen.base.revision
         self.record = BuildRecord(project, self.plan, self.graph, build=name, revision=self.revision, base=seen.base)
         self.observer = Observers(observer, self.record)
         self.staging = materialise.Staging(self.settings.state_dir, name)
-        self._writes: dict[str, Write] = {}
-        self._lock = threading.Lock()
 
     def run(self) -> BuildReport:
         for warning in (*self.seen.base.problems, *self.seen.warnings):
             self.observer.warned(warning)
         self.observer.planned(self.plan, self.graph, build=self.name, revision=self.revision)
         try:
-            report = self._finish(self._dispatch())
+            with contextlib.closing(self.staging):
+                report = self._finish(self._dispatch())
         except Interrupted:
             self.record.end("interrupted")
             raise
@@ -156,8 +154,6 @@ class _Pass:
         except BaseException:
             self.record.end("failed")
             raise
-        finally:
-            self.staging.clear()
         self.record.end(report.status, report)
         return report
 
@@ -204,19 +200,16 @@ class _Pass:
         for output in result.outputs:
             there = self.seen.snapshot.outputs.get(output.path)
             if there is not None and (there.hash, there.mode) == (output.hash, output.mode):
-                with self._lock:
-                    self._writes.pop(output.path, None)
-                continue
-            write = self.staging.stage(output.path, output.hash, output.mode, self.stores.blobs)
-            with self._lock:
-                self._writes[output.path] = write
+                self.staging.keep(output.path)
+            else:
+                self.staging.stage(output.path, output.hash, output.mode, self.stores.blobs)
 
     def _finish(self, ran: RunReport) -> BuildReport:
         """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""
         done = Applied((), (), ())
         whole = not ran.failures and not ran.skipped
         if whole or self.request.keep_going:
-            done = self._materialise(ran, whole=whole)
+            done = self._materialise(whole=whole)
         why_not = self._why_not(ran, whole=whole)
         committed: Base | None = None
         if not why_not:
@@ -225,14 +218,10 @@ class _Pass:
         self._learn(ran)
         return self._report(ran, done, committed, why_not)
 
-    def _materialise(self, ran: RunReport, *, whole: bool) -> Applied:
+    def _materialise(self, *, whole: bool) -> Applied:
         manifest = self.seen.base.manifest
-        wanted = {output.path for result in ran.results.values() for output in result.outputs}
-        writes = [write for path, write in sorted(self._writes.items()) if path in wanted]
-        gone: list[Removal] = []
-        if manifest is not None and whole:
-            gone = [Removal(path, manifest.artefacts[path].hash) for path in self.plan.removed]
-        done = materialise.apply(self.settings.root, self.staging, writes, gone)
+        gone = {path: manifest.artefacts[path].hash for path in self.plan.removed} if manifest and whole else {}
+        done = materialise.apply(self.settings.root, self.settings.state_dir, self.staging, gone)
         for warning in done.warnings:
             self.observer.warned(warning)
         return done
@@ -253,10 +242,9 @@ class _Pass:
 
     def _commit(self, ran: RunReport) -> Base:
         self._still_ours()
-        settings = self.settings
-        origin = Origin(settings.project, settings.branch, self.name, iso(self.clock.now()), self.project.tool)
-        draft = fold(self.seen.base.manifest, self.graph, self.seen.snapshot, ran.results, self.plan, origin)
-        return self.project.publish(self.seen.base, draft, self.lease)
+        base = self.seen.base
+        draft = fold(base.manifest, graph=self.graph, snapshot=self.seen.snapshot, results=ran.results, plan=self.plan)
+        return self.project.publish(base, draft, self.lease)
 
     def _learn(self, ran: RunReport) -> None:
         """Let the next scan know the outputs just written, so that it need not read them."""
@@ -277,8 +265,8 @@ class _Pass:
             status="failed" if ran.failures else "ok",
             project=self.settings.project,
             branch=self.settings.branch,
-            base_revision=_revision(self.seen.base),
-            revision=_revision(committed) if committed else 0,
+            base_revision=self.seen.base.revision,
+            revision=committed.revision if committed else 0,
             planned=len(self.plan.jobs) + len(ran.added),
             executed=counts.pop("executed", 0),
             reused=counts,
@@ -288,7 +276,7 @@ class _Pass:
             outputs_written=len(done.written),
             outputs_removed=len(done.removed),
             bytes_up=ran.bytes_up,
-            bytes_down=ran.bytes_down,
+            bytes_down=ran.bytes_down + self.staging.bytes_down,
             seconds=self.clock.monotonic() - self.began,
             saved_seconds=ran.saved_seconds,
             files=len(self.seen.snapshot.sources),
@@ -311,6 +299,3 @@ def _up_to(plan: Plan, layer: int | None) -> Plan:
 
 
 
-
-def _revision(base: Base) -> int:
-    return base.manifest.revision if base.manifest else 0

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
+from shared.storage.compose import Stores, open_stores
+
 from coordinator import refnames
 from coordinator.commit import base as bases
 from coordinator.commit import publish as publishing
@@ -13,11 +15,10 @@ from coordinator.commit.base import Base
 from coordinator.dispatch.performer import Performer
 from coordinator.lock.lease import BuildLock, Lease
 from shared import toolchain
-from shared.clock import Clock
+from shared.clock import Clock, iso
 from shared.errors import UsageError
 from shared.model.manifest import Manifest
 from shared.settings import Settings
-from shared.storage.compose import Stores, open_stores
 
 TOOL = "windrow 0.1.0"
 
@@ -58,7 +59,7 @@ class Project:
     def publish(self, base: Base, draft: Manifest, lease: Lease) -> Base:
         """Commit a draft on top of its base."""
         local = self.settings.state_dir / "manifest.json"
-        return publishing.publish(self.stores.refs, base, draft, lease, local=local)
+        return publishing.publish(self.stores.refs, base, draft, lease, now=iso(self.clock.now()), local=local)
 
     def lock(self) -> BuildLock:
         """The lock of this project and branch: on the broker when there is one, else beside the records."""

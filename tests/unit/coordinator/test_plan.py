@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.commit.fold import Origin, fold
+from coordinator.commit.fold import fold
 from coordinator.diff import diff
 from coordinator.keying.candidates import Candidates
 from coordinator.plan.dirty import Facts, mark
@@ -33,8 +33,6 @@ from shared.model.plan import (
     Upstream,
 )
 from shared.model.snapshot import Snapshot
-
-ORIGIN = Origin("p", "main", "b1", "2026-11-21T00:00:00.000Z", "test")
 
 
 def state(text: str) -> FileState:
@@ -80,7 +78,7 @@ def built(graph_: BuildGraph, seen: Snapshot, traces: dict[str, Trace] | None = 
         for id_, recipe in graph_.recipes.items()
     }
     empty = plan(Facts(graph_, None, seen, diff(None, seen)))
-    manifest = fold(None, graph_, seen, results, empty, ORIGIN)
+    manifest = fold(None, graph=graph_, snapshot=seen, results=results, plan=empty)
     outputs = {path: state(id_) for path, id_ in graph_.producer.items()}
     return msgspec.structs.replace(manifest, revision=1), msgspec.structs.replace(seen, outputs=outputs)
 

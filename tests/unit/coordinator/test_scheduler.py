@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coordinator.commit.fold import Origin, fold
+from coordinator.commit.fold import fold
 from coordinator.diff import diff
 from coordinator.dispatch.prepare import Preparer, SourceMoved
 from coordinator.dispatch.scheduler import Options, RunReport, Scheduler
@@ -29,8 +29,6 @@ from shared.storage.memory import MemoryBlobs, MemoryRefs
 from shared.storage.stored_results import StoredResults
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.performer import ScriptedPerformer, fail
-
-ORIGIN = Origin("p", "main", "b", "2026-11-21T00:00:00.000Z", "test")
 
 
 def step(name: str, *inputs: str, candidates: tuple[str, ...] = (), kind: str = "command") -> Recipe:
@@ -85,7 +83,7 @@ class Bench:
             observer=self.observer, clock=SystemClock(), alive=lambda: None, options=options,
         ).run()
         if commit and not report.failures and not report.skipped:
-            draft = fold(self.manifest, graph, seen, report.results, planned, ORIGIN)
+            draft = fold(self.manifest, graph=graph, snapshot=seen, results=report.results, plan=planned)
             self.manifest = msgspec.structs.replace(draft, revision=1)
         return report
 
