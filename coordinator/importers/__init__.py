@@ -1,0 +1,1 @@
+"""Stage 0. Where build graphs come from: each importer yields a BuildGraph."""

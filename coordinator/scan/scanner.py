@@ -1,0 +1,223 @@
+"""Stage 1. What is on disk: the tree to a Snapshot."""
+
+from __future__ import annotations
+
+import gc
+import os
+import stat
+from collections.abc import Collection, Iterable
+from typing import cast
+
+from coordinator.scan.categories import Categories
+from coordinator.scan.content import read_all
+from coordinator.scan.statcache import Entry, FileSystemNow, StatCache
+from coordinator.scan.walk import read_link, unreadable, walk
+from shared import hashing
+from shared.clock import Clock
+from shared.model.file import Category, FileState, Mode
+from shared.model.snapshot import Snapshot
+from shared.settings import Settings
+
+STATE_FILE = "stat.msgpack"
+# What stands in an output's place and is no file: the content of no artefact.
+NOT_A_FILE = FileState(hashing.of_value(["windrow", "not a file"]), 0)
+_SETTLE_SECONDS = 0.011
+
+
+class ScanResult:
+    """What a scan saw, and what the next one may rely on."""
+
+    def __init__(self, scanner: _Scanner, snapshot: Snapshot) -> None:
+        self._scanner, self.snapshot = scanner, snapshot
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know, though nothing is wrong."""
+        return tuple(self._scanner.warnings)
+
+    def refresh(self, outputs: Collection[str], clock: Clock) -> None:
+        """Look again at outputs that were written since, so that the next scan need not.
+
+        Waits for some milliseconds if they are so new that their times cannot be relied on.
+        """
+        self._scanner.look_again(outputs, clock)
+
+    def save(self) -> str:
+        """Keep what was learnt for the next scan; writes nothing if that is nothing. A warning if it fails."""
+        return self._scanner.save()
+
+
+def scan(settings: Settings, outputs: Collection[str], *, verify: bool = False) -> ScanResult:
+    """Every source of the tree and the known outputs that are there.
+
+    verify: hash every file, whatever is known. Raises UnreadableFile, and LocalError for names and files
+    that cannot be used.
+    """
+    # Thousands of values are made here and none is garbage: collecting would take half of the time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        scanner = _Scanner(settings, verify=verify)
+        return ScanResult(
+            scanner, scanner.run(outputs if isinstance(outputs, set | frozenset | dict) else set(outputs))
+        )
+    finally:
+        if collecting:
+            gc.enable()
+
+
+class _Scanner:
+    def __init__(self, settings: Settings, *, verify: bool) -> None:
+        self.settings, self.verify = settings, verify
+        self.root = str(settings.root)
+        self.cache = StatCache.load(settings.state_dir / STATE_FILE)
+        self.categories = Categories(settings.categories)
+        self.same_categories = self.cache.categories == self.categories.digest
+        self.warnings: list[str] = [self.cache.warning] if self.cache.warning else []
+        self.entries: dict[str, Entry] = {}
+        self.touched: list[str] = []
+        self.hashed = 0
+
+    def run(self, outputs: Collection[str]) -> Snapshot:
+        walked = walk(self.root, self.settings.ignore, outputs)
+        self.warnings.extend(walked.warnings)
+        links: dict[str, str] = {}
+        sources: dict[str, FileState] = {}
+        for path in walked.links:
+            text = read_link(self.root, path)
+            if text is not None:
+                links[path] = text
+                sources[path] = _link_state(text, self.categories.of(path))
+        found = {**walked.outputs, **self._elsewhere(outputs, walked.outputs, links)}
+        made: dict[str, FileState] = {}
+        for path in [path for path, status in found.items() if not stat.S_ISREG(status.st_mode)]:
+            made[path] = self._odd(path, found.pop(path))
+        sources.update(self._states(walked.files, outputs=False))
+        made.update(self._states(found, outputs=True))
+        return Snapshot(
+            sources=dict(sorted(sources.items())),
+            outputs=made,
+            links=links,
+            touched=tuple(sorted(self.touched)),
+            hashed=self.hashed,
+        )
+
+    def _elsewhere(
+        self, outputs: Iterable[str], seen: Collection[str], links: dict[str, str]
+    ) -> dict[str, os.stat_result]:
+        """The outputs the walk did not come by, as their folders are ignored; none behind a symlink."""
+        folders: dict[str, bool] = {"": True}
+        found: dict[str, os.stat_result] = {}
+        for path in outputs:
+            if path in seen or not self._real(path.rpartition("/")[0], folders, links):
+                continue
+            try:
+                found[path] = os.lstat(f"{self.root}/{path}")
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise unreadable(error, path) from error
+        return found
+
+    def _real(self, folder: str, known: dict[str, bool], links: dict[str, str]) -> bool:
+        """Whether a path is a folder and so are all above it; notes the symlinks that are not."""
+        answer = known.get(folder)
+        if answer is None:
+            answer = self._real(folder.rpartition("/")[0], known, links)
+            if answer:
+                try:
+                    mode = os.lstat(f"{self.root}/{folder}").st_mode
+                except (FileNotFoundError, NotADirectoryError):
+                    mode = 0
+                except OSError as error:
+                    raise unreadable(error, folder) from error
+                answer = stat.S_ISDIR(mode)
+                if stat.S_ISLNK(mode) and (text := read_link(self.root, folder)) is not None:
+                    links.setdefault(folder, text)
+            known[folder] = answer
+        return answer
+
+    def _odd(self, path: str, status: os.stat_result) -> FileState:
+        text = read_link(self.root, path) if stat.S_ISLNK(status.st_mode) else None
+        return NOT_A_FILE if text is None else _link_state(text, "source")
+
+    def _states(self, files: dict[str, os.stat_result], *, outputs: bool) -> dict[str, FileState]:
+        """The state of regular files: remembered where that can be relied on, else read."""
+        known = {} if self.verify else self.cache.entries
+        states: dict[str, FileState] = {}
+        unknown: list[str] = []
+        for path, status in files.items():
+            entry = known.get(path)
+            if entry is None or entry.racy or not entry.is_of(status):
+                unknown.append(path)
+                continue
+            if not outputs and not (entry.category and self.same_categories):
+                entry = _categorised(entry, self.categories.of(path))
+            elif outputs and entry.category:
+                entry = _categorised(entry, "")
+            self.entries[path] = entry
+            states[path] = _state(entry)
+        if unknown:
+            states.update(self._read(unknown, sum(files[path].st_size for path in unknown), outputs=outputs))
+        return states
+
+    def _read(self, paths: list[str], size: int, *, outputs: bool) -> dict[str, FileState]:
+        # Before the reading: a change after it must get a later time than is remembered.
+        now = FileSystemNow(self.settings.state_dir)
+        if now.warning and now.warning not in self.warnings:
+            self.warnings.append(now.warning)
+        states: dict[str, FileState] = {}
+        for path, content in zip(paths, read_all(self.root, paths, size), strict=True):
+            if content is None:
+                continue
+            self.hashed += 1
+            hash_, status = content
+            entry = Entry(
+                size=status.st_size,
+                mtime=status.st_mtime_ns,
+                ctime=status.st_ctime_ns,
+                inode=status.st_ino,
+                mode=status.st_mode,
+                hash=hash_,
+                racy=now.racy(status),
+                category="" if outputs else self.categories.of(path),
+            )
+            before = self.cache.entries.get(path)
+            self.entries[path] = entry
+            state = states[path] = _state(entry)
+            if not outputs and before is not None and not before.is_of(status) and state.same_content(_state(before)):
+                self.touched.append(path)
+        return states
+
+    def look_again(self, outputs: Collection[str], clock: Clock) -> None:
+        """Read these outputs, and once more those that were too new to be relied on."""
+        for path in outputs:
+            self.entries.pop(path, None)
+        files = self._elsewhere(outputs, (), {})
+        paths = [path for path, status in files.items() if stat.S_ISREG(status.st_mode)]
+        self._read_now(paths, files)
+        racy = [path for path in paths if path in self.entries and self.entries[path].racy]
+        if racy:
+            clock.sleep(_SETTLE_SECONDS)
+            self._read_now(racy, files)
+
+    def _read_now(self, paths: list[str], files: dict[str, os.stat_result]) -> None:
+        if paths:
+            self._read(paths, sum(files[path].st_size for path in paths), outputs=True)
+
+    def save(self) -> str:
+        return self.cache.save(self.entries, self.categories.digest)
+
+
+def _state(entry: Entry) -> FileState:
+    mode: Mode = "exec" if entry.mode & stat.S_IXUSR else "file"
+    return FileState(entry.hash, entry.size, mode, cast("Category", entry.category or "source"))
+
+
+def _categorised(entry: Entry, category: str) -> Entry:
+    return Entry(entry.size, entry.mtime, entry.ctime, entry.inode, entry.mode, entry.hash, entry.racy, category)
+
+
+def _link_state(text: str, category: Category) -> FileState:
+    data = text.encode()
+    return FileState(hashing.of_bytes(data), len(data), "link", category)

@@ -1,0 +1,150 @@
+"""Walks the tree: which files are there, by what the file system says of them; follows no symlink."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Container, Sequence
+from typing import NamedTuple
+
+from coordinator.scan.ignore import BUILT_IN, Ignores
+from shared.errors import LocalError, UnreadableFile, named
+
+_IGNORE_FILE = ".gitignore"
+# What shared/model/path.py refuses, and names that are no UTF-8 (they arrive as lone surrogates).
+_UNUSABLE = re.compile("[\x00-\x1f\x7f\\\\\ud800-\udfff]")
+
+
+class Walked(NamedTuple):
+    """Files and symlinks by path, as lstat sees them; what was left out, in words."""
+
+    files: dict[str, os.stat_result]
+    links: dict[str, str]
+    outputs: dict[str, os.stat_result]
+    warnings: list[str]
+
+
+def walk(root: str, patterns: Sequence[str], outputs: Container[str]) -> Walked:
+    """Every source below a folder, and those of the outputs that it came by.
+
+    Built-in names, ignored files, sockets, pipes and devices are left out. Raises UnreadableFile, and
+    LocalError for a name that cannot be a path of the build.
+    """
+    walked = Walked({}, {}, {}, [])
+    stack = [("", Ignores.of_settings(patterns))]
+    while stack:
+        folder, rules = stack.pop()
+        entries = _entries(root, folder)
+        if any(entry.name == _IGNORE_FILE for entry in entries):
+            text = _ignore_file(root, folder)
+            rules = rules.entering(folder, text, settings=bool(patterns)) if text else rules
+        prefix = f"{folder}/" if folder else ""
+        for entry in entries:
+            if entry.name in BUILT_IN:
+                continue
+            path = prefix + entry.name
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if path in outputs:
+                _add_output(walked, path, entry)
+            elif rules and rules.ignored(path, folder=is_folder):
+                continue
+            elif _usable(path, entry.name, walked, is_folder=is_folder):
+                if is_folder:
+                    stack.append((path, rules))
+                else:
+                    _add_file(walked, path, entry)
+    return walked
+
+
+def read_link(root: str, path: str) -> str | None:
+    """The text of a symlink, None if it is gone; LocalError if no path can be made of it."""
+    try:
+        text = os.readlink(f"{root}/{path}")  # noqa: PTH115 - Path.readlink tidies the text
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable(error, path) from error
+    if _UNUSABLE.search(text):
+        raise LocalError(
+            f"the symlink {path} holds a path that cannot be used: {text!r}",
+            at=path,
+            why="it holds a control character, a backslash, or bytes that are not UTF-8",
+            fix=f'leave it out: [scan] ignore = ["/{path}"]',
+        )
+    return text
+
+
+def unreadable(error: OSError, path: str) -> UnreadableFile:
+    """The error for a source that is there and cannot be read."""
+    return UnreadableFile(
+        f"cannot read {path or 'the project folder'}",
+        at=path or ".",
+        why=f"{error.strerror}; this process is uid {os.geteuid()}",
+        fix=f'make it readable for this user, or leave it out: [scan] ignore = ["/{path}"]',
+    )
+
+
+def _entries(root: str, folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(f"{root}/{folder}" if folder else root) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not folder:
+            raise named(error, root, "reading") from error
+        return []  # deleted since its own folder was read
+    except OSError as error:
+        raise unreadable(error, folder) from error
+
+
+def _ignore_file(root: str, folder: str) -> str:
+    path = f"{folder}/{_IGNORE_FILE}" if folder else _IGNORE_FILE
+    try:
+        # A symlink is not followed, as git does not: it could lead anywhere.
+        fd = os.open(f"{root}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return ""
+    except PermissionError as error:
+        raise unreadable(error, path) from error
+    except OSError:
+        return ""  # a symlink, or a socket
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return ""
+        return file.read().decode("utf-8", "surrogateescape")
+
+
+def _add_file(walked: Walked, path: str, entry: os.DirEntry[str]) -> None:
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise unreadable(error, path) from error
+    if stat.S_ISREG(status.st_mode):
+        walked.files[path] = status
+    elif stat.S_ISLNK(status.st_mode):
+        walked.links[path] = ""
+
+
+def _add_output(walked: Walked, path: str, entry: os.DirEntry[str]) -> None:
+    try:
+        walked.outputs[path] = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise unreadable(error, path) from error
+
+
+def _usable(path: str, name: str, walked: Walked, *, is_folder: bool) -> bool:
+    if _UNUSABLE.search(name):
+        raise LocalError(
+            f"the name {path!r} cannot be used",
+            at=repr(path),
+            why="it holds a control character, a backslash, or bytes that are not UTF-8",
+            fix="rename it, or leave it out: [scan] ignore takes patterns like .gitignore, with ? for such a character",
+        )
+    if path is name and (name[0] == "~" or (len(name) > 1 and name[1] == ":" and name[0].isalpha())):
+        walked.warnings.append(f"{name}{'/' if is_folder else ''} is left out: a path cannot begin like this")
+        return False
+    return True
