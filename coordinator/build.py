@@ -68,7 +68,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     seen = look(project, request)
     name = secrets.token_hex(3)
     if not seen.plan:
-        seen.scan.save()
+        _keep(seen, observer)
         return _nothing(project, seen, name, project.clock.monotonic() - began)
     with _held(project, request, name, seen.base) as lease:
         for attempt in range(SURVEYS):
@@ -77,7 +77,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
                 # Somebody committed while this build waited, or a source changed under it.
                 seen = survey(project, base, request.question)
                 if not seen.plan:
-                    seen.scan.save()
+                    _keep(seen, observer)
                     return _nothing(project, seen, name, project.clock.monotonic() - began)
             try:
                 return _Pass(project, request, observer, seen, lease, name, began).run()
@@ -248,9 +248,9 @@ class _Pass:
 
     def _learn(self, ran: RunReport) -> None:
         """Let the next scan know the outputs just written, so that it need not read them."""
-        made = {output.path: output for result in ran.results.values() for output in result.outputs}
-        self.seen.scan.learn(made)
-        self.seen.scan.save()
+        made = {output.path for result in ran.results.values() for output in result.outputs}
+        self.seen.scan.refresh(made, self.clock)
+        _keep(self.seen, self.observer)
 
     def _report(
         self,
@@ -299,3 +299,9 @@ def _up_to(plan: Plan, layer: int | None) -> Plan:
 
 
 
+
+
+def _keep(seen: Survey, observer: BuildObserver) -> None:
+    """Keep what the scan learnt; only time is lost if that fails."""
+    if warning := seen.scan.save():
+        observer.warned(warning)

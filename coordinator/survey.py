@@ -8,11 +8,11 @@ import msgspec
 
 from coordinator.commit.base import Base
 from coordinator.diff import diff
-from coordinator.importers.declared import fingerprint, import_rules
+from coordinator.importers import declared
 from coordinator.plan.dirty import Facts
 from coordinator.plan.planner import plan
 from coordinator.project import Project
-from coordinator.scan.scanner import Scan, scan
+from coordinator.scan.scanner import ScanResult, scan
 from shared.errors import GraphError
 from shared.model.changes import ChangeSet
 from shared.model.graph import BuildGraph
@@ -33,7 +33,7 @@ class Survey(msgspec.Struct, frozen=True):
     """The answer. graph is None when nothing differs: it need not be made then."""
 
     base: Base
-    scan: Scan
+    scan: ScanResult
     snapshot: Snapshot
     changes: ChangeSet
     plan: Plan
@@ -47,13 +47,13 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     toolchain = project.toolchain()
     scanned = scan(settings, manifest.artefacts if manifest else (), verify=question.verify)
     changes = diff(manifest, scanned.snapshot)
-    made_from = fingerprint(settings, platform=toolchain, environ=project.environ)
+    made_from = declared.fingerprint(settings, platform=toolchain, environ=project.environ)
     lost = project.lost(manifest)
     at_rest = not (changes or lost or question.full or question.targets)
     if at_rest and manifest and manifest.graph == made_from:
         nothing = Plan(manifest.revision, base.manifest_hash, (), {}, {}, changes, preserved=tuple(manifest.jobs))
         return Survey(base, scanned, scanned.snapshot, changes, nothing, None, scanned.warnings)
-    graph = import_rules(settings, scanned.snapshot, platform=toolchain, environ=project.environ)
+    graph = declared.import_rules(settings, scanned.snapshot, platform=toolchain, environ=project.environ)
     snapshot = _claim_outputs(scanned, graph, manifest)
     changes = diff(manifest, snapshot)
     facts = Facts(
@@ -66,10 +66,10 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         failed=project.failed_before(),
     )
     planned = plan(facts, base_hash=base.manifest_hash, targets=question.targets)
-    return Survey(base, scanned, snapshot, changes, planned, graph, (*scanned.warnings, *graph.warnings))
+    return Survey(base, scanned, snapshot, changes, planned, graph, (*scanned.warnings, *declared.warnings(settings, graph)))
 
 
-def _claim_outputs(scanned: Scan, graph: BuildGraph, manifest: Manifest | None) -> Snapshot:
+def _claim_outputs(scanned: ScanResult, graph: BuildGraph, manifest: Manifest | None) -> Snapshot:
     """The snapshot with what the graph makes taken out of the sources, and looked at as outputs."""
     seen = scanned.snapshot
     committed: Mapping[str, object] = manifest.sources if manifest else {}

@@ -28,8 +28,14 @@ def import_rules(settings: Settings, snapshot: Snapshot, *, platform: str, envir
     jobs, sources = expand(rules, snapshot)
     makers = check_outputs(jobs, snapshot)
     importer = _Importer(jobs, sources, makers, snapshot, passed)
-    fingerprint = hashing.of_value([_SCHEMA, platform, passed])
-    return BuildGraph(importer.recipes(), platform=platform, fingerprint=fingerprint)
+    made_from = fingerprint(settings, platform=platform, environ=environ)
+    return BuildGraph(importer.recipes(), platform=platform, fingerprint=made_from)
+
+
+def fingerprint(settings: Settings, *, platform: str, environ: Mapping[str, str]) -> str:
+    """Digest of all that the graph is made from besides the tree: equal tree and fingerprint, equal graph."""
+    taken = sorted({(name, environ.get(name)) for rule in settings.rules for name in rule.pass_env})
+    return hashing.of_value([_SCHEMA, platform, taken, settings.rules])
 
 
 def warnings(settings: Settings, graph: BuildGraph) -> tuple[str, ...]:

@@ -35,6 +35,10 @@ class ScanResult:
         """What a person should know, though nothing is wrong."""
         return tuple(self._scanner.warnings)
 
+    def look(self, outputs: Collection[str]) -> dict[str, FileState]:
+        """The state of further outputs, those of them that are there."""
+        return self._scanner.look(outputs)
+
     def refresh(self, outputs: Collection[str], clock: Clock) -> None:
         """Look again at outputs that were written since, so that the next scan need not.
 
@@ -188,6 +192,12 @@ class _Scanner:
             if not outputs and before is not None and not before.is_of(status) and state.same_content(_state(before)):
                 self.touched.append(path)
         return states
+
+    def look(self, outputs: Collection[str]) -> dict[str, FileState]:
+        found = self._elsewhere(outputs, (), {})
+        odd = [path for path, status in found.items() if not stat.S_ISREG(status.st_mode)]
+        made = {path: self._odd(path, found.pop(path)) for path in odd}
+        return {**made, **self._states(found, outputs=True)}
 
     def look_again(self, outputs: Collection[str], clock: Clock) -> None:
         """Read these outputs, and once more those that were too new to be relied on."""
