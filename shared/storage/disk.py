@@ -14,6 +14,7 @@ from shared.errors import BlobCorrupt, BlobMissing, LocalError, named
 from shared.storage import names
 from shared.storage.blobs import BlobInfo
 
+WINDOW = 14 * 86400.0
 TEMPORARY = ".tmp"
 _CHUNK = 1 << 20
 _MODE = 0o444
@@ -22,11 +23,15 @@ _MODE = 0o444
 class DiskBlobs:
     """BlobStore under `root/blobs`; `afar` says that the directory counts as another place in the byte counts.
 
+    window: seconds a used blob is promised to stay; one found older than half of that counts as used again.
     Nothing is synced: a blob torn by a power cut does not hash to its name, so it is never served.
     """
 
-    def __init__(self, root: Path, *, afar: bool = False, clock: Clock | None = None) -> None:
+    def __init__(
+        self, root: Path, *, afar: bool = False, window: float = WINDOW, clock: Clock | None = None
+    ) -> None:
         self.root = root
+        self._window = window
         self._afar = afar
         self._clock = clock or SystemClock()
         self._prepared = False
@@ -161,7 +166,11 @@ class DiskBlobs:
         except OSError as error:
             raise named(error, path, "reading") from error
         # What a power cut leaves of a blob is most often an empty file.
-        return stat.S_ISREG(status.st_mode) and (status.st_size > 0 or hash_ == hashing.EMPTY)
+        if not stat.S_ISREG(status.st_mode) or (status.st_size == 0 and hash_ != hashing.EMPTY):
+            return False
+        if self._clock.now() - status.st_mtime > self._window / 2:
+            self.touch((hash_,))
+        return True
 
     def _holds(self, path: Path, hash_: str, size: int) -> bool:
         """Whether a blob is there and whole; notes the use of it."""

@@ -77,13 +77,24 @@ class DiskRefs:
 
     def names(self, prefix: str) -> list[str]:
         """See RefStore."""
-        folder = self.root / names.check_prefix(prefix).rpartition("/")[0]
-        found = []
-        for path, folders, files in os.walk(folder):
-            at = Path(path).relative_to(self.root).as_posix()
-            folders[:] = [one for one in folders if not one.startswith(".") and (at, one) != (".", "blobs")]
-            found += [one if at == "." else f"{at}/{one}" for one in files if _shown(one)]
-        return sorted(name for name in found if name.startswith(prefix))
+        return sorted(self._found(prefix))
+
+    def ages(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """See AgedRefs."""
+        for name in self._found(prefix):
+            age = self.age(name)
+            if age is not None:
+                yield name, age
+
+    def age(self, name: str) -> float | None:
+        """Seconds since a record was written; None if it is not there."""
+        path = self._path(name)
+        try:
+            return max(0.0, self._clock.now() - path.stat().st_mtime)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise named(error, path, "reading") from error
 
     def delete(self, name: str) -> None:
         """See RefStore."""
@@ -95,6 +106,14 @@ class DiskRefs:
                 atomic.discard(path)
             except OSError as error:
                 raise named(error, path, "writing") from error
+
+    def _found(self, prefix: str) -> Iterator[str]:
+        folder = self.root / names.check_prefix(prefix).rpartition("/")[0]
+        for path, folders, files in os.walk(folder):
+            at = Path(path).relative_to(self.root).as_posix()
+            folders[:] = [one for one in folders if not one.startswith(".") and (at, one) != (".", "blobs")]
+            found = (one if at == "." else f"{at}/{one}" for one in files if _shown(one))
+            yield from (name for name in found if name.startswith(prefix))
 
     def _path(self, name: str) -> Path:
         return self.root / names.check(name)

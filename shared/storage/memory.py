@@ -89,8 +89,10 @@ class MemoryBlobs:
 class MemoryRefs:
     """RefStore in a dict; `contents` is open to tests that damage it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         self.contents: dict[str, bytes] = {}
+        self._clock = clock or SystemClock()
+        self._written: dict[str, float] = {}
         self._fences: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -105,7 +107,7 @@ class MemoryRefs:
         with self._lock:
             if names.check(name) in self.contents:
                 return None
-            self.contents[name] = data
+            self._keep(name, data)
         return hashing.of_bytes(data)
 
     def swap(self, name: str, data: bytes, expected: str | None, *, fence: int = 0) -> str:
@@ -114,20 +116,29 @@ class MemoryRefs:
             current = self.contents.get(names.check(name))
             tag = None if current is None else hashing.of_bytes(current)
             refuse_swap(name, current=tag, expected=expected, fence=fence, last_fence=self._fences.get(name, 0))
-            self.contents[name] = data
+            self._keep(name, data)
             self._fences[name] = fence
         return hashing.of_bytes(data)
 
     def write(self, name: str, data: bytes) -> None:
         """See RefStore."""
         with self._lock:
-            self.contents[names.check(name)] = data
+            self._keep(names.check(name), data)
 
     def names(self, prefix: str) -> list[str]:
         """See RefStore."""
         names.check_prefix(prefix)
         with self._lock:
             return sorted(name for name in self.contents if name.startswith(prefix))
+
+    def ages(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """See AgedRefs."""
+        now = self._clock.now()
+        return ((name, max(0.0, now - self._written.get(name, now))) for name in self.names(prefix))
+
+    def _keep(self, name: str, data: bytes) -> None:
+        self.contents[name] = data
+        self._written[name] = self._clock.now()
 
     def delete(self, name: str) -> None:
         """See RefStore."""

@@ -16,10 +16,9 @@ from shared.clock import Clock, SystemClock
 from shared.errors import BlobCorrupt, BlobMissing, named
 from shared.storage import names
 from shared.storage.blobs import BlobInfo
-from shared.storage.disk import open_regular
+from shared.storage.disk import WINDOW, open_regular
 from shared.storage.s3_client import Bucket, code_of
 
-WINDOW = 14 * 86400.0
 STREAMED = 8 << 20
 _ASK_FIRST = 64 << 10
 _CHUNK = 1 << 20

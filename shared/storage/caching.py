@@ -1,0 +1,131 @@
+"""A fast store on this machine in front of a slow one, filled on read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from shared.clock import Clock, SystemClock
+from shared.errors import BlobMissing, DiskFull
+from shared.storage.blobs import BlobInfo, BlobStore
+from shared.storage.disk import DiskBlobs
+
+# What the slow store said it has is believed this many seconds: far less than it promises to keep it.
+TRUST = 600.0
+_REMEMBERED = 500_000
+Found = TypeVar("Found")
+
+
+class CachingBlobs:
+    """BlobStore: what `slow` has counts, `fast` only saves the way. A full local disk costs time, no build.
+
+    bytes_up and bytes_down count what went to and came from the slow store.
+    """
+
+    def __init__(self, slow: BlobStore, fast: DiskBlobs, *, trust: float = TRUST, clock: Clock | None = None) -> None:
+        self.slow, self.fast = slow, fast
+        self.bytes_up = self.bytes_down = 0
+        self._trust = trust
+        self._clock = clock or SystemClock()
+        self._present: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def get(self, hash_: str) -> bytes:
+        """See BlobStore."""
+        try:
+            return self.fast.get(hash_)
+        except BlobMissing:
+            # Not here, or damaged here: the slow one has it or says that nobody has.
+            data = self._known(hash_, lambda: self.slow.get(hash_))
+        self._count(down=len(data))
+        self._fill(lambda: self.fast.put(hash_, data))
+        return data
+
+    def fetch(self, hash_: str, path: Path, *, executable: bool = False) -> int:
+        """See BlobStore."""
+        try:
+            return self.fast.fetch(hash_, path, executable=executable)
+        except BlobMissing:
+            moved = self._known(hash_, lambda: self.slow.fetch(hash_, path, executable=executable))
+        self._count(down=moved)
+        self._fill(lambda: self.fast.put_file(hash_, path))
+        return moved
+
+    def put(self, hash_: str, data: bytes) -> int:
+        """See BlobStore."""
+        # Slow first: a crash between the two must not leave a blob that only this machine can see.
+        moved = self.slow.put(hash_, data)
+        self._stored(hash_, moved)
+        self._fill(lambda: self.fast.put(hash_, data))
+        return moved
+
+    def put_file(self, hash_: str, path: Path) -> int:
+        """See BlobStore."""
+        moved = self.slow.put_file(hash_, path)
+        self._stored(hash_, moved)
+        self._fill(lambda: self.fast.put_file(hash_, path))
+        return moved
+
+    def find_missing(self, hashes: Iterable[str]) -> set[str]:
+        """See BlobStore."""
+        since = self._clock.monotonic() - self._trust
+        with self._lock:
+            unsure = {hash_ for hash_ in hashes if self._present.get(hash_, since) <= since}
+        if not unsure:
+            return unsure
+        missing = self.slow.find_missing(unsure)
+        self._remember(unsure - missing)
+        return missing
+
+    def touch(self, hashes: Iterable[str]) -> None:
+        """See BlobStore."""
+        used = list(hashes)
+        self.slow.touch(used)
+        self.fast.touch(used)
+
+    def delete(self, hash_: str) -> None:
+        """See BlobStore."""
+        self.forget(hash_)
+        self.fast.delete(hash_)
+        self.slow.delete(hash_)
+
+    def blobs(self) -> Iterator[BlobInfo]:
+        """See BlobStore."""
+        return self.slow.blobs()
+
+    def forget(self, hash_: str) -> None:
+        """Ask the slow store again the next time."""
+        with self._lock:
+            self._present.pop(hash_, None)
+
+    def _known(self, hash_: str, read: Callable[[], Found]) -> Found:
+        try:
+            return read()
+        except BlobMissing:
+            self.forget(hash_)
+            raise
+
+    def _stored(self, hash_: str, moved: int) -> None:
+        self._remember((hash_,))
+        self._count(up=moved)
+
+    def _remember(self, hashes: Iterable[str]) -> None:
+        now = self._clock.monotonic()
+        with self._lock:
+            if len(self._present) > _REMEMBERED:
+                self._present.clear()
+            self._present.update(dict.fromkeys(hashes, now))
+
+    def _count(self, *, up: int = 0, down: int = 0) -> None:
+        with self._lock:
+            self.bytes_up += up
+            self.bytes_down += down
+
+    def _fill(self, write: Callable[[], int]) -> None:
+        try:
+            write()
+        except DiskFull:
+            # The bytes are where they count; the next reader here goes the long way.
+            return
