@@ -8,11 +8,15 @@ import msgspec
 
 
 class StorageSettings(msgspec.Struct, frozen=True):
-    """`[storage]`: url is `s3://bucket/prefix` or `file:///path`; empty means the local cache directory alone."""
+    """`[storage]`: url is `s3://bucket/prefix` or `file:///path`; empty means the local cache directory alone.
+
+    credentials_file: a file in the form of ~/.aws/credentials, for a bucket whose keys are not in the usual places.
+    """
 
     url: str = ""
     endpoint: str = ""
     region: str = "us-east-1"
+    credentials_file: str = ""
 
 
 class FarmSettings(msgspec.Struct, frozen=True):

@@ -123,6 +123,7 @@ TABLES: dict[str, dict[str, Key]] = {
         "url": Key(str, "a string", _url("s3", "file")),
         "endpoint": Key(str, "a string", _url("http", "https")),
         "region": Key(str, "a string", _filled),
+        "credentials_file": Key(str, "a string"),
     },
     "farm": {
         "broker": Key(str, "a string", _url("redis", "rediss", secrets=True)),

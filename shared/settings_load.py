@@ -41,6 +41,16 @@ def load(start: Path, *, flags: Mapping[str, object], environ: Mapping[str, str]
     return _settings(root, values, project.rules(), environ)
 
 
+def load_without_project(folder: Path, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+    """The settings of a process that serves projects and is in none, with `folder` for a root; errors as load()'s."""
+    values: Values = {}
+    user_file = config_home(environ) / "windrow" / "config.toml"
+    SettingsFile(user_file, str(user_file)).merge_into(values)
+    values.update(_from_environment(environ))
+    values.update(_from_flags(flags))
+    return _settings(folder, {"project.name": "none", **values}, (), environ)
+
+
 def find_root(start: Path) -> Path:
     """The nearest folder, from `start` upwards, that holds a windrow.toml; NoProject if none does."""
     start = start.resolve()

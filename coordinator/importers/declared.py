@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from coordinator.importers.expansion import RULE, CompiledRule, Job, compile_rules, expand
 from coordinator.importers.links import Links
 from coordinator.importers.outputs import check_outputs
@@ -24,35 +26,32 @@ Env = tuple[tuple[str, str | None], ...]
 def import_rules(settings: Settings, snapshot: Snapshot, *, platform: str, environ: Mapping[str, str]) -> BuildGraph:
     """The graph of every declared rule; GraphError, with the rule's place, for rules that make none."""
     rules = compile_rules(settings.rules)
-    passed = _passed(rules.values(), environ)
+    passed = _passed(settings, environ)
     jobs, sources = expand(rules, snapshot)
     makers = check_outputs(jobs, snapshot)
-    importer = _Importer(jobs, sources, makers, snapshot, passed)
-    made_from = fingerprint(settings, platform=platform, environ=environ)
-    return BuildGraph(importer.recipes(), platform=platform, fingerprint=made_from)
-
-
-def fingerprint(settings: Settings, *, platform: str, environ: Mapping[str, str]) -> str:
-    """Digest of all that the graph is made from besides the tree: equal tree and fingerprint, equal graph."""
-    taken = sorted({(name, environ.get(name)) for rule in settings.rules for name in rule.pass_env})
-    return hashing.of_value([_SCHEMA, platform, taken, settings.rules])
-
-
-def warnings(settings: Settings, graph: BuildGraph) -> tuple[str, ...]:
-    """What is odd about the rules, though no error: a rule that found nothing to be applied to."""
-    used = {recipe.rule for recipe in graph.recipes.values()}
-    return tuple(
-        f"{rule.at}: rule '{rule.name}' makes no job: nothing matches {rule.each}"
-        for rule in settings.rules
-        if rule.name not in used
+    recipes = _Importer(jobs, sources, makers, snapshot, passed).recipes()
+    used = {recipe.rule for recipe in recipes}
+    idle = [rule for rule in settings.rules if rule.name not in used]
+    return BuildGraph(
+        recipes,
+        platform=platform,
+        fingerprint=fingerprint(settings, platform=platform, environ=environ),
+        warnings=[f"{rule.at}: rule '{rule.name}' makes no job: nothing matches {rule.each}" for rule in idle],
     )
 
 
-def _passed(rules: Iterable[CompiledRule], environ: Mapping[str, str]) -> dict[str, str | None]:
+def fingerprint(settings: Settings, *, platform: str, environ: Mapping[str, str]) -> str:
+    """The digest of everything the graph is made from besides the tree."""
+    # The rules are in windrow.toml, which is part of the tree; but somebody may have it ignored.
+    rules = [msgspec.structs.replace(rule, at="") for rule in settings.rules]
+    return hashing.of_value([_SCHEMA, platform, _passed(settings, environ), rules])
+
+
+def _passed(settings: Settings, environ: Mapping[str, str]) -> dict[str, str | None]:
     """The variables that any rule takes over, by name; None for one that is not set."""
     passed: dict[str, str | None] = {}
-    for rule in rules:
-        for name in rule.rule.pass_env:
+    for rule in settings.rules:
+        for name in rule.pass_env:
             value = passed[name] = environ.get(name)
             try:
                 (value or "").encode()

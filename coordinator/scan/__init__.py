@@ -1,5 +1,5 @@
 """Stage 1. What is on disk: tree to Snapshot."""
 
-from coordinator.scan.scanner import NOT_A_FILE, ScanResult, scan
+from coordinator.scan.scanner import NOT_A_FILE, Scan, scan
 
-__all__ = ["NOT_A_FILE", "ScanResult", "scan"]
+__all__ = ["NOT_A_FILE", "Scan", "scan"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 from coordinator.scan.categories import Categories
@@ -13,7 +14,7 @@ from coordinator.scan.content import read_all
 from coordinator.scan.statcache import Entry, FileSystemNow, StatCache
 from coordinator.scan.walk import read_link, unreadable, walk
 from shared import hashing
-from shared.clock import Clock
+from shared.clock import Clock, SystemClock
 from shared.model.file import Category, FileState, Mode
 from shared.model.snapshot import Snapshot
 from shared.settings import Settings
@@ -24,8 +25,8 @@ NOT_A_FILE = FileState(hashing.of_value(["windrow", "not a file"]), 0)
 _SETTLE_SECONDS = 0.011
 
 
-class ScanResult:
-    """What a scan saw, and what the next one may rely on."""
+class Scan:
+    """What was seen, and what the next scan may rely on."""
 
     def __init__(self, scanner: _Scanner, snapshot: Snapshot) -> None:
         self._scanner, self.snapshot = scanner, snapshot
@@ -36,43 +37,48 @@ class ScanResult:
         return tuple(self._scanner.warnings)
 
     def look(self, outputs: Collection[str]) -> dict[str, FileState]:
-        """The state of further outputs, those of them that are there."""
+        """Those of some more outputs that are there, as they are."""
         return self._scanner.look(outputs)
 
-    def refresh(self, outputs: Collection[str], clock: Clock) -> None:
-        """Look again at outputs that were written since, so that the next scan need not.
+    def learn(self, outputs: Collection[str]) -> None:
+        """Read outputs that were written since, so that the next scan need not.
 
         Waits for some milliseconds if they are so new that their times cannot be relied on.
         """
-        self._scanner.look_again(outputs, clock)
+        self._scanner.learn(outputs)
 
     def save(self) -> str:
         """Keep what was learnt for the next scan; writes nothing if that is nothing. A warning if it fails."""
         return self._scanner.save()
 
 
-def scan(settings: Settings, outputs: Collection[str], *, verify: bool = False) -> ScanResult:
+def scan(settings: Settings, outputs: Collection[str], *, verify: bool = False, clock: Clock | None = None) -> Scan:
     """Every source of the tree and the known outputs that are there.
 
     verify: hash every file, whatever is known. Raises UnreadableFile, and LocalError for names and files
     that cannot be used.
     """
+    scanner = _Scanner(settings, verify=verify, clock=clock or SystemClock())
+    known = outputs if isinstance(outputs, set | frozenset | dict) else frozenset(outputs)
+    with _no_collecting():
+        return Scan(scanner, scanner.run(known))
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
     # Thousands of values are made here and none is garbage: collecting would take half of the time.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        scanner = _Scanner(settings, verify=verify)
-        return ScanResult(
-            scanner, scanner.run(outputs if isinstance(outputs, set | frozenset | dict) else set(outputs))
-        )
+        yield
     finally:
         if collecting:
             gc.enable()
 
 
 class _Scanner:
-    def __init__(self, settings: Settings, *, verify: bool) -> None:
-        self.settings, self.verify = settings, verify
+    def __init__(self, settings: Settings, *, verify: bool, clock: Clock) -> None:
+        self.settings, self.verify, self.clock = settings, verify, clock
         self.root = str(settings.root)
         self.cache = StatCache.load(settings.state_dir / STATE_FILE)
         self.categories = Categories(settings.categories)
@@ -93,11 +99,8 @@ class _Scanner:
                 links[path] = text
                 sources[path] = _link_state(text, self.categories.of(path))
         found = {**walked.outputs, **self._elsewhere(outputs, walked.outputs, links)}
-        made: dict[str, FileState] = {}
-        for path in [path for path, status in found.items() if not stat.S_ISREG(status.st_mode)]:
-            made[path] = self._odd(path, found.pop(path))
         sources.update(self._states(walked.files, outputs=False))
-        made.update(self._states(found, outputs=True))
+        made = self._outputs(found)
         return Snapshot(
             sources=dict(sorted(sources.items())),
             outputs=made,
@@ -105,6 +108,14 @@ class _Scanner:
             touched=tuple(sorted(self.touched)),
             hashed=self.hashed,
         )
+
+    def look(self, outputs: Collection[str]) -> dict[str, FileState]:
+        return self._outputs(self._elsewhere(outputs, (), {}))
+
+    def _outputs(self, found: dict[str, os.stat_result]) -> dict[str, FileState]:
+        odd = {path: status for path, status in found.items() if not stat.S_ISREG(status.st_mode)}
+        regular = {path: status for path, status in found.items() if path not in odd} if odd else found
+        return {**{path: self._odd(path, odd[path]) for path in odd}, **self._states(regular, outputs=True)}
 
     def _elsewhere(
         self, outputs: Iterable[str], seen: Collection[str], links: dict[str, str]
@@ -193,13 +204,7 @@ class _Scanner:
                 self.touched.append(path)
         return states
 
-    def look(self, outputs: Collection[str]) -> dict[str, FileState]:
-        found = self._elsewhere(outputs, (), {})
-        odd = [path for path, status in found.items() if not stat.S_ISREG(status.st_mode)]
-        made = {path: self._odd(path, found.pop(path)) for path in odd}
-        return {**made, **self._states(found, outputs=True)}
-
-    def look_again(self, outputs: Collection[str], clock: Clock) -> None:
+    def learn(self, outputs: Collection[str]) -> None:
         """Read these outputs, and once more those that were too new to be relied on."""
         for path in outputs:
             self.entries.pop(path, None)
@@ -208,7 +213,7 @@ class _Scanner:
         self._read_now(paths, files)
         racy = [path for path in paths if path in self.entries and self.entries[path].racy]
         if racy:
-            clock.sleep(_SETTLE_SECONDS)
+            self.clock.sleep(_SETTLE_SECONDS)
             self._read_now(racy, files)
 
     def _read_now(self, paths: list[str], files: dict[str, os.stat_result]) -> None:

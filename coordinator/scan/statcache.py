@@ -17,6 +17,7 @@ SCHEMA = "windrow.stat/1"
 _MARGIN = 10_000_000  # nanoseconds: no kernel's clock for files ticks more coarsely
 _COARSE_MARGIN = 2_000_000_000  # FAT counts in steps of two seconds
 _SECOND = 1_000_000_000
+_SPARE = 64  # entries of deleted files that may stay
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -75,7 +76,7 @@ class StatCache:
 
     def save(self, entries: dict[str, Entry], categories: str) -> str:
         """Write what is known now, if it differs; a warning if that could not be done."""
-        if entries == self.entries and categories == self.categories:
+        if categories == self.categories and self._says(entries):
             return ""
         from shared.atomic import write_atomic  # noqa: PLC0415 - not needed when nothing changed
 
@@ -86,6 +87,13 @@ class StatCache:
             return f"the next scan will be slow: {error.what}"
         self.entries, self.categories = entries, categories
         return ""
+
+    def _says(self, entries: dict[str, Entry]) -> bool:
+        """Whether the file holds all of this; that it holds a little more does no harm."""
+        known = self.entries
+        if len(known) - len(entries) > max(_SPARE, len(entries) // 10):
+            return False
+        return all(known.get(path) == entry for path, entry in entries.items())
 
 
 class FileSystemNow:

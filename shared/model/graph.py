@@ -40,14 +40,18 @@ class BuildGraph:
 
     Raises GraphError when two recipes make one path, or when recipes wait for each other.
     `fingerprint` names everything the graph was made from besides the tree (environment
-    taken over, platform); equal tree and equal fingerprint mean an equal graph.
+    taken over, platform); equal tree and equal fingerprint mean an equal graph. `warnings` says what is
+    odd about the rules, though no error.
     """
 
-    def __init__(self, recipes: Iterable[Recipe], *, platform: str = "", fingerprint: str = "") -> None:
+    def __init__(
+        self, recipes: Iterable[Recipe], *, platform: str = "", fingerprint: str = "", warnings: Iterable[str] = ()
+    ) -> None:
         self.recipes: dict[str, Recipe] = {}
         self.producer: dict[str, str] = {}
         self.platform = platform
         self.fingerprint = fingerprint
+        self.warnings = tuple(warnings)
         for recipe in recipes:
             for path in recipe.outputs:
                 other = self.producer.setdefault(path, recipe.id)
