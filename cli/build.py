@@ -81,7 +81,6 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
         report = building.build(project, request, progress)
     finally:
         progress.close()
-        project.close()
     _tell(project, report, as_json=given["as_json"], quiet=given["quiet"], diff=given["show_diff"])
     if report.status == "failed":
         return BuildFailed.exit_code

@@ -32,8 +32,8 @@ def make_performer(project: Project, build: str, platform: str) -> Performer:
 
     slots = slots_of(project.settings.jobs)
     worker = Worker(
-        project.stores.blobs,
-        project.stores.results,
+        blobs=project.stores.blobs,
+        results=project.stores.results,
         name="here",
         sandbox_root=sandbox_root(project.settings.cache_dir),
         slots=slots,

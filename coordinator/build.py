@@ -133,7 +133,7 @@ class _Pass:
         self.settings, self.stores, self.clock = project.settings, project.stores, project.clock
         self.graph: BuildGraph = seen.graph or BuildGraph(())
         self.plan: Plan = _up_to(seen.plan, request.up_to_layer)
-        self.revision = project.nextseen.base.revision
+        self.revision = seen.base.next_revision
         self.record = BuildRecord(project, self.plan, self.graph, build=name, revision=self.revision, base=seen.base)
         self.observer = Observers(observer, self.record)
         self.staging = materialise.Staging(self.settings.state_dir, name)
@@ -249,7 +249,7 @@ class _Pass:
     def _learn(self, ran: RunReport) -> None:
         """Let the next scan know the outputs just written, so that it need not read them."""
         made = {output.path for result in ran.results.values() for output in result.outputs}
-        self.seen.scan.refresh(made, self.clock)
+        self.seen.scan.learn(made)
         _keep(self.seen, self.observer)
 
     def _report(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
-
-from shared.storage.compose import Stores, open_stores
 
 from coordinator import refnames
 from coordinator.commit import base as bases
@@ -19,6 +16,8 @@ from shared.clock import Clock, iso
 from shared.errors import UsageError
 from shared.model.manifest import Manifest
 from shared.settings import Settings
+from shared.storage.compose import Stores, open_stores
+from shared.storage.disk_refs import DiskRefs
 
 TOOL = "windrow 0.1.0"
 
@@ -71,7 +70,10 @@ class Project:
             return RedisLock(settings.farm.broker, folder.removesuffix("/"), self.clock, lease=settings.lease)
         from coordinator.lock.file import FileLock  # noqa: PLC0415 - not for a build with nothing to do
 
-        return FileLock(self.stores.home / folder, self.clock, lease=settings.lease)
+        # Beside the records where they are files; with a bucket and no broker at least for this machine.
+        refs = self.stores.refs
+        home = refs.root if isinstance(refs, DiskRefs) else self.stores.local_refs.root
+        return FileLock(home / folder, self.clock, lease=settings.lease)
 
     def tools(self) -> tuple[str, ...]:
         """The tools whose content is part of every key: those named, and those the rules' commands begin with."""
@@ -104,9 +106,3 @@ class Project:
         if self._make_performer is None:
             raise UsageError("this command runs no jobs")
         return self._make_performer(self, build, platform)
-
-    def close(self) -> None:
-        """Release connections, if any were made."""
-        if "stores" in self.__dict__:
-            with contextlib.suppress(AttributeError):
-                self.stores.close()

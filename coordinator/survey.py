@@ -12,7 +12,7 @@ from coordinator.importers import declared
 from coordinator.plan.dirty import Facts
 from coordinator.plan.planner import plan
 from coordinator.project import Project
-from coordinator.scan.scanner import ScanResult, scan
+from coordinator.scan.scanner import Scan, scan
 from shared.errors import GraphError
 from shared.model.changes import ChangeSet
 from shared.model.graph import BuildGraph
@@ -33,7 +33,7 @@ class Survey(msgspec.Struct, frozen=True):
     """The answer. graph is None when nothing differs: it need not be made then."""
 
     base: Base
-    scan: ScanResult
+    scan: Scan
     snapshot: Snapshot
     changes: ChangeSet
     plan: Plan
@@ -63,13 +63,13 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         changes=changes,
         full=question.full,
         lost=lost,
-        failed=project.failed_before(),
+        failed={},
     )
     planned = plan(facts, base_hash=base.manifest_hash, targets=question.targets)
-    return Survey(base, scanned, snapshot, changes, planned, graph, (*scanned.warnings, *declared.warnings(settings, graph)))
+    return Survey(base, scanned, snapshot, changes, planned, graph, (*scanned.warnings, *graph.warnings))
 
 
-def _claim_outputs(scanned: ScanResult, graph: BuildGraph, manifest: Manifest | None) -> Snapshot:
+def _claim_outputs(scanned: Scan, graph: BuildGraph, manifest: Manifest | None) -> Snapshot:
     """The snapshot with what the graph makes taken out of the sources, and looked at as outputs."""
     seen = scanned.snapshot
     committed: Mapping[str, object] = manifest.sources if manifest else {}

@@ -66,7 +66,6 @@ class Workspace:
             return building.build(project, msgspec.convert(request, Request, strict=False), self.observer)
         finally:
             self.performed = list(self.toy.performed) if self.toy else []
-            project.close()
 
     def manifest(self) -> Manifest:
         manifest = self.project().load_base().manifest
