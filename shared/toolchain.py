@@ -6,6 +6,7 @@ the same bytes under the same tool names have the same one, wherever the tools l
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -87,12 +88,12 @@ def system() -> str:
     return f"{uname.sysname.lower()}-{uname.machine.lower()}"
 
 
-def tools_of(rules: Iterable[Rule], *, path: str) -> tuple[str, ...]:
+def tools_of(rules: Iterable[Rule], path: str) -> tuple[str, ...]:
     """The tools that rules' commands name and that are on `path`, sorted; a best effort."""
-    return tools_of_commands((rule.command for rule in rules), path=path)
+    return tools_of_commands((rule.command for rule in rules), path)
 
 
-def tools_of_commands(commands: Iterable[Sequence[str] | str], *, path: str) -> tuple[str, ...]:
+def tools_of_commands(commands: Iterable[Sequence[str] | str], path: str) -> tuple[str, ...]:
     """As tools_of, for commands: lists, texts run by `sh -c`, or lists that run `sh -c`."""
     names = {name for command in commands for name in programs(command)}
     return tuple(sorted(name for name in names if "/" not in name and "{" not in name and which(name, path)))
@@ -218,4 +219,5 @@ def _store(path: Path, before: _Cache, now: _Cache) -> None:
         temporary.write_bytes(msgspec.json.encode(_Cache(files=files, drivers=before.drivers | now.drivers)))
         os.replace(temporary, path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()

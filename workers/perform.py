@@ -53,9 +53,9 @@ class Worker:
 
     def __init__(
         self,
-        *,
         blobs: BlobStore,
         results: Results,
+        *,
         name: str,
         sandbox_root: Path,
         slots: int,

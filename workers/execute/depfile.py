@@ -119,6 +119,7 @@ def _resolve(path: str, links: Mapping[str, str]) -> set[str] | None:
     if not links:
         end = posixpath.normpath(path)
         return None if end in ("..", ".") or end.startswith("../") else {end}
+    followed = 0
     done: list[str] = []
     waiting = path.split("/")[::-1]
     while waiting:
@@ -133,7 +134,8 @@ def _resolve(path: str, links: Mapping[str, str]) -> set[str] | None:
         done.append(part)
         here = "/".join(done)
         target = links.get(here)
-        if target is not None and len(seen) < _MOST_LINKS:
+        if target is not None and followed < _MOST_LINKS:
+            followed += 1
             seen.add(here)
             done.pop()
             waiting.extend(target.split("/")[::-1])

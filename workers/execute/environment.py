@@ -6,15 +6,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from shared.commands import programs
+from shared.commands import first_words, script
 from shared.model.action import Action
 from shared.model.path import basename
 
 # Programs that never change directory, and put the one they run in into what they write.
 _STAYING = re.compile(
     r"(?:.*-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|cpp|gfortran|as|ld|ar|ranlib|strip|objcopy)(?:-\d+(?:\.\d+)*)?|"
-    r"sh|dash|bash|rm|cp|mv|ln|mkdir|touch|echo|test|true|:"
+    r"rm|cp|mv|ln|mkdir|touch|echo|test|true|:"
 )
+_SUBSTITUTED = re.compile(r"`|\$\(")
 
 
 def environment(action: Action, *, path: str, tmp: Path) -> dict[str, str]:
@@ -33,5 +34,9 @@ def environment(action: Action, *, path: str, tmp: Path) -> dict[str, str]:
 
 
 def stays_put(argv: Sequence[str]) -> bool:
-    """Whether a command surely keeps its working directory."""
-    return all(_STAYING.fullmatch(basename(program)) for program in programs(argv))
+    """Whether a command surely keeps its working directory: a compiler, or a plain shell text of such."""
+    text = script(argv)
+    if text is None:
+        return _STAYING.fullmatch(basename(argv[0])) is not None
+    words = [basename(word) for word in first_words(text)]
+    return bool(words) and not _SUBSTITUTED.search(text) and all(_STAYING.fullmatch(word) for word in words)
