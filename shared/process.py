@@ -25,7 +25,11 @@ class Process(msgspec.Struct, frozen=True, order=True):
 
 def this() -> Process:
     """The calling process."""
-    pid = os.getpid()
+    return of(os.getpid())
+
+
+def of(pid: int) -> Process:
+    """A process of this machine by its id."""
     return Process(pid, socket.gethostname(), _space(), _start(pid) or 0)
 
 

@@ -1,4 +1,4 @@
-"""What coordinator and workers share of the broker: names, messages, Celery's settings. Format: docs/design/queue.md."""
+"""What coordinator and workers share of the broker: names, messages, settings. Format: docs/design/queue.md."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ _ORDERS = msgspec.json.Decoder(tuple[JobOrder, ...])
 
 
 def unpack(envelope: Envelope, orders: str, blobs: BlobStore) -> tuple[JobOrder, ...]:
-    """The orders of a message; CorruptRecord when they are not what the envelope says, BlobMissing, StoreUnavailable."""
+    """The orders of a message; CorruptRecord if they are not what the envelope says, BlobMissing, StoreUnavailable."""
     if len(orders) > MAX_MESSAGE:
         raise CorruptRecord(f"a message of {len(orders):,} characters is longer than {MAX_MESSAGE:,}")
     try:
@@ -225,7 +225,7 @@ def toolset(tools: Sequence[str]) -> str:
 
 
 def connect(broker: str) -> Redis:
-    """A client of the broker: every call ends in time, and none is sent twice behind our back. ConfigError for a bad URL."""
+    """A client of the broker: every call ends in time, and none is sent twice unseen. ConfigError for a bad URL."""
     import redis  # noqa: PLC0415 - a build without a farm never loads it
     from redis.backoff import NoBackoff  # noqa: PLC0415
     from redis.retry import Retry  # noqa: PLC0415

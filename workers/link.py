@@ -38,10 +38,10 @@ _T = TypeVar("_T")
 
 
 class WorkerLink:
-    """worker: this worker's id, unique to the process."""
+    """worker: this worker's id, unique to the process. heartbeat: seconds between calls of beat()."""
 
-    def __init__(self, broker: str, worker: str, *, clock: Clock) -> None:
-        self.worker, self.broker, self._clock = worker, broker, clock
+    def __init__(self, broker: str, worker: str, *, heartbeat: float, clock: Clock) -> None:
+        self.worker, self.broker, self.heartbeat, self._clock = worker, broker, heartbeat, clock
         self._redis = queue.connect(broker)
         self._claim = self._redis.register_script(_CLAIM)
         self._leaving = threading.Event()
@@ -52,12 +52,13 @@ class WorkerLink:
         while not self._leaving.is_set():
             try:
                 self._redis.ping()
-                return True
             except (redis.RedisError, OSError) as error:
                 if not told:
                     _log.warning("waiting for the broker at %s (%s)", queue.redacted(self.broker), error)
                 told = True
                 self._leaving.wait(0.5)
+            else:
+                return True
         return False
 
     def claim(self, build: str, batch: int) -> bool:
@@ -83,10 +84,10 @@ class WorkerLink:
 
         return self._insist(store, REPORT_PATIENCE, f"reporting to build {build}") is True
 
-    def beat(self, beat: Beat, heartbeat: float, builds: Sequence[str]) -> dict[str, bytes | None]:
+    def beat(self, beat: Beat, builds: Sequence[str]) -> dict[str, bytes | None]:
         """Say that this worker lives; what the markers of these builds say. Raises redis errors."""
         pipe = self._redis.pipeline(transaction=False)
-        life = max(1, int(queue.MISSED_BEATS * heartbeat * 1000))
+        life = max(1, int(queue.MISSED_BEATS * self.heartbeat * 1000))
         pipe.set(queue.worker_key(self.worker), msgspec.json.encode(beat), px=life)
         pipe.zadd(queue.WORKERS, {self.worker: self._clock.now()})
         if builds:
@@ -100,7 +101,7 @@ class WorkerLink:
         return [msgspec.json.decode(member, type=tuple[str, ...]) for member in members]
 
     def leave(self) -> None:
-        """This worker is gone from now on."""
+        """Be gone from now on."""
         try:
             self._redis.delete(queue.worker_key(self.worker))
             self._redis.zrem(queue.WORKERS, self.worker)

@@ -1,10 +1,10 @@
-"""Presence: says twice a lease that this worker lives, finds out what it can serve, and watches Celery do its part."""
+"""Presence: says at each heartbeat that this worker lives and what it runs, and watches Celery do its part."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -12,13 +12,11 @@ import redis
 
 from shared import queue
 from shared.clock import Clock
-from shared.errors import WindrowError
 from shared.queue import Beat
+from workers.fitness import Fitness
 from workers.ledger import Ledger
 from workers.link import WorkerLink
 
-RECHECK_SECONDS = 5.0  # between two looks at tools that are known already
-FRESH_SECONDS = 1.0  # how old such a look may be when a batch begins
 ORPHAN_SECONDS = 60.0  # without its marker until a build's jobs are killed: its coordinator is dead
 DEAD_SECONDS = 60.0  # without a sign of Celery's consumer, the broker being there, until this worker gives up
 
@@ -42,48 +40,35 @@ class Consumer(Protocol):
 
 
 class Presence:
-    """fingerprint: tool names to platform (WindrowError if this machine lacks one). die: ends this process at once."""
+    """about: what does not change of the heartbeat. cancel: kills a build's jobs. die: ends this process at once."""
 
     def __init__(
         self,
         link: WorkerLink,
         ledger: Ledger,
+        fitness: Fitness,
+        consumer: Consumer,
         *,
         about: Beat,
-        heartbeat: float,
-        fingerprint: Callable[[Sequence[str]], str],
-        pinned: Sequence[str],
         cancel: Callable[[str], None],
         die: Callable[[str], None],
         clock: Clock,
     ) -> None:
-        self._link, self._ledger, self._about, self._heartbeat = link, ledger, about, heartbeat
-        self._fingerprint, self._pinned = fingerprint, frozenset(pinned)
-        self._cancel, self._die, self._clock = cancel, die, clock
-        self._lock = threading.Lock()
-        self._tools: dict[tuple[str, ...], str | WindrowError] = {}
-        self._checked = 0.0
+        self._link, self._ledger, self._fitness, self._consumer = link, ledger, fitness, consumer
+        self._about, self._cancel, self._die, self._clock = about, cancel, die, clock
         self._orphaned: dict[str, float] = {}
         self._answering_since: float | None = None
-        self._consumer: Consumer | None = None
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=target, name=f"windrow-{name}", daemon=True)
-            for name, target in (("heartbeat", self._beat_on), ("tools", self._check_on))
+            for name, target in (("heartbeat", self._beat_on), ("tools", self._consider_tools))
         ]
 
-    def open(self, consumer: Consumer) -> None:
+    def open(self) -> None:
         """Begin; the broker has answered before."""
-        self._consumer = consumer
-        self._beat()
+        self.beat()
         for thread in self._threads:
             thread.start()
-
-    def serves(self, platform: str) -> bool:
-        """Whether this machine's tools are those of a platform just now."""
-        if self._clock.monotonic() - self._checked > FRESH_SECONDS:
-            self._check(list(self._tools))
-        return platform in self._platforms()
 
     def close(self) -> None:
         """Leave the farm."""
@@ -92,25 +77,18 @@ class Presence:
             thread.join()
         self._link.leave()
 
-    # -- heartbeats ---------------------------------------------------------------------------------
-
-    def _beat_on(self) -> None:
-        while not self._over.wait(self._heartbeat):
-            self._beat()
-
-    def _beat(self) -> None:
-        consumer = self._consumer
-        assert consumer is not None
+    def beat(self) -> None:
+        """One heartbeat, and what is learnt with it."""
         running = self._ledger.running()
         beat = msgspec.structs.replace(
             self._about,
-            platforms=tuple(sorted(consumer.serving())),
-            unfit=self._unfit(),
+            platforms=tuple(sorted(self._consumer.serving())),
+            unfit=self._fitness.unfit(),
             running=running,
             stopping=self._ledger.stopping,
         )
         try:
-            markers = self._link.beat(beat, self._heartbeat, sorted({r.build for r in running}))
+            markers = self._link.beat(beat, sorted({r.build for r in running}))
         except (redis.RedisError, OSError) as error:
             if self._answering_since is not None:
                 _log.warning("the broker does not answer (%s)", error)
@@ -120,11 +98,11 @@ class Presence:
         if self._answering_since is None:
             self._answering_since = now
         self._end_builds(markers, now)
-        if self._ledger.stopping:
-            return
-        consumer.poke(self._platforms())
-        if now - max(consumer.seen(), self._answering_since) > DEAD_SECONDS:
-            self._die(f"Celery's consumer has not moved for {DEAD_SECONDS:.0f} s although the broker answers")
+        self._watch(now, self._answering_since)
+
+    def _beat_on(self) -> None:
+        while not self._over.wait(self._link.heartbeat):
+            self.beat()
 
     def _end_builds(self, markers: dict[str, bytes | None], now: float) -> None:
         self._orphaned = {build: self._orphaned.get(build, now) for build, marker in markers.items() if marker is None}
@@ -136,45 +114,22 @@ class Presence:
                 # Each time anew: a job may have begun just when the build was noted as cancelled.
                 self._cancel(build)
 
-    # -- tools --------------------------------------------------------------------------------------
+    def _watch(self, now: float, answering_since: float) -> None:
+        if self._ledger.stopping:
+            return
+        self._consumer.poke(self._fitness.platforms())
+        if now - max(self._consumer.seen(), answering_since) > DEAD_SECONDS:
+            self._die(f"Celery's consumer has not moved for {DEAD_SECONDS:.0f} s although the broker answers")
 
-    def _check_on(self) -> None:
+    def _consider_tools(self) -> None:
+        # A thread of its own: hashing a compiler for the first time must not cost a heartbeat.
         while not self._over.is_set():
             try:
                 wanted = self._link.toolsets()
             except (redis.RedisError, OSError, msgspec.MsgspecError) as error:
                 _log.debug("cannot see which tools are wanted: %s", error)
-                wanted = list(self._tools)
-            old = self._clock.monotonic() - self._checked > RECHECK_SECONDS
-            self._check(wanted if old else [tools for tools in wanted if tools not in self._tools])
-            self._over.wait(min(1.0, self._heartbeat))
-
-    def _check(self, toolsets: Sequence[tuple[str, ...]]) -> None:
-        for tools in toolsets:
-            found: str | WindrowError
-            try:
-                found = self._fingerprint(tools)
-            except WindrowError as error:
-                found = error
-            with self._lock:
-                news = not _same(self._tools.get(tools), found)
-                self._tools[tools] = found
-            if news:
-                _log.info("tools %s: %s", " ".join(tools) or "(none)", found if isinstance(found, str) else found.what)
-        self._checked = self._clock.monotonic()
-        if self._consumer is not None and not self._ledger.stopping:
-            self._consumer.poke(self._platforms())
-
-    def _platforms(self) -> frozenset[str]:
-        with self._lock:
-            return self._pinned | {found for found in self._tools.values() if isinstance(found, str)}
-
-    def _unfit(self) -> dict[str, str]:
-        with self._lock:
-            return {queue.toolset(t): e.what for t, e in self._tools.items() if isinstance(e, WindrowError)}
-
-
-def _same(one: str | WindrowError | None, other: str | WindrowError) -> bool:
-    if isinstance(one, WindrowError) and isinstance(other, WindrowError):
-        return one.what == other.what
-    return one == other
+                wanted = []
+            self._fitness.consider(wanted)
+            if not self._ledger.stopping:
+                self._consumer.poke(self._fitness.platforms())
+            self._over.wait(min(1.0, self._link.heartbeat))

@@ -55,7 +55,7 @@ class FarmPerformer:
             lost_after=queue.MISSED_BEATS * settings.heartbeat,
         )
         self._changed = threading.Condition()  # guards everything below and the delivery
-        self._deliver: Callable[[Report], None] = lambda report: None
+        self._deliver: Callable[[Report], None] = lambda _: None
         self._threads: list[threading.Thread] = []
         self._beats: list[Beat] = []
         self._ended = False  # closed, cancelled or given up: nothing is delivered any more
@@ -90,7 +90,7 @@ class FarmPerformer:
                 self._changed.notify_all()
 
     def cancel(self) -> None:
-        """See Performer: workers see it at their next heartbeat; if the broker is away, when the build's marker lapses."""
+        """See Performer; workers see it at their next heartbeat, or when the build's marker lapses."""
         with self._changed:
             self._ended = self._cancelled = True
             self._delivery.forget()

@@ -83,7 +83,7 @@ class FarmLink:
         )
 
     def events(self, seconds: float) -> list[Event]:
-        """What workers told since the last call, waiting up to so many seconds (at most READ_SECONDS); also CorruptRecord."""
+        """What workers told since the last call, waiting at most so many seconds; also raises CorruptRecord."""
         with self._named("reading the build's events"):
             key = queue.events_key(self.build)
             block = max(1, int(min(seconds, queue.READ_SECONDS) * 1000))

@@ -1,0 +1,114 @@
+"""windrow farm up, status, down: a farm on this machine, without root."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+import msgspec
+
+from cli import render
+from cli.local_farm import FarmState, LocalFarm, as_toml
+from cli.performers import slots_of
+from shared.clock import SystemClock
+from shared.settings_load import find_root, load_without_project
+
+_dir = click.option(
+    "--dir", "folder", metavar="DIR", help="Where its state is (default: in the user's cache directory)."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+
+
+@click.group()
+def farm() -> None:
+    """Start, show and stop a farm on this machine."""
+
+
+@farm.command()
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Worker processes.")
+@click.option("--slots", type=click.IntRange(1, 1024), help="Jobs at once of each (default: the cores, shared out).")
+@click.option("--write", is_flag=True, help="Have the project you are in use it, by a windrow.local.toml.")
+@_dir
+@_json
+def up(*, workers: int, slots: int | None, write: bool, folder: str | None, as_json: bool) -> int:
+    """Start a broker, a bucket and workers. Does nothing when they run already."""
+    # Found before anything is started, so that a wrong folder costs nothing.
+    root = find_root(Path.cwd()) if write else None
+    local = opened(folder)
+    state, was_up = local.up(workers=workers, slots=slots or max(1, slots_of(0) // workers))
+    path = local.write(state, root) if root is not None else None
+    if as_json:
+        render.as_json(as_object(local, state) | {"was_up": was_up, "written": str(path) if path else None})
+        return 0
+    render.err(f"the farm {'is up already' if was_up else 'is up'}: {_line(state)}")
+    if path is not None:
+        render.err(f"wrote {path}; builds here use it now")
+    else:
+        render.err("to use it, put this into windrow.local.toml beside windrow.toml (or: windrow farm up --write)")
+        render.out(as_toml(local.settings(state)).rstrip())
+    return 0
+
+
+@farm.command()
+@_dir
+@_json
+def status(*, folder: str | None, as_json: bool) -> int:
+    """Show what runs, and what it is doing."""
+    local = opened(folder)
+    state = local.status()
+    if as_json:
+        render.as_json(as_object(local, state))
+        return 0
+    if not state.any:
+        render.out("no farm runs on this machine")
+        return 0
+    render.out(f"the farm is {'up' if state.up else 'half up'}: {_line(state)}")
+    rows = [
+        (beat.id, f"{beat.slots} slots", ", ".join(beat.platforms) or "no platform yet", _doing(beat.running))
+        for beat in state.beats
+    ]
+    for line in render.table(rows):
+        render.out(line)
+    return 0
+
+
+@farm.command()
+@_dir
+def down(*, folder: str | None) -> int:
+    """Stop it all. What it stored stays for the next time."""
+    local = opened(folder)
+    before = local.down()
+    render.err(
+        f"the farm is down; what it stored is in {before.folder}" if before.any else "no farm ran on this machine"
+    )
+    return 0
+
+
+def opened(folder: str | None) -> LocalFarm:
+    """The farm of a folder, by default of the user's cache directory."""
+    if folder is None:
+        cache = load_without_project(Path.cwd(), flags={}, environ=os.environ).cache_dir
+        return LocalFarm(cache / "farm", clock=SystemClock(), environ=os.environ)
+    return LocalFarm(Path(folder), clock=SystemClock(), environ=os.environ)
+
+
+def as_object(local: LocalFarm, state: FarmState) -> dict[str, object]:
+    """The state as `windrow.farm/1`."""
+    return {
+        "schema": "windrow.farm/1",
+        "up": state.up,
+        "folder": state.folder,
+        "settings": local.settings(state) if state.any else None,
+        "worker_pids": list(state.workers),
+        "workers": msgspec.to_builtins(state.beats),
+    }
+
+
+def _line(state: FarmState) -> str:
+    workers = render.plural(len(state.workers), "worker")
+    return f"broker {state.broker or 'down'}, storage {state.endpoint or 'down'}, {workers}"
+
+
+def _doing(running: tuple[object, ...]) -> str:
+    return f"running {render.plural(len(running), 'batch')}".replace("batchs", "batches") if running else "idle"
