@@ -280,8 +280,8 @@ def _finish(root: Path, path: Path, journal: Journal) -> None:
 def _inside(root: Path, path: str) -> None:
     """LocalError when a parent of the path is a symlink that leads out of the tree."""
     parent = path.rpartition("/")[0]
-    real = root.resolve()
-    found = (real / parent).resolve()
+    # realpath: Path.resolve raises on a loop of symlinks.
+    real, found = Path(os.path.realpath(root)), Path(os.path.realpath(root / parent))
     if not found.is_relative_to(real):
         raise LocalError(
             f"{path} would be written outside the tree",

@@ -17,9 +17,7 @@ from shared.storage.refs import RefStore
 __all__ = ["Base", "content_hash", "load", "publish"]
 
 
-def publish(
-    refs: RefStore, base: Base, draft: Manifest, lease: Lease, *, now: str, local: Path | None = None
-) -> Base:
+def publish(refs: RefStore, base: Base, draft: Manifest, lease: Lease, *, now: str, local: Path | None = None) -> Base:
     """Commit a draft on top of its base; the new base. `now` is ISO 8601.
 
     Project, branch, build, number, hashes, fence and time are filled in here.

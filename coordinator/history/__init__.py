@@ -1,0 +1,1 @@
+"""What happened: the event log and the records of runs; audit, never the truth."""

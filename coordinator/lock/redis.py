@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from coordinator.broker import Broker
 from coordinator.lock.lease import LEASE_SECONDS, Holder, Lease, take
 from coordinator.lock.renewal import Renewal
 from shared import failpoint
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 _TRIES = 3
-_PAUSE = 0.2
 
 # Each script names the holding by its nonce, so that sending it again after a lost reply does no harm.
 # KEYS: lock, fence. ARGV: nonce, holder, lease in ms, at_least, time, nonce of a holder known to be dead.
@@ -78,12 +78,9 @@ class RedisLock:
     """
 
     def __init__(self, broker: str, place: str, clock: Clock, *, lease: float = LEASE_SECONDS) -> None:
-        from shared.queue import PREFIX  # noqa: PLC0415
-
-        self._broker, self._clock, self._lease = broker, clock, lease
+        self._broker, self._clock, self._lease = Broker(broker, clock), clock, lease
         # The braces keep the keys together on a cluster.
-        self._keys = [f"{PREFIX}{kind}:{{{place}}}" for kind in ("lock", "fence", "unlocked")]
-        self._client: Redis | None = None
+        self._keys = [f"windrow:{kind}:{{{place}}}" for kind in ("lock", "fence", "unlocked")]
         self._scripts: dict[str, Script] = {}
 
     def acquire(self, holder: Holder, *, wait: float | None = 0.0, at_least: int = 0) -> Lease:
@@ -92,7 +89,7 @@ class RedisLock:
 
     def current(self) -> Holder | None:
         """See BuildLock."""
-        fields: dict[bytes, bytes] = self._call(lambda client: client.hgetall(self._keys[0]))
+        fields = self._broker.call(lambda client: client.hgetall(self._keys[0]), "the build lock cannot be reached")
         if not fields:
             return None
         holder = _holder(fields[b"holder"], fields[b"fence"], fields[b"since"], fields[b"renewed"])
@@ -109,9 +106,7 @@ class RedisLock:
 
     def close(self) -> None:
         """Release the connections."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._broker.close()
 
     def _attempt(self, asking: Holder, at_least: int, dead: str) -> Lease | Holder:
         now = iso(self._clock.now())
@@ -135,31 +130,7 @@ class RedisLock:
                 self._scripts[script] = client.register_script(script)
             return self._scripts[script](keys=self._keys, args=arguments, client=client)
 
-        return self._call(call)
-
-    def _call(self, call: Any) -> Any:
-        from redis.exceptions import ConnectionError as Disconnected  # noqa: PLC0415
-        from redis.exceptions import RedisError  # noqa: PLC0415
-        from redis.exceptions import TimeoutError as TimedOut  # noqa: PLC0415
-
-        from shared.queue import connect, redacted  # noqa: PLC0415
-
-        for left in reversed(range(_TRIES)):
-            try:
-                if self._client is None:
-                    self._client = connect(self._broker)
-                return call(self._client)
-            except RedisError as error:
-                if left and isinstance(error, Disconnected | TimedOut):
-                    self._clock.sleep(_PAUSE)
-                    continue
-                raise BrokerUnavailable(
-                    "the build lock cannot be reached",
-                    at=redacted(self._broker),
-                    why=f"{type(error).__name__}: {error}",
-                    fix="check that the broker runs: windrow doctor",
-                ) from error
-        raise AssertionError("the last try returns or raises")
+        return self._broker.call(call, "the build lock cannot be reached", tries=_TRIES)
 
 
 class _RedisLease:

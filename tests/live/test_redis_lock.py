@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 import redis
 
-from cli import servers
+from cli.servers import Server
 from coordinator.lock.lease import me
 from coordinator.lock.redis import RedisLock
 from shared.clock import Clock, SystemClock
 from shared.errors import BrokerUnavailable, LockHeld
 from tests.contracts.build_lock import BuildLockContract, MakeLock, stranger
 from tests.fakes.clock import FakeClock
+from tests.services import running_valkey
 
 HOLD = """
 import sys
@@ -32,16 +33,22 @@ print(lease.lost(), flush=True)
 """
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = servers.start_valkey(tmp_path_factory.mktemp("valkey"))
-    yield server.url
-    servers.stop(server)
+@pytest.fixture
+def broker(valkey: Server) -> str:
+    return valkey.url
+
+
+def forget(broker: str) -> None:
+    """Leave the broker as a restart without persistence would."""
+    client = redis.Redis.from_url(broker)
+    for key in client.scan_iter("windrow:*{p/*"):
+        client.delete(key)
+    client.close()
 
 
 @pytest.fixture
 def make_lock(broker: str) -> Iterator[MakeLock]:
-    redis.Redis.from_url(broker).flushall()
+    forget(broker)
     opened = []
 
     def make(clock: Clock | None = None, lease: float = 300.0) -> RedisLock:
@@ -107,7 +114,7 @@ def test_acquiring_again_after_a_lost_reply_is_acquiring_once(make_lock: MakeLoc
 
 def test_a_broker_that_came_back_empty_gives_the_lock_back_to_its_holder(broker: str, make_lock: MakeLock) -> None:
     lease = make_lock().acquire(me("b-1"), at_least=7)
-    redis.Redis.from_url(broker).flushall()
+    forget(broker)
 
     lease.renewal.beat()  # type: ignore[attr-defined]
 
@@ -119,10 +126,9 @@ def test_a_broker_that_came_back_empty_gives_the_lock_back_to_its_holder(broker:
 
 
 def test_a_build_whose_broker_stays_away_loses_its_lock_before_the_lease_is_over(tmp_path: Path) -> None:
-    server = servers.start_valkey(tmp_path)
     clock = FakeClock()
-    lease = RedisLock(server.url, "p/main", clock).acquire(me("b-1"))
-    servers.stop(server)
+    with running_valkey(tmp_path) as server:
+        lease = RedisLock(server.url, "p/main", clock).acquire(me("b-1"))
 
     clock.advance(200)
     before = lease.lost()

@@ -1,0 +1,90 @@
+"""Rebuilds the state of a project from its archived events alone; the check that log and manifest agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from coordinator.commit.base import read_manifest
+from coordinator.history.archive import archived
+from shared.errors import CorruptRecord
+from shared.model.event import Event, InputEvent
+from shared.model.manifest import Manifest, revision_name
+from shared.storage.refs import RefStore
+
+
+class State(msgspec.Struct, frozen=True):
+    """Digest by path, as events tell."""
+
+    sources: dict[str, str]
+    artefacts: dict[str, str]
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """What a check found. differences: between events and manifest, in words. gaps: revisions whose events are gone."""
+
+    differences: tuple[str, ...]
+    gaps: tuple[int, ...] = ()
+
+
+def check(refs: RefStore, manifest: Manifest) -> Replay:
+    """Compare a manifest with what the events up to its revision say; CorruptRecord, StoreUnavailable."""
+    events: list[Event] = []
+    gaps = []
+    for link in reversed(chain(refs, manifest)):
+        found = archived(refs, manifest.project, manifest.branch, link.revision)
+        if found is None:
+            gaps.append(link.revision)
+            continue
+        if link.base_revision == 0:
+            events.clear()
+        # Events of builds that committed nothing are stored with the next that did.
+        events += [event for event in found if event.build == link.build]
+    if gaps:
+        return Replay((), tuple(gaps))
+    return Replay(tuple(differences(manifest, rebuild(events))))
+
+
+def chain(refs: RefStore, manifest: Manifest) -> list[Manifest]:
+    """A manifest and those it was built on, newest first."""
+    links = [manifest]
+    while (last := links[-1]).base_revision:
+        base = read_manifest(refs, last.project, last.branch, last.base_revision)
+        if base is None:
+            raise CorruptRecord(
+                f"manifest {revision_name(last.base_revision)} is missing",
+                why=f"{revision_name(last.revision)} was built on it",
+            )
+        links.append(base)
+    return links
+
+
+def rebuild(events: Iterable[Event]) -> State:
+    """The state after these events, all of committed builds, in order."""
+    state = State({}, {})
+    for event in events:
+        if isinstance(event, InputEvent):
+            if event.change == "deleted":
+                state.sources.pop(event.id, None)
+            else:
+                state.sources[event.id] = event.hash
+        elif event.status == "removed":
+            state.artefacts.pop(event.artefact, None)
+        elif event.status in ("executed", "reused"):
+            state.artefacts[event.artefact] = event.hash
+    return state
+
+
+def differences(manifest: Manifest, state: State) -> list[str]:
+    """Every path on which a manifest and a state differ, in words."""
+    found: list[str] = []
+    sources = {path: file.hash for path, file in manifest.sources.items()}
+    artefacts = {path: artefact.hash for path, artefact in manifest.artefacts.items()}
+    for word, true, told in (("source", sources, state.sources), ("artefact", artefacts, state.artefacts)):
+        found += [
+            f"{word} {path}: {true.get(path, 'absent')} in the manifest, {told.get(path, 'absent')} by the events"
+            for path in sorted({*true, *told})
+            if true.get(path) != told.get(path)
+        ]
+    return found

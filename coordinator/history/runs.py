@@ -1,0 +1,252 @@
+"""Plans and progress of builds, for `status`, `builds` and the dashboard."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from coordinator import refnames
+from shared import canonical
+from shared.clock import Clock, iso
+from shared.errors import FarmError
+from shared.model.graph import BuildGraph
+from shared.model.manifest import revision_name
+from shared.model.plan import Plan, Reason
+from shared.storage.refs import RefStore
+
+UPDATE_SECONDS = 2.0
+# Writing progress may take this part of a build's time.
+_SHARE = 0.02
+
+RunStatus = Literal["running", "ok", "failed", "interrupted", "no-changes", "superseded"]
+JobState = Literal["waiting", "running", "failed", "skipped"]
+
+
+class PlanJob(msgspec.Struct, frozen=True):
+    """A planned job and why it must run."""
+
+    job: str
+    rule: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+
+
+class PlanRecord(msgspec.Struct, frozen=True):
+    """`runs/rev-0002-plan.json`: equal plans have equal bytes."""
+
+    revision: str
+    base_revision: str | None
+    layers: tuple[tuple[PlanJob, ...], ...]
+    preserved: tuple[str, ...]
+    removed_outputs: tuple[str, ...]
+    estimated_seconds: float
+    schema: str = "windrow.plan/1"
+
+
+class FailedJob(msgspec.Struct, frozen=True):
+    """A job that failed, and the end of what it printed."""
+
+    job: str
+    exit_code: int
+    log: str = ""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """`runs/rev-0002-progress.json`: how a build stands. jobs: those not done yet, by state. Times are ISO 8601."""
+
+    build: str
+    project: str
+    branch: str
+    revision: str
+    base_revision: str | None
+    status: RunStatus
+    host: str
+    pid: int
+    planned: int
+    started: str
+    updated: str
+    executed: int = 0
+    reused: int = 0
+    jobs: dict[str, JobState] = {}
+    failures: tuple[FailedJob, ...] = ()
+    finished: str = ""
+    seconds: float = 0.0
+    schema: str = "windrow.progress/1"
+
+    @property
+    def failed(self) -> int:
+        """How many jobs failed."""
+        return len(self.failures)
+
+    @property
+    def skipped(self) -> int:
+        """How many jobs could not run because another failed."""
+        return sum(state == "skipped" for state in self.jobs.values())
+
+
+class Runs(NamedTuple):
+    """Runs newest first, and what of the records could not be read."""
+
+    runs: tuple[Progress, ...]
+    problems: tuple[str, ...]
+
+
+def plan_record(plan: Plan, graph: BuildGraph, revision: int) -> PlanRecord:
+    """The record of a plan."""
+
+    def job(id_: str) -> PlanJob:
+        recipe = graph.recipes[id_]
+        return PlanJob(id_, recipe.rule, recipe.inputs, recipe.outputs, plan.jobs[id_].reasons)
+
+    return PlanRecord(
+        revision=revision_name(revision),
+        base_revision=revision_name(plan.base_revision) if plan.base_revision else None,
+        layers=tuple(tuple(job(id_) for id_ in layer) for layer in plan.layers),
+        preserved=plan.preserved,
+        removed_outputs=plan.removed,
+        estimated_seconds=plan.estimated_seconds,
+    )
+
+
+def save_plan(refs: RefStore, project: str, branch: str, revision: int, record: PlanRecord) -> str:
+    """Store a plan; its name. StoreUnavailable."""
+    name = refnames.run(project, branch, revision, "plan")
+    refs.write(name, canonical.encode(record))
+    return name
+
+
+class ProgressWriter:
+    """Keeps the progress record of a build up to date, not more often than is useful. Thread-safe.
+
+    A store that does not take it never disturbs the build: `problem` holds what it said last.
+    """
+
+    def __init__(  # noqa: PLR0913 - whose progress it is
+        self,
+        refs: RefStore,
+        clock: Clock,
+        *,
+        project: str,
+        branch: str,
+        revision: int,
+        base_revision: int,
+        build: str,
+        jobs: Iterable[str],
+        every: float = UPDATE_SECONDS,
+    ) -> None:
+        self._refs, self._clock, self._every = refs, clock, every
+        self._name = refnames.run(project, branch, revision, "progress")
+        self._began = clock.monotonic()
+        self._next = self._began
+        self._guard = threading.Lock()
+        self._jobs: dict[str, JobState] = dict.fromkeys(jobs, "waiting")
+        self._failures: list[FailedJob] = []
+        self._counts = {"executed": 0, "reused": 0}
+        self.problem = ""
+        now = iso(clock.now())
+        self._record = Progress(
+            build=build,
+            project=project,
+            branch=branch,
+            revision=revision_name(revision),
+            base_revision=revision_name(base_revision) if base_revision else None,
+            status="running",
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            planned=len(self._jobs),
+            started=now,
+            updated=now,
+        )
+        self._update()
+
+    def added(self, job: str) -> None:
+        """Count a job that joined the plan."""
+        with self._guard:
+            self._jobs[job] = "waiting"
+            self._record = msgspec.structs.replace(self._record, planned=self._record.planned + 1)
+        self._update()
+
+    def started(self, job: str) -> None:
+        """Note that a job runs."""
+        self._set(job, "running")
+
+    def done(self, job: str, *, executed: bool) -> None:
+        """Note that a job is done, by running it or from a result."""
+        with self._guard:
+            self._jobs.pop(job, None)
+            self._counts["executed" if executed else "reused"] += 1
+        self._update()
+
+    def failed(self, failure: FailedJob) -> None:
+        """Note that a job failed."""
+        with self._guard:
+            self._failures.append(failure)
+        self._set(failure.job, "failed")
+
+    def skipped(self, job: str) -> None:
+        """Note that a job cannot run."""
+        self._set(job, "skipped")
+
+    def end(self, status: RunStatus) -> None:
+        """Write how the build ended."""
+        self._update(status)
+
+    def _set(self, job: str, state: JobState) -> None:
+        with self._guard:
+            self._jobs[job] = state
+        self._update()
+
+    def _update(self, status: RunStatus = "running") -> None:
+        with self._guard:
+            begun = self._clock.monotonic()
+            if status == "running" and begun < self._next:
+                return
+            now = iso(self._clock.now())
+            record = msgspec.structs.replace(
+                self._record,
+                status=status,
+                updated=now,
+                finished="" if status == "running" else now,
+                jobs=self._jobs,
+                failures=tuple(self._failures),
+                seconds=round(begun - self._began, 3),
+                **self._counts,
+            )
+            try:
+                self._refs.write(self._name, canonical.encode(record))
+            except FarmError as error:
+                self.problem = f"the progress of this build is not recorded: {error.what}"
+            ended = self._clock.monotonic()
+            self._next = ended + max(self._every, (ended - begun) / _SHARE)
+
+
+def list_runs(refs: RefStore, project: str, branch: str, *, limit: int = 20, holder: str | None = None) -> Runs:
+    """The latest runs; one that says it is running, while `holder` (a build) is another, was interrupted."""
+    names = [name for name in refs.names(refnames.runs(project, branch)) if name.endswith("-progress.json")]
+    names.sort(key=lambda name: refnames.revision_of(name) or 0, reverse=True)
+    runs, problems = [], []
+    for name in names[:limit]:
+        record = refs.read(name)
+        if record is None:
+            continue
+        try:
+            run = msgspec.json.decode(record.data, type=Progress)
+        except msgspec.MsgspecError as error:
+            problems.append(f"{name} cannot be read: {error}")
+            continue
+        if run.status == "running" and holder is not None and holder != run.build:
+            run = msgspec.structs.replace(run, status="interrupted")
+        runs.append(run)
+    return Runs(tuple(runs), tuple(problems))
+
+
+def failed_jobs(refs: RefStore, project: str, branch: str) -> dict[str, str]:
+    """Job to build, for the jobs that failed in the latest run."""
+    latest = list_runs(refs, project, branch, limit=1).runs
+    return {failure.job: run.build for run in latest for failure in run.failures}

@@ -1,0 +1,49 @@
+"""RedisLog on a real Valkey server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from cli.servers import Server
+from coordinator.history.redis_log import RedisLog
+from shared.clock import SystemClock
+from shared.errors import BrokerUnavailable
+from tests.contracts.event_log import EventLogContract, OpenLog, source
+from tests.fakes.clock import FakeClock
+
+PLACE = "projects/log-test/main"
+
+
+@pytest.fixture
+def open_log(valkey: Server) -> Iterator[OpenLog]:
+    client = redis.Redis.from_url(valkey.url)
+    client.delete("windrow:events:log-test/main")
+    client.close()
+    opened: list[RedisLog] = []
+
+    def open_again() -> RedisLog:
+        opened.append(RedisLog(valkey.url, PLACE, SystemClock()))
+        return opened[-1]
+
+    yield open_again
+    for log in opened:
+        log.close()
+
+
+class TestRedisLog(EventLogContract):
+    """The contract on a stream."""
+
+
+def test_a_long_log_is_read_in_pages(open_log: OpenLog) -> None:
+    events = [source(str(number)) for number in range(2500)]
+    open_log().append(events)
+
+    assert [entry.event for entry in open_log().read()] == events
+
+
+def test_a_broker_out_of_reach_is_named() -> None:
+    with pytest.raises(BrokerUnavailable, match="event log"):
+        list(RedisLog("redis://127.0.0.1:1/0", PLACE, FakeClock()).read())
