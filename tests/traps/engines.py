@@ -1,0 +1,183 @@
+"""The engines: how each is told about steps, started, and asked what it ran."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from ninja import BIN_DIR
+
+from tests.traps.verdict import Built, NotExpressible, Step
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+class Engine(Protocol):
+    """caches: a result made before is found again. state: names in the project that are the engine's own."""
+
+    name: str
+    caches: bool
+    state: frozenset[str]
+
+    def write(self, project: Path, steps: Sequence[Step]) -> None:
+        """Write the build files for these steps."""
+
+    def argv(self, *, keep_going: bool = False) -> list[str]:
+        """The command that builds everything."""
+
+    def environment(self, root: Path) -> dict[str, str]:
+        """What to start it with, beside the scenario's own variables."""
+
+    def built(self, root: Path, code: int, stdout: str, stderr: str) -> Built:
+        """What came of it."""
+
+    def state_files(self, root: Path) -> list[Path]:
+        """Every file the engine keeps for itself."""
+
+
+class _Logged:
+    """An engine without a report: every command writes its step's name to a log first."""
+
+    name = ""
+    caches = False
+    state: frozenset[str] = frozenset()
+
+    def environment(self, root: Path) -> dict[str, str]:
+        return {"TRAP_RAN": str(root / "ran"), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+
+    def built(self, root: Path, code: int, stdout: str, stderr: str) -> Built:
+        log = root / "ran"
+        ran = tuple(log.read_text().split()) if log.exists() else ()
+        log.unlink(missing_ok=True)
+        return Built(code, ran, stdout + stderr)
+
+    def state_files(self, root: Path) -> list[Path]:
+        return [path for path in sorted((root / "project").iterdir()) if path.name in self.state and path.name[0] == "."]
+
+
+class Make(_Logged):
+    """GNU make; depfiles are included, globs are $(wildcard)."""
+
+    name = "make"
+    state = frozenset({"Makefile"})
+
+    def write(self, project: Path, steps: Sequence[Step]) -> None:
+        made = [path for step in steps for path in step.outputs]
+        lines = ["SHELL = /bin/sh", ".PHONY: all", f"all: {_joined(made, _make)}"]
+        for step in steps:
+            if "\n" in step.command:
+                raise NotExpressible
+            targets = _joined(step.outputs, _make) + (" &" if len(step.outputs) > 1 else "")
+            command = step.command.replace("$", "$$")
+            lines += [f"{targets}: {_joined(step.inputs + step.after, _make)}", f'\t@echo {step.name} >> "$$TRAP_RAN"; {command}']
+            if step.depfile:
+                lines.append(f"-include {step.depfile}")
+        (project / "Makefile").write_text("\n".join(lines) + "\n")
+
+    def argv(self, *, keep_going: bool = False) -> list[str]:
+        return ["make", "-j2", *(["-k"] if keep_going else [])]
+
+
+class Ninja(_Logged):
+    """Ninja as PyPI has it; deps = gcc for depfiles."""
+
+    name = "ninja"
+    state = frozenset({"build.ninja", ".ninja_log", ".ninja_deps", ".ninja_lock"})
+
+    def write(self, project: Path, steps: Sequence[Step]) -> None:
+        lines = ["ninja_required_version = 1.5"]
+        for step in steps:
+            if "\n" in step.command or any(map(_GLOB.search, step.inputs)):
+                raise NotExpressible
+            command = step.command.replace("$", "$$")
+            lines += [f"rule {step.name}", f'  command = echo {step.name} >> "$$TRAP_RAN"; {command}']
+            if step.depfile:
+                lines += ["  deps = gcc", f"  depfile = {_ninja(step.depfile)}"]
+            inputs = _joined(step.inputs + step.after, _ninja)
+            lines.append(f"build {_joined(step.outputs, _ninja)}: {step.name} {inputs}")
+        (project / "build.ninja").write_text("\n".join(lines) + "\n")
+
+    def argv(self, *, keep_going: bool = False) -> list[str]:
+        return [os.path.join(BIN_DIR, "ninja"), "-j2", *(["-k0"] if keep_going else [])]
+
+
+class Windrow:
+    """The real command in a process of its own, embedded, with a cache folder of its own."""
+
+    name = "windrow"
+    caches = True
+    state = frozenset({"windrow.toml", ".windrow"})
+    _ok = re.compile(r"^\[ *\d+/\d+\] +[\d.]+s ok +([^:\s]+):", re.MULTILINE)
+
+    def write(self, project: Path, steps: Sequence[Step]) -> None:
+        (project / "windrow.toml").write_text(self.toml(steps))
+
+    def toml(self, steps: Sequence[Step]) -> str:
+        """The project file for these steps."""
+        lines = ["[project]", 'name = "trap"', "[scan]", 'ignore = [".git"]']
+        for step in steps:
+            command = step.command.replace("{", "{{").replace("}", "}}")
+            lines += ["[[rule]]", f"name = {_toml(step.name)}", f"command = {_toml(command)}"]
+            lines.append(f"outputs = {_toml(step.outputs)}")
+            if step.depfile:
+                (source,) = step.inputs
+                lines += [f"each = {_toml(source)}", f"depfile = {_toml(step.depfile)}"]
+            lines.append(f"inputs = {_toml(step.may_read if step.depfile else step.inputs)}")
+            if step.pass_env:
+                lines.append(f"pass_env = {_toml(step.pass_env)}")
+        return "\n".join(lines) + "\n"
+
+    def argv(self, *, keep_going: bool = False) -> list[str]:
+        return [*self.command("build"), "--json", *(["--keep-going"] if keep_going else [])]
+
+    def command(self, *words: str) -> list[str]:
+        """The command line of any command."""
+        return [sys.executable, "-m", "windrow", *words]
+
+    def environment(self, root: Path) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(root / "home"),
+            "LC_ALL": "C.UTF-8",
+            "PYTHONSAFEPATH": "1",
+            "WINDROW_CACHE_DIR": str(root / "cache"),
+        }
+
+    def built(self, root: Path, code: int, stdout: str, stderr: str) -> Built:
+        report: dict[str, Any] = json.loads(stdout) if stdout.startswith("{") else {}
+        count = report.get("executed", 0) + report.get("failed", 0)
+        names = self._ok.findall(stderr) + [failure["job"].split(":")[0] for failure in report.get("failures", ())]
+        assert len(names) == count or not report, f"{names} were shown, {count} counted:\n{stdout}\n{stderr}"
+        return Built(code, tuple(names), stdout + stderr, report)
+
+    def state_files(self, root: Path) -> list[Path]:
+        folders = (root / "project" / ".windrow", root / "cache")
+        return [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Windrow(), Make(), Ninja())}
+
+
+def _joined(paths: Iterable[str], spelled: Any) -> str:
+    return " ".join(map(spelled, paths))
+
+
+def _make(path: str) -> str:
+    if _GLOB.search(path):
+        return f"$(wildcard {path})"
+    return re.sub(r"([ #:])", r"\\\1", path.replace("$", "$$"))
+
+
+def _ninja(path: str) -> str:
+    return re.sub(r"([ :$])", r"$\1", path)
+
+
+def _toml(value: str | Sequence[str]) -> str:
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return "[" + ", ".join(map(_toml, value)) + "]"

@@ -1,0 +1,61 @@
+"""The table of engines and traps, as Markdown."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from subprocess import TimeoutExpired
+
+from tests.traps import changes, declared, farm, headers
+from tests.traps.arena import Arena
+from tests.traps.engines import ENGINES, Engine
+from tests.traps.verdict import TRAPS, NotExpressible, Trap, Verdict
+
+__all__ = ["TRAPS", "rows", "walk"]
+
+# Importing them is what fills the list; from here on it is in order.
+assert all((changes, declared, farm, headers))
+TRAPS.sort(key=lambda trap: trap.number)
+
+WORDS = {
+    Verdict.RIGHT: "right",
+    Verdict.NEEDLESS: "needless work",
+    Verdict.STALE: "**stale**",
+    Verdict.WRONG: "**wrong**",
+}
+
+
+def walk(engine: Engine, trap: Trap, root: Path) -> tuple[Verdict | None, str]:
+    """What the engine made of a trap, and why; None if it cannot come to it."""
+    if trap.only and engine.name not in trap.only:
+        return None, ""
+    with Arena(engine, root) as arena:
+        try:
+            trap.run(arena)
+        except NotExpressible:
+            return None, ""
+        except (AssertionError, OSError, TimeoutExpired) as error:
+            # What a scenario relies on did not come about, e.g. an output that was to be read is not there.
+            arena.blame(Verdict.WRONG, f"{type(error).__name__}: {error}")
+    return arena.verdict, "\n".join(text for verdict, text in arena.findings if verdict is arena.verdict)
+
+
+def rows(names: Sequence[str], *, numbers: Sequence[int] = (), jobs: int = 2) -> list[tuple[Trap, list[str], str]]:
+    """For each trap the engines' verdicts in words, and everything that was found."""
+    chosen = [trap for trap in TRAPS if not numbers or trap.number in numbers]
+    with tempfile.TemporaryDirectory(prefix="traps-") as folder, ThreadPoolExecutor(jobs) as pool:
+
+        def cell(place: tuple[Trap, str]) -> tuple[Verdict | None, str]:
+            trap, name = place
+            return walk(ENGINES[name], trap, Path(folder) / f"{trap.number}-{trap.name}" / name)
+
+        found = list(pool.map(cell, [(trap, name) for trap in chosen for name in names]))
+    made = []
+    for number, trap in enumerate(chosen):
+        cells = found[number * len(names) : (number + 1) * len(names)]
+        words = [WORDS[verdict] if verdict is not None else "–" for verdict, _ in cells]
+        notes = "\n".join(f"{name}: {text}" for name, (_, text) in zip(names, cells, strict=True) if text)
+        made.append((trap, words, notes))
+    return made
