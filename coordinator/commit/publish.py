@@ -92,6 +92,10 @@ def _write(refs: RefStore, base: Base, complete: Manifest) -> tuple[Manifest, by
         if found is not None and found.data == data:
             # Written by this very call: the reply was lost.
             return manifest, data
+        pointer = refs.read(refnames.pointer(base.project, base.branch))
+        if (pointer.tag if pointer else None) != base.tag:
+            # The number is taken because somebody committed: no need to leave an orphan.
+            raise _conflict(refs, base)
         revision = max(revision, *revisions(refs, base.project, base.branch)) + 1
 
 

@@ -21,6 +21,8 @@ from tests.contracts.build_lock import BuildLockContract, MakeLock, stranger
 from tests.fakes.clock import FakeClock
 from tests.services import running_valkey
 
+pytestmark = pytest.mark.live
+
 HOLD = """
 import sys
 from coordinator.lock.redis import RedisLock

@@ -14,6 +14,8 @@ from shared.errors import BrokerUnavailable
 from tests.contracts.event_log import EventLogContract, OpenLog, source
 from tests.fakes.clock import FakeClock
 
+pytestmark = pytest.mark.live
+
 PLACE = "projects/log-test/main"
 
 
