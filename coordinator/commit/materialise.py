@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import os
 import re
 import shutil
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -314,7 +313,7 @@ def _prune(root: Path, folder: Path) -> None:
 
 def _sync_all(folder: Path, files: Sequence[Path]) -> None:
     """Have staged bytes outlast a power cut; many at once by one call for the file system."""
-    if len(files) > _SYNC_EACH and (syncfs := getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)):
+    if len(files) > _SYNC_EACH and (syncfs := _syncfs()):
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             if syncfs(fd) == 0:
@@ -327,6 +326,13 @@ def _sync_all(folder: Path, files: Sequence[Path]) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def _syncfs() -> Callable[[int], int] | None:
+    import ctypes  # noqa: PLC0415 - not for a build with nothing to do
+
+    found: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "syncfs", None)
+    return found
 
 
 _SYNC_EACH = 32
