@@ -18,6 +18,7 @@ import msgspec
 from shared import hashing
 from shared.commands import programs
 from shared.errors import ToolMissing, UnreadableFile
+from shared.model.path import basename
 from shared.settings import Rule
 
 _SCHEMA = "windrow.toolchain/1"
@@ -101,11 +102,10 @@ def tools_of_commands(commands: Iterable[Sequence[str] | str], path: str) -> tup
 
 def which(name: str, path: str) -> str | None:
     """The program a shell would run for a name, or None."""
-    folders = [""] if "/" in name else path.split(os.pathsep)
-    for folder in folders:
-        program = os.path.join(folder, name)
+    found = [name] if "/" in name else [f"{folder}/{name}" for folder in path.split(os.pathsep)]
+    for program in found:
         # A relative folder of PATH means another program in every directory.
-        if os.path.isabs(program) and os.access(program, os.X_OK) and os.path.isfile(program):
+        if program.startswith("/") and os.access(program, os.X_OK) and Path(program).is_file():
             return program
     return None
 
@@ -133,7 +133,7 @@ class _Look:
 
     def _hashed(self, real: str) -> Tool:
         try:
-            status = os.stat(real)
+            status = Path(real).stat()
             known = self._now.files.get(real) or self._before.files.get(real)
             if known is None or known != _signed(status, known.hash):
                 known = _signed(status, hashing.of_file(real)[0])
@@ -145,10 +145,10 @@ class _Look:
 
     def parts(self, name: str, tool: Tool) -> Iterator[tuple[str, Tool]]:
         """The programs a compiler driver runs; none for other tools."""
-        if not (_DRIVER.fullmatch(os.path.basename(name)) or _DRIVER.fullmatch(os.path.basename(tool.path))):
+        if not (_DRIVER.fullmatch(basename(name)) or _DRIVER.fullmatch(basename(tool.path))):
             return
         # The name counts: one driver, or a wrapper, may be several by the name it is called by.
-        key = f"{tool.hash} {os.path.basename(name)}"
+        key = f"{tool.hash} {basename(name)}"
         answers = self._before.drivers.get(key)
         if answers is None:
             answers = _ask(which(name, self._path) or tool.path, self._path)
@@ -217,7 +217,7 @@ def _store(path: Path, before: _Cache, now: _Cache) -> None:
         files = before.files | now.files
         files = {name: known for name, known in files.items() if max(known.mtime, known.ctime) < settled}
         temporary.write_bytes(msgspec.json.encode(_Cache(files=files, drivers=before.drivers | now.drivers)))
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()

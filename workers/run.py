@@ -46,8 +46,9 @@ class CommandRun:
                 return self._end("lost", message="cancelled")
             # A supervisor takes some milliseconds to start: the inputs are fetched meanwhile.
             slot.start()
+            home = self.worker.home()
             try:
-                with Sandbox(self.worker.home().place(), self.action) as sandbox:
+                with Sandbox(home.place(), self.action, home.discard) as sandbox:
                     self._fetch(sandbox)
                     return self._run(slot, sandbox)
             except InputsMissing as error:
@@ -81,9 +82,9 @@ class CommandRun:
         if ended.log_errno:
             raise named(OSError(ended.log_errno, ""), sandbox.stdout, "writing")
         run = _Printed(self, sandbox, ended)
-        if ended.exit_code != 0:
+        if ended.error or ended.exit_code != 0:
             code, message = self._complaint(ended)
-            named_paths = () if ended.timed_out else run.wanted()
+            named_paths = () if ended.timed_out else run.wanted(message)
             return self._end("failed", message=message, exit_code=code, printed=run, wanted=named_paths)
         try:
             return self._store(sandbox, ended, run)
@@ -94,9 +95,10 @@ class CommandRun:
         """The exit code and the words for a command that did not succeed."""
         program = self.action.argv[0]
         if ended.error and ended.error_errno == _ENOENT:
-            return _NOT_FOUND, f"{program}: not found"
+            script = ", or the program its first line names is not" if "/" in program else ""
+            return _NOT_FOUND, f"{program}: not found{script}"
         if ended.error:
-            return _NOT_RUNNABLE, f"{program}: {ended.error}"
+            return _NOT_RUNNABLE, f"{program}: {ended.error[:1].lower()}{ended.error[1:]}"
         if ended.timed_out:
             return _TIMED_OUT, f"it took longer than its time limit of {self.order.timeout:g} s"
         if ended.signal:
@@ -239,8 +241,9 @@ class _Printed:
         run.bytes_up += moved
         return log
 
-    def wanted(self) -> tuple[str, ...]:
-        """The files it complained about and was not given."""
+    def wanted(self, complaint: str) -> tuple[str, ...]:
+        """The files it, or we, complained about and it was not given."""
         given = {item.path for item in self._run.action.inputs}
-        text = b"\n".join(self._data[::-1]).decode("utf-8", "replace")
-        return tuple(path for path in wanted(text, self._tree) if path not in given)
+        texts = (complaint, *(data.decode("utf-8", "replace") for data in reversed(self._data)))
+        found = dict.fromkeys(path for text in texts for path in wanted(text, self._tree))
+        return tuple(path for path in found if path not in given)

@@ -23,8 +23,10 @@ def printed(path: Path, tree: Path) -> bytes:
         return b""
     except OSError as error:
         raise named(error, path, "reading") from error
-    root = str(tree).encode()
-    return data.replace(root + b"/", b"").replace(root, b".") if root in data else data
+    for root in (str(tree).encode(), b"/proc/self/cwd"):
+        if root in data:
+            data = data.replace(root + b"/", b"").replace(root, b".")
+    return data
 
 
 def log_of(data: bytes, cut: int, blobs: BlobStore) -> tuple[Log, int]:

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from glob import glob
 from pathlib import Path
 from queue import Empty, LifoQueue
 
@@ -165,11 +164,11 @@ class Slot:
 
 def _sweep(folder: str) -> None:
     """Kill what works in a folder: what a supervisor that died itself could not kill."""
-    for link in glob("/proc/[0-9]*/cwd"):
+    for link in Path("/proc").glob("[0-9]*/cwd"):
         try:
-            where = os.readlink(link)
+            where = str(link.readlink())
             if where == folder or where.startswith(folder + "/"):
-                os.kill(int(link.split("/")[2]), signal.SIGKILL)
+                os.kill(int(link.parent.name), signal.SIGKILL)
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # ended meanwhile, or another user's
 

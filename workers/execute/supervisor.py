@@ -10,6 +10,9 @@ that the worker is gone: what runs is killed, and so ends the supervisor. Standa
 little of it as will do, because it is started for every slot.
 """
 
+# pathlib would have to be loaded:
+# ruff: noqa: PTH112, PTH113, PTH123, PTH208
+
 from __future__ import annotations
 
 import ctypes

@@ -6,12 +6,15 @@ import fcntl
 import itertools
 import os
 import secrets
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from shared.errors import named
 from workers.sandbox.removal import remove
 
 _LOCK = "lock"
+_BACKLOG = 64  # places that may wait to be removed
 
 
 class Home:
@@ -29,14 +32,23 @@ class Home:
         # Real, so that paths a command prints or notes down can be recognised.
         self.path = path.resolve()
         self._numbers = itertools.count(1)
+        self._removing = ThreadPoolExecutor(1, thread_name_prefix="windrow-remove")
+        self._removals: deque[Future[None]] = deque()
         _sweep(root, spare=path.name)
 
     def place(self) -> Path:
         """A path of this home that was not given out before."""
         return self.path / str(next(self._numbers))
 
+    def discard(self, place: Path) -> None:
+        """Have a place removed while other jobs run; LocalError if an earlier one could not be."""
+        while self._removals and (self._removals[0].done() or len(self._removals) > _BACKLOG):
+            self._removals.popleft().result()
+        self._removals.append(self._removing.submit(remove, place))
+
     def close(self) -> None:
         """Remove the folder and all that is in it."""
+        self._removing.shutdown(wait=True, cancel_futures=True)
         remove(self.path)
         os.close(self._lock)
 

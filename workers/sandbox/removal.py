@@ -16,7 +16,7 @@ def remove(path: Path) -> None:
     except FileNotFoundError:
         return
     except PermissionError:
-        _unlock(os.fspath(path))
+        _unlock(path)
         try:
             shutil.rmtree(path)
         except OSError as error:
@@ -25,10 +25,10 @@ def remove(path: Path) -> None:
         raise named(error, path, "removing") from error
 
 
-def _unlock(folder: str) -> None:
+def _unlock(folder: Path) -> None:
     """Give back to the owner the right to look into and change folders that a job took away."""
-    os.chmod(folder, 0o700)
+    folder.chmod(0o700)
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                _unlock(entry.path)
+                _unlock(Path(entry.path))

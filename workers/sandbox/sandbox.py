@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -36,8 +36,8 @@ class Sandbox:
     Raises Broken for an action whose paths cannot be laid out, LocalError when this machine cannot.
     """
 
-    def __init__(self, place: Path, action: Action) -> None:
-        self.place, self.action = place, action
+    def __init__(self, place: Path, action: Action, discard: Callable[[Path], None] = remove) -> None:
+        self.place, self.action, self._discard = place, action, discard
         self.tree, self.tmp = place / "tree", place / "tmp"
         self.stdout, self.stderr = place / "stdout", place / "stderr"
         self._folders = _folders(action)
@@ -54,14 +54,14 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove everything."""
-        remove(self.place)
+        self._discard(self.place)
 
     def lay_out_folders(self) -> None:
         """Make the folders of everything the action names."""
-        root = os.fspath(self.tree)
         for folder in sorted(self._folders):
-            with _naming(self.tree / folder):
-                os.mkdir(f"{root}/{folder}", 0o755)
+            path = self.tree / folder
+            with _naming(path):
+                path.mkdir(0o755)
 
     def files(self) -> list[Input]:
         """The inputs that are to be fetched; `fetch` takes them off this list one by one."""
@@ -105,10 +105,8 @@ class Sandbox:
         if target is None:
             raise Broken(f"the symlink {path} is given without its target")
         _check_target(path, target)
-        try:
-            os.symlink(target, self.tree / path)
-        except OSError as error:
-            raise named(error, self.tree / path, "writing") from error
+        with _naming(self.tree / path):
+            (self.tree / path).symlink_to(target)
 
     def _refuse_escapes(self, links: list[str]) -> None:
         # One target may lead through another symlink, so its text alone does not tell where it ends.

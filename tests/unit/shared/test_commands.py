@@ -42,8 +42,12 @@ WORDS = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("
 @given(st.lists(WORDS, min_size=1, max_size=4), WORDS)
 def test_a_shell_repeats_exactly_what_ran(words: list[str], value: str) -> None:
     show = 'printf "%s\\0" "$GREETING" "$@"; env | grep -c "^[A-Z]*=" >&2'
-    action = Action("command", ("sh", "-c", show, "x", *words), (("GREETING", value), ("GONE", None)), (), None, "", (), ())
+    action = Action(
+        "command", ("sh", "-c", show, "x", *words), (("GREETING", value), ("GONE", None)), (), None, "", (), ()
+    )
 
-    done = subprocess.run(["sh", "-c", describe(action)], capture_output=True, check=False, env={"PATH": "/usr/bin:/bin", "X": "1"})
+    done = subprocess.run(
+        ["sh", "-c", describe(action)], capture_output=True, check=False, env={"PATH": "/usr/bin:/bin", "X": "1"}
+    )
 
     assert done.stdout.decode().split("\0")[:-1] == [value, *words]

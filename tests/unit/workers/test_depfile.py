@@ -104,7 +104,9 @@ def test_gcc_is_understood_with_odd_names(tmp_path: Path, flags: list[str]) -> N
     (tmp_path / "odd dir").mkdir()
     for name in ("odd dir/a b.h", "x$y.h", "h#h.h", "sub.h"):
         (tmp_path / name).write_text("int x;\n" if name == "sub.h" else "")
-    (tmp_path / "m.c").write_text('#include "odd dir/a b.h"\n#include "x$y.h"\n#include "h#h.h"\n#include "./odd dir/../sub.h"\n')
+    (tmp_path / "m.c").write_text(
+        '#include "odd dir/a b.h"\n#include "x$y.h"\n#include "h#h.h"\n#include "./odd dir/../sub.h"\n'
+    )
 
     subprocess.run(["gcc", *flags, "-MF", "m.d", "-c", "m.c", "-o", "m.o"], cwd=tmp_path, check=True)
 

@@ -15,12 +15,18 @@ from workers.execute.probes import ANY, Prober, of_argv, scan
 CASES: dict[str, tuple[str, set[str]]] = {
     "plain": ('#include "a/b.h"\n#include <c.h>\n', {"b.h", "c.h"}),
     "blanks": ('  #  include\t"a.h"\n#include"b.h"\n#include<c.h>', {"a.h", "b.h", "c.h"}),
-    "next, import and embed": ('#include_next <a.h>\n#import "b.h"\n#embed "c.bin" limit(2)\n', {"a.h", "b.h", "c.bin"}),
+    "next, import and embed": (
+        '#include_next <a.h>\n#import "b.h"\n#embed "c.bin" limit(2)\n',
+        {"a.h", "b.h", "c.bin"},
+    ),
     "comments between": ('/* x */ # /* y\n z */ include /**/ "a.h" // b\n', {"a.h"}),
     "comment before": ('/* x\n*/#include "a.h"\n', {"a.h"}),
     "continued": ('#inc\\\nlude "a.h"\n#include \\\r\n "b.h"\n#include "c\\\n.h"\n', {"a.h", "b.h", "c.h"}),
     "conditions do not count": ('#if 0\n#include "a.h"\n#endif\n', {"a.h"}),
-    "asked whether there": ('#if __has_include("a/x.h") && __has_include( <y.h> ) || __has_embed("z")\n', {"x.h", "y.h", "z"}),
+    "asked whether there": (
+        '#if __has_include("a/x.h") && __has_include( <y.h> ) || __has_embed("z")\n',
+        {"x.h", "y.h", "z"},
+    ),
     "asked, next": ("#if __has_include_next(<a.h>)\n", {"a.h"}),
     "defined is no question": ("#ifdef __has_include\n#if defined(__has_include)\n", set()),
     "computed": ("#define H <x.h>\n#include H\n", {ANY}),
@@ -65,7 +71,9 @@ def test_no_bytes_break_the_scan(data: bytes) -> None:
 @pytest.mark.parametrize("header", ["stdio.h", "stdlib.h", "signal.h", "limits.h", "math.h", "sys/types.h", "stdint.h"])
 def test_every_header_gcc_opens_was_asked_for(tmp_path: Path, header: str) -> None:
     (tmp_path / "m.c").write_text(f"#include <{header}>\n")
-    done = subprocess.run(["gcc", "-H", "-fsyntax-only", "m.c"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        ["gcc", "-H", "-fsyntax-only", "m.c"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
     stack = {0: "m.c"}
 
     for dots, path in re.findall(r"^(\.+) (.+)$", done.stderr, re.MULTILINE):

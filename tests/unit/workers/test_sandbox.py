@@ -90,7 +90,22 @@ def test_every_missing_or_damaged_input_is_named_at_once(tmp_path: Path, blobs: 
     assert set(caught.value.hashes) == {inputs[1].hash, inputs[3].hash, inputs[4].hash}
 
 
-BAD_PATHS = ["", ".", "..", "../x", "a/../../x", "/etc/passwd", "a//b", "a/./b", "~/x", "C:/x", "a\\b", "a\0b", "a\nb", ".git/x"]
+BAD_PATHS = [
+    "",
+    ".",
+    "..",
+    "../x",
+    "a/../../x",
+    "/etc/passwd",
+    "a//b",
+    "a/./b",
+    "~/x",
+    "C:/x",
+    "a\\b",
+    "a\0b",
+    "a\nb",
+    ".git/x",
+]
 
 
 @pytest.mark.parametrize("path", [*BAD_PATHS, ".windrow/x", "x" * 256, "a/" * 2100 + "b", "\udc80"])

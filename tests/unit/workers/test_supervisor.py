@@ -59,12 +59,12 @@ DAEMONS = {
     "in the background": "sleep {t} &",
     "in a session of its own": "setsid sleep {t} &",
     "after a double fork": (
-        "{python} -c 'import os\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0: os.execvp(\"sleep\", [\"sleep\", \"{t}\"])'"
+        '{python} -c \'import os\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0: os.execvp("sleep", ["sleep", "{t}"])\''
     ),
     "deaf to polite signals": "sh -c 'trap \"\" TERM HUP INT; sleep {t}; sleep {t}' &",
     "stopped": "setsid sh -c 'kill -STOP $$; sleep {t}' &",
     "with all files closed, in another folder": (
-        "{python} -c 'import os\nif os.fork() == 0:\n os.setsid(); os.chdir(\"/\"); os.closerange(0, 100)\n"
+        '{python} -c \'import os\nif os.fork() == 0:\n os.setsid(); os.chdir("/"); os.closerange(0, 100)\n'
         ' os.execvp("sleep", ["sleep", "{t}"])\''
     ),
     "started again and again": "setsid sh -c 'while :; do setsid sleep {t} & sleep 0.01; done' &",
@@ -192,10 +192,10 @@ def test_paths_of_any_letters_work(slot: Slot, tmp_path: Path) -> None:
     folder = tmp_path / "ä b'c$d"
     folder.mkdir()
 
-    ended = slot.run(request(folder, "sh", "-c", "pwd; echo \"$1\"", "x", "ü\n\"q\""))
+    ended = slot.run(request(folder, "sh", "-c", 'pwd; echo "$1"', "x", 'ü\n"q"'))
 
     assert ended.exit_code == 0
-    assert (folder / "stdout").read_text() == f"{folder}\nü\n\"q\"\n"
+    assert (folder / "stdout").read_text() == f'{folder}\nü\n"q"\n'
 
 
 def test_a_supervisor_that_dies_loses_its_command_and_is_replaced(slot: Slot, tmp_path: Path) -> None:
