@@ -3,6 +3,8 @@
 python benchmarks/dispatch.py [--jobs 10000] [--workers 1] [--slots 2] [--runs 5] [--batch 64]
 """
 
+# ruff: noqa: E402 - run as a script, it must find our packages first
+
 from __future__ import annotations
 
 import argparse

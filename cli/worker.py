@@ -127,13 +127,10 @@ def run(
         pinned=pinned,
         finish_seconds=app.FINISH_SECONDS if finish is None else finish,
     )
-    try:
-        return app.run(
-            options,
-            blobs=stores.blobs,
-            performer=performer,
-            fingerprint=lambda tools: toolchain.fingerprint(tools, cache=cache, path=path).fingerprint,
-            clock=clock,
-        )
-    finally:
-        stores.close()
+    return app.run(
+        options,
+        blobs=stores.blobs,
+        performer=performer,
+        fingerprint=lambda tools: toolchain.fingerprint(tools, cache=cache, path=path).fingerprint,
+        clock=clock,
+    )

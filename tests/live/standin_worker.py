@@ -4,6 +4,8 @@ A job's argv says what it does: `noop`; `wait` (until cancelled, or until the fi
 `die` (kills this process, unless the file named next exists). Every try appends a line to the journal.
 """
 
+# ruff: noqa: E402 - run as a script, it must find our packages first
+
 from __future__ import annotations
 
 import argparse

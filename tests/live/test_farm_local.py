@@ -1,0 +1,182 @@
+"""windrow farm up, status, down and windrow worker: real processes, a real bucket, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from cli import servers
+from cli.local_farm import LocalFarm
+from shared import toolchain
+from shared.clock import SystemClock
+from shared.errors import ConfigError, LocalError
+from tests.live.farm_rig import ROOT, Build, Rig, settings
+from tests.waiting import until
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+OURS = ("shared", "cli", "workers", "coordinator")
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Processes whose command line names a folder, or that work in it."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
+        words = [*(process.info["cmdline"] or []), process.info["cwd"] or ""]
+        if process.info["status"] != psutil.STATUS_ZOMBIE and any(str(folder) in word for word in words):
+            found.append(process.pid)
+    return found
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Iterator[LocalFarm]:
+    local = LocalFarm(tmp_path / "farm", clock=SystemClock(), environ=os.environ)
+    yield local
+    local.down()
+
+
+def perform_one(broker: str, folder: Path) -> None:
+    """Have one job without a process performed by whatever workers there are."""
+    build = Build(settings(broker), folder, platform=toolchain.system(), tools=())
+    build.performer.open(build.hear)
+    try:
+        order = build.order("nothing")
+        action = msgspec.structs.replace(order.action, kind="noop")
+        build.performer.submit([msgspec.structs.replace(order, action=action)])
+        assert build.wait(1) == {"nothing": 1}
+        assert build.outcomes[0].status == "executed"
+    finally:
+        build.performer.close()
+
+
+def test_a_farm_comes_up_once_serves_and_goes_down_without_a_trace(farm: LocalFarm, tmp_path: Path) -> None:
+    first, was_up = farm.up(workers=2, slots=1)
+    second, was_up_then = farm.up(workers=2, slots=1)
+    perform_one(first.broker, tmp_path / "blobs")
+
+    assert (was_up, was_up_then) == (False, True)
+    assert first.workers == second.workers
+    assert len(second.beats) == 2
+    assert stat.S_IMODE(farm.credentials_file.stat().st_mode) == 0o600
+
+    farm.down()
+
+    assert not farm.status().any
+    assert processes_of(farm.folder) == []
+    assert farm.down().any is False
+
+
+def test_a_farm_comes_back_on_the_same_ports_with_the_same_keys(farm: LocalFarm) -> None:
+    before, _ = farm.up(workers=1, slots=1)
+    keys = farm.credentials_file.read_text()
+    farm.down()
+
+    after, _ = farm.up(workers=1, slots=1)
+
+    assert (after.broker, after.endpoint) == (before.broker, before.endpoint)
+    assert farm.credentials_file.read_text() == keys
+
+
+def test_half_a_farm_is_cleared_away_and_started_anew(farm: LocalFarm) -> None:
+    before, _ = farm.up(workers=1, slots=1)
+    os.kill(before.workers[0], signal.SIGKILL)
+    until(lambda: not farm.status().up)
+
+    after, was_up = farm.up(workers=1, slots=1)
+
+    assert was_up is False
+    assert after.up
+    assert after.workers != before.workers
+    assert len(processes_of(farm.folder)) == 3
+
+
+def test_a_farm_whose_workers_do_not_start_leaves_nothing(farm: LocalFarm, tmp_path: Path) -> None:
+    (tmp_path / "windrow").mkdir()
+    (tmp_path / "windrow" / "config.toml").write_text("[nonsense]\n")
+    broken = LocalFarm(farm.folder, clock=SystemClock(), environ={**os.environ, "XDG_CONFIG_HOME": str(tmp_path)})
+
+    with pytest.raises(LocalError, match="a worker did not start") as caught:
+        broken.up(workers=1, slots=1)
+
+    assert "nonsense" in caught.value.why
+    assert processes_of(farm.folder) == []
+    assert not farm.status().any
+
+
+def test_write_points_a_project_at_the_farm_and_down_takes_it_back(farm: LocalFarm, tmp_path: Path) -> None:
+    state, _ = farm.up(workers=1, slots=1)
+
+    path = farm.write(state, tmp_path)
+
+    text = path.read_text()
+    assert state.broker in text
+    assert str(farm.credentials_file) in text
+    assert farm.credentials_file.read_text().split("= ")[-1].strip() not in text
+    farm.down()
+    assert not path.exists()
+
+
+def test_a_local_settings_file_of_the_users_own_is_left_alone(farm: LocalFarm, tmp_path: Path) -> None:
+    (tmp_path / "windrow.local.toml").write_text("[farm]\n")
+
+    with pytest.raises(ConfigError, match="is there already"):
+        farm.write(farm.status(), tmp_path)
+
+    assert (tmp_path / "windrow.local.toml").read_text() == "[farm]\n"
+
+
+@pytest.mark.parametrize("script", [False, True], ids=["windrow.py", "console script"])
+def test_a_worker_starts_in_a_project_that_has_folders_named_like_ours(tmp_path: Path, script: bool) -> None:
+    hostile = tmp_path / "project"
+    for name in OURS:
+        (hostile / name).mkdir(parents=True)
+        (hostile / name / "__init__.py").write_text("raise RuntimeError('the wrong package')\n")
+    rig = Rig(tmp_path)
+    console = Path(sys.executable).with_name("windrow")
+    command = [str(console)] if script else [sys.executable, str(ROOT / "windrow.py")]
+    command += ["worker", "--broker", rig.valkey.url, "--storage", f"file://{tmp_path}/store", "--slots", "1"]
+    environ = {**os.environ, "PYTHONPATH": ".", "WINDROW_CACHE_DIR": str(tmp_path / "cache")}
+    with open(tmp_path / "worker0.log", "wb") as log:
+        rig.workers.append(subprocess.Popen(command, cwd=hostile, env=environ, stderr=log))
+    try:
+        until(rig.beats, what=f"the worker\n{rig.logs()}")
+
+        perform_one(rig.valkey.url, tmp_path / "blobs")
+
+        assert os.readlink(f"/proc/{rig.workers[0].pid}/cwd") == "/"
+        rig.workers[0].send_signal(signal.SIGTERM)
+        assert rig.workers[0].wait(10) == 0
+    finally:
+        rig.close()
+
+
+def test_a_worker_told_of_no_broker_says_which_flag_is_missing(tmp_path: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("WINDROW_")}
+    command = [sys.executable, str(ROOT / "windrow.py"), "worker"]
+
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "a worker needs --broker" in done.stderr
+
+
+def test_the_commands_tell_the_state_as_json(farm: LocalFarm) -> None:
+    def run(*words: str) -> dict[str, object]:
+        command = [sys.executable, str(ROOT / "windrow.py"), "farm", *words, "--dir", str(farm.folder), "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+    before, started, after = run("status"), run("up", "--workers", "1"), run("status")
+
+    assert (before["schema"], before["up"], started["was_up"], after["up"]) == ("windrow.farm/1", False, False, True)
+    assert len(after["worker_pids"]) == 1  # type: ignore[arg-type]
+    assert servers.recorded(farm.folder / "broker") is not None
