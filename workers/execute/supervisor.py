@@ -178,6 +178,9 @@ class Run:
                 stream.drain()
         except OSError as failure:
             error, error_errno = failure.strerror or str(failure), failure.errno or errno.EIO
+        except ValueError as failure:
+            # A NUL in a word, an = in the name of a variable.
+            error, error_errno = str(failure), errno.EINVAL
         finally:
             for stream in streams:
                 stream.close()

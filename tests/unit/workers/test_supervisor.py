@@ -168,6 +168,17 @@ def test_a_command_that_is_not_there_is_named(slot: Slot, tmp_path: Path) -> Non
     assert slot.run(request(tmp_path, "true")).exit_code == 0
 
 
+def test_words_that_cannot_be_passed_are_refused(slot: Slot, tmp_path: Path) -> None:
+    nul = slot.run(request(tmp_path, "echo", "a\0b"))
+    name = slot.run(request(tmp_path, "echo", **{"A=B": "x"}))
+    huge = slot.run(request(tmp_path, "echo", "x" * (1 << 21)))
+
+    assert "null" in nul.error
+    assert name.error
+    assert "too long" in huge.error
+    assert slot.run(request(tmp_path, "true")).exit_code == 0
+
+
 def test_a_command_gets_its_environment_and_nothing_else(
     slot: Slot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
