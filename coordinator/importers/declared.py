@@ -94,7 +94,7 @@ class _Importer:
         given_set = frozenset(given)
         recipes: list[Recipe] = []
         for job in jobs:
-            own = words.named_in(job)
+            own = words.named_in(job, declared)
             if job.each is not None:
                 own.update(self._literal(rule, job.each, "each") if job.each not in self.sources else (job.each,))
             elif rule.depfile is None or rule.reads_in:
@@ -177,11 +177,12 @@ class _Words:
         self.varying = [word for word in words if word.names and word.stands_alone not in _OWN]
         self.fixed = frozenset(path for word in words if not word.names for path in self._files(word.render({})))
 
-    def named_in(self, job: Job) -> set[str]:
+    def named_in(self, job: Job, declared: tuple[str, ...]) -> set[str]:
         """The sources, and outputs of other jobs, that are words of the command."""
         found = set(self.fixed)
+        values = _joined(job, declared) if self.varying else {}
         for word in self.varying:
-            found.update(self._files(word.render(job.values)))
+            found.update(self._files(word.render(values)))
         return found.difference(job.outputs)
 
     def _files(self, word: str) -> Iterable[str]:

@@ -1,0 +1,32 @@
+"""No secret of a URL is left in a text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.redaction import has_credentials, redact
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("redis://:hush@h:6379/0", "redis://:***@h:6379/0"),
+        ("rediss://user:hush@h", "rediss://user:***@h"),
+        ("at redis://u:p@ss/w:rd@h/0 and more", "at redis://u:***@h/0 and more"),
+        ("https://token@h/x", "https://***@h/x"),
+        ("sentinel://:a@h1;sentinel://:b@h2", "sentinel://:***@h1;sentinel://:***@h2"),
+        ("http://h/?X-Amz-Signature=abc&x=1", "http://h/?X-Amz-Signature=***&x=1"),
+        ("s3://bucket/prefix", "s3://bucket/prefix"),
+        ("mail me@example.org", "mail me@example.org"),
+    ],
+)
+def test_passwords_are_hidden_and_the_rest_is_kept(text, expected):
+    assert redact(text) == expected
+    assert has_credentials(text) == (text != expected)
+
+
+@given(st.text("ab:/@%;?&=.", min_size=1, max_size=12))
+def test_whatever_a_password_holds_it_is_not_shown(noise):
+    secret = f"{noise}SECRET{noise}"
+
+    assert "SECRET" not in redact(f"cannot reach redis://user:{secret}@host:6379/0: refused")
