@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -257,16 +258,16 @@ def _listens(pid: int, port: int) -> bool:
 def _status(pid: int) -> str | None:
     """Boot and start tick of a running process; None when it is gone or only a zombie."""
     try:
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:
-            return None
-    except ChildProcessError:
-        pass  # not ours to reap: started by another process, or reaped before
-    try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else f"{boot}:{fields[19]}"
+    if fields[0] not in "ZX":
+        return f"{boot}:{fields[19]}"
+    with suppress(ChildProcessError):
+        # Only its parent can bury it: this process, or the one that started it.
+        os.waitpid(pid, os.WNOHANG)
+    return None
 
 
 def _last_lines(log: str) -> str:

@@ -203,7 +203,7 @@ def _over(
     excess = sum(info.size for info in blobs.values()) - sum(info.size for info in going) - max_bytes
     chosen = []
     for info in sorted(blobs.values(), key=lambda one: -one.age):
-        if excess <= 0 or info.age <= min(window, _SPARED_SECONDS):
+        if excess <= 0 or info.age < min(window, _SPARED_SECONDS):
             break
         if info.hash not in spared:
             chosen.append(info)

@@ -51,7 +51,7 @@ class DiskRefs:
         with self._guarded(path):
             if path.exists():
                 return None
-            atomic.write_atomic(path, data, durable=_durable(name))
+            self._write(path, data, name)
         return hashing.of_bytes(data)
 
     def swap(self, name: str, data: bytes, expected: str | None, *, fence: int = 0) -> str:
@@ -66,14 +66,14 @@ class DiskRefs:
             if fence > last:
                 # Before the record: a crash in between then refuses only builds that are late anyway.
                 _keep_fences(guard, {**fences, path.name: fence}, path)
-            atomic.write_atomic(path, data, durable=_durable(name))
+            self._write(path, data, name)
         return hashing.of_bytes(data)
 
     def write(self, name: str, data: bytes) -> None:
         """See RefStore."""
         path = self._path(name)
         with self._guarded(path):
-            atomic.write_atomic(path, data, durable=_durable(name))
+            self._write(path, data, name)
 
     def names(self, prefix: str) -> list[str]:
         """See RefStore."""
@@ -106,6 +106,9 @@ class DiskRefs:
                 atomic.discard(path)
             except OSError as error:
                 raise named(error, path, "writing") from error
+
+    def _write(self, path: Path, data: bytes, name: str) -> None:
+        atomic.write_atomic(path, data, durable=_durable(name), modified=self._clock.now())
 
     def _found(self, prefix: str) -> Iterator[str]:
         folder = self.root / names.check_prefix(prefix).rpartition("/")[0]

@@ -1,15 +1,30 @@
-"""Every RefStore that needs no server keeps the contract."""
+"""Every RefStore that needs no real server keeps the contract; the bucket is moto's."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from shared.storage.disk_refs import DiskRefs
 from shared.storage.memory import MemoryRefs
 from shared.storage.refs import RefStore
+from shared.storage.s3_client import Bucket, Keys, make_bucket
+from shared.storage.s3_refs import S3Refs
 from tests.contracts.ref_store import RefStoreContract
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    make_bucket("unit", endpoint=endpoint, access_key="key", secret_key="secret")
+    yield endpoint
+    server.stop()
 
 
 class TestMemoryRefs(RefStoreContract):
@@ -22,3 +37,9 @@ class TestDiskRefs(RefStoreContract):
     @pytest.fixture
     def refs(self, tmp_path: Path) -> RefStore:
         return DiskRefs(tmp_path / "store")
+
+
+class TestS3Refs(RefStoreContract):
+    @pytest.fixture
+    def refs(self, moto: str, tmp_path: Path) -> RefStore:
+        return S3Refs(Bucket(f"s3://unit/{tmp_path.name}", endpoint=moto, keys=Keys("key", "secret")))
