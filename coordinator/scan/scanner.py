@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import cast
 
 from coordinator.scan.categories import Categories
@@ -23,6 +24,7 @@ STATE_FILE = "stat.msgpack"
 # What stands in an output's place and is no file: the content of no artefact.
 NOT_A_FILE = FileState(hashing.of_value(["windrow", "not a file"]), 0)
 _SETTLE_SECONDS = 0.011
+_FILE_URL = "file://"
 
 
 class Scan:
@@ -89,7 +91,7 @@ class _Scanner:
         self.hashed = 0
 
     def run(self, outputs: Collection[str]) -> Snapshot:
-        walked = walk(self.root, self.settings.ignore, outputs)
+        walked = walk(self.root, self.settings.ignore, outputs, _own_folders(self.settings))
         self.warnings.extend(walked.warnings)
         links: dict[str, str] = {}
         sources: dict[str, FileState] = {}
@@ -222,6 +224,16 @@ class _Scanner:
 
     def save(self) -> str:
         return self.cache.save(self.entries, self.categories.digest)
+
+
+def _own_folders(settings: Settings) -> frozenset[str]:
+    """Where in the tree, if in it at all, caches and storage lie: they fill up while a build runs."""
+    stored = [settings.cache_dir]
+    if settings.storage.url.startswith(_FILE_URL):
+        stored.append(Path(settings.storage.url.removeprefix(_FILE_URL)))
+    return frozenset(
+        folder.relative_to(settings.root).as_posix() for folder in stored if folder.is_relative_to(settings.root)
+    )
 
 
 def _state(entry: Entry) -> FileState:

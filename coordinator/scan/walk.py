@@ -25,10 +25,10 @@ class Walked(NamedTuple):
     warnings: list[str]
 
 
-def walk(root: str, patterns: Sequence[str], outputs: Container[str]) -> Walked:
+def walk(root: str, patterns: Sequence[str], outputs: Container[str], skip: Container[str] = ()) -> Walked:
     """Every source below a folder, and those of the outputs that it came by.
 
-    Built-in names, ignored files, sockets, pipes and devices are left out. Raises UnreadableFile, and
+    Built-in names, ignored files, sockets, pipes, devices and what `skip` names are left out. Raises UnreadableFile, and
     LocalError for a name that cannot be a path of the build.
     """
     walked = Walked({}, {}, {}, [])
@@ -44,6 +44,8 @@ def walk(root: str, patterns: Sequence[str], outputs: Container[str]) -> Walked:
             if entry.name in BUILT_IN:
                 continue
             path = prefix + entry.name
+            if path in skip:
+                continue
             is_folder = entry.is_dir(follow_symlinks=False)
             if path in outputs:
                 _add_output(walked, path, entry)

@@ -15,7 +15,7 @@ from coordinator.scan import NOT_A_FILE, scan
 from shared import hashing
 from shared.errors import LocalError
 from shared.model.manifest import Artefact, Manifest
-from shared.settings import Settings
+from shared.settings import Settings, StorageSettings
 
 HERE = Path(__file__).resolve().parents[3]
 
@@ -79,6 +79,14 @@ def test_own_state_and_the_like_are_no_sources(root):
     write(root, "sub/.git", "gitdir: elsewhere")
 
     assert seen(root).sources == {}
+
+
+def test_caches_and_storage_inside_the_tree_are_no_sources(root):
+    for path in ("a", "var/cache/blobs/x", "store/blobs/y"):
+        write(root, path)
+    settings = Settings(root, "x", "main", root / "var" / "cache", StorageSettings(url=f"file://{root}/store"))
+
+    assert set(scan(settings, ()).snapshot.sources) == {"a"}
 
 
 def test_ignore_files_count_at_every_level(root):
