@@ -22,6 +22,7 @@ STREAM_LIMIT = 8 << 20  # bytes of each stream that are kept
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _POLL = 0.1  # seconds between looks at `cancelled`
 _PATIENCE = 60.0  # seconds beyond the time limit until a supervisor that does not answer is given up
+_SWEEPS = 100
 _FAREWELL = 15.0  # seconds for a supervisor to kill what runs and end
 
 
@@ -164,13 +165,23 @@ class Slot:
 
 def _sweep(folder: str) -> None:
     """Kill what works in a folder: what a supervisor that died itself could not kill."""
+    # One that was killed may have started another since it was looked for; one that hangs in the kernel stays.
+    for _ in range(_SWEEPS):
+        if not _kill_in(folder):
+            return
+
+
+def _kill_in(folder: str) -> bool:
+    found = False
     for link in Path("/proc").glob("[0-9]*/cwd"):
         try:
             where = str(link.readlink())
             if where == folder or where.startswith(folder + "/"):
                 os.kill(int(link.parent.name), signal.SIGKILL)
+                found = True
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # ended meanwhile, or another user's
+    return found
 
 
 class SlotPool:
