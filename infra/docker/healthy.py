@@ -1,4 +1,4 @@
-"""Health check of a worker's container: exit 0 when a worker of this host has a heartbeat on the broker."""
+"""Health check of a worker's container: exit 0 when a worker of this host has a heartbeat on the broker."""  # noqa: INP001
 
 import os
 import socket

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.settings_load import load_without_project
 from shared.settings_keys import TABLES
+from shared.settings_load import load_without_project
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "infra/docker"
