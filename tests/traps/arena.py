@@ -44,8 +44,7 @@ class Gate:
         os.close(fd)
 
     def remove(self) -> None:
-        """Nobody waits any more, once who waited is dead."""
-        until(lambda: not self.waiting(), seconds=PATIENCE, what="the end of every process of the build")
+        """Nobody may wait any more."""
         self.path.unlink()
 
     def waiting(self) -> list[int]:
@@ -78,6 +77,7 @@ class Arena:
         self._outputs: set[str] = set()
         self._running: list[subprocess.Popen[str]] = []
         self._builds = 0
+        self._gate = Gate(self.outside / "gate")
 
     def __enter__(self) -> Self:
         return self
@@ -91,6 +91,7 @@ class Arena:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
+        self._end_waiting()
 
     # The project.
 
@@ -136,9 +137,9 @@ class Arena:
         for path in paths:
             (self.project / path).unlink()
 
-    def gate(self, name: str = "gate") -> Gate:
-        """A gate outside the project."""
-        return Gate(self.outside / name)
+    def gate(self) -> Gate:
+        """The gate of this arena, outside the project."""
+        return self._gate
 
     # Builds.
 
@@ -178,6 +179,20 @@ class Arena:
         """Any other command of Windrow's."""
         assert isinstance(self.engine, Windrow)
         return self.end(self.start(argv=self.engine.command(*words)))
+
+    def bury(self) -> None:
+        """After the end of a build by force: see that its steps end too, and take the gate away."""
+        if isinstance(self.engine, Windrow):
+            until(lambda: not self._gate.waiting(), seconds=10, what="the end of every process of the build")
+        else:
+            # These leave their steps alone when they are killed.
+            self._end_waiting()
+        self._gate.remove()
+
+    def _end_waiting(self) -> None:
+        for pid in self._gate.waiting():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     # Judging.
 

@@ -244,7 +244,7 @@ def killed_in_the_middle_of_a_step(arena: Arena) -> None:
 
     os.killpg(running.pid, signal.SIGKILL)
     arena.end(running)
-    gate.remove()
+    arena.bury()
 
     arena.right(runs=1)
     arena.right(runs=0)

@@ -16,9 +16,10 @@ JOIN = Step("join", "cat parts/*.txt > mid.txt", ("mid.txt",), ("parts/*.txt",))
 @trap(30)
 def rule_removed(arena: Arena) -> None:
     """A rule is removed: its output goes with it."""
-    two_steps(arena)
+    first = replace(STRIP, command="tr -d '#' < in.txt > mid.txt")
+    two_steps(arena, first=first)
 
-    arena.rules(STRIP)
+    arena.rules(first)
 
     arena.right(runs=0)
     arena.check(not (arena.project / "final.txt").exists(), "final.txt is still there", Verdict.STALE)
@@ -291,6 +292,16 @@ def compiler_link_turned(arena: Arena) -> None:
     arena.right(runs=0, cacheless=1)
 
 
+@trap(43)
+def rule_with_another_tool_added(arena: Arena) -> None:
+    """A rule is added that uses another program: what does not use it does not run."""
+    two_steps(arena)
+
+    arena.rules(STRIP, SHOUT, Step("count", "wc -l < in.txt > count.txt", ("count.txt",), ("in.txt",)))
+
+    arena.right(runs=1)
+
+
 @trap(44)
 def unset_and_empty_variables_differ(arena: Arena) -> None:
     """A variable is unset, then empty, then unset again."""
@@ -343,9 +354,8 @@ def newline_in_a_command(arena: Arena) -> None:
 @trap(46)
 def order_of_flags(arena: Arena) -> None:
     """The flags of a command are put in another order."""
-    c_headers(arena)
     arena.put("first/value.h", "#define VALUE 2\n")
-    arena.right(runs=2)
+    c_headers(arena)
 
     arena.rules(replace(COMPILE, command=COMPILE.command.replace("-Ifirst -Isecond", "-Isecond -Ifirst")), ARCHIVE)
 

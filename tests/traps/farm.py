@@ -55,7 +55,7 @@ def stopped_build_keeps_its_lock(arena: Arena) -> None:
     arena.check(refused.code == 9, f"a long build lost its lock: exit code {refused.code}\n{refused.output}")
     os.killpg(first.pid, signal.SIGKILL)
     arena.end(first)
-    gate.remove()
+    arena.bury()
 
     arena.right(runs=2)
 
@@ -138,7 +138,7 @@ def dry_run_writes_nothing(arena: Arena) -> None:
     arena.check(not changed, f"wrote {sorted(changed)}")
     if arena.engine.name == "windrow":
         planned = arena.windrow("plan", "--json")
-        arena.check(sum(map(len, json.loads(planned.output)["layers"])) == 2, planned.output)
+        arena.check(sum(map(len, planned.report["layers"])) == 2, planned.output)
         changed = {path for path, status in tree(arena.root).items() if before.get(path) != status}
         arena.check(not changed, f"plan wrote {sorted(changed)}")
     arena.right(runs=2)
@@ -450,7 +450,7 @@ def interrupted(arena: Arena) -> None:
 
     os.killpg(running.pid, signal.SIGINT)
     built = arena.end(running)
-    gate.remove()
+    arena.bury()
 
     arena.judge_failure(built, code=130)
     arena.right(runs=1)
@@ -471,7 +471,7 @@ def interrupted_while_the_step_does_not_listen(arena: Arena) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(running.pid, signal.SIGINT)
     built = arena.end(running)
-    gate.remove()
+    arena.bury()
 
     arena.judge_failure(built, code=130)
     arena.check("Traceback" not in built.output, built.output)
@@ -484,7 +484,7 @@ def failed_build_loses_no_finished_work(arena: Arena) -> None:
     two_steps(arena)
     before = _revision(arena) if arena.engine.name == "windrow" else 0
     arena.put("in.txt", "gamma\n")
-    arena.rules(STRIP, replace(SHOUT, command="exit 7"))
+    arena.rules(STRIP, replace(SHOUT, command="tr a-z A-Z < mid.txt; exit 7"))
 
     built = arena.fails(code=1)
     if built.report:
