@@ -43,7 +43,8 @@ class FarmLink:
         self._reader = queue.connect(broker)
         self._connection: kombu.Connection | None = None
         self._producer: kombu.Producer | None = None
-        self._position = b"0-0"
+        self._position, self._trimmed = b"0-0", b"0-0"
+        self._lives = 0  # of the stream: counts up when it is to be read anew
 
     def open(self, tools: Sequence[str]) -> None:
         """Mark the build as open and tell workers which tools to fingerprint."""
@@ -86,10 +87,10 @@ class FarmLink:
         """What workers told since the last call, waiting at most so many seconds; also raises CorruptRecord."""
         with self._named("reading the build's events"):
             key = queue.events_key(self.build)
-            block = max(1, int(min(seconds, queue.READ_SECONDS) * 1000))
+            life, block = self._lives, max(1, int(min(seconds, queue.READ_SECONDS) * 1000))
             reply: Any = self._reader.xread({key: self._position}, count=READ_COUNT, block=block)
             entries = _entries(reply)
-            if entries:
+            if entries and life == self._lives:
                 self._position = entries[-1][0]
             return [queue.read_event(fields.get(b"e", b"")) for _, fields in entries]
 
@@ -102,11 +103,12 @@ class FarmLink:
             pipe.expire(marker, queue.MARKER_LIFE)
             pipe.zrange(queue.WORKERS, 0, -1)
             pipe.zremrangebyscore(queue.WORKERS, 0, now - FORGET_WORKER)
-            pipe.xtrim(queue.events_key(self.build), minid=self._position.decode(), approximate=True)
             for name in names:
                 pipe.llen(queue.list_key(name))
-            known, workers, _, _, *lengths = pipe.execute()
-            if not known:
+            known, workers, _, *lengths = pipe.execute()
+            if known:
+                self._trim()
+            else:
                 self.open(tools)
             keys = [queue.worker_key(worker.decode()) for worker in workers]
             values: Any = self._control.mget(keys) if keys else []
@@ -114,7 +116,8 @@ class FarmLink:
 
     def reread(self) -> None:
         """Read the stream from its beginning next time: the broker may have come back with an older clock."""
-        self._position = b"0-0"
+        self._lives += 1
+        self._position = self._trimmed = b"0-0"
 
     def cancel(self) -> None:
         """Tell workers to kill what they run of this build, and to begin nothing more of it."""
@@ -139,10 +142,18 @@ class FarmLink:
         self._reader.close()
         self._app.close()
 
+    def _trim(self) -> None:
+        # Only while the broker knows the build: on one that came back empty with an older clock,
+        # the position would stand beyond events that nobody has read.
+        position = self._position
+        if position != self._trimmed:
+            self._control.xtrim(queue.events_key(self.build), minid=position.decode(), approximate=True)
+            self._trimmed = position
+
     def _ready_producer(self) -> kombu.Producer:
         if self._producer is None:
             self._connection = self._app.connection_for_write(self.broker)
-            self._connection.ensure_connection(max_retries=1, timeout=int(queue.CONNECT_TIMEOUT))
+            self._connection.ensure_connection(max_retries=1, interval_start=0, timeout=int(queue.CONNECT_TIMEOUT))
             self._producer = kombu.Producer(self._connection)
         return self._producer
 
