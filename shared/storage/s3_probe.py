@@ -40,7 +40,7 @@ def probe(bucket: Bucket) -> Capabilities:
 
 
 def _try(bucket: Bucket) -> Capabilities:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     name = f"probe/{secrets.token_hex(16)}"
     where: dict[str, Any] = {"Bucket": bucket.name, "Key": bucket.key(name)}

@@ -109,7 +109,7 @@ class S3Refs:
 
     def _put(self, name: str, data: bytes, condition: dict[str, Any], *, fence: int) -> bool:
         """A conditional write, tried again while that is safe; False when the condition did not hold."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
         unsure = False
         failure: BotoCoreError | ClientError | None = None
@@ -147,7 +147,7 @@ class S3Refs:
 
     def _current(self, name: str) -> tuple[str | None, str, int]:
         """Tag, the server's version and fence of the record that stands there."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
         failure: StoreUnavailable | None = None
         for attempt in range(_TRIES):

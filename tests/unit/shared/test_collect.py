@@ -14,7 +14,7 @@ from shared.model.file import FileState
 from shared.model.manifest import Artefact, Manifest, Pointer
 from shared.settings import Settings, StorageSettings
 from shared.storage.blobs import BlobStore
-from shared.storage.collect import collect, stats, verify
+from shared.storage.collect import Report, collect, stats, verify
 from shared.storage.compose import Stores, open_stores
 from tests.contracts.results import made
 from tests.fakes.clock import FakeClock
@@ -58,7 +58,7 @@ class Farm:
         tag = self.tags.get(branch)
         self.tags[branch] = self.stores.refs.swap(f"{branch}/current.json", canonical.encode(pointer), tag)
 
-    def gc(self, *, keep: int = 2, max_bytes: int = PLENTY, dry_run: bool = False):  # noqa: ANN201
+    def gc(self, *, keep: int = 2, max_bytes: int = PLENTY, dry_run: bool = False) -> Report:
         stores = self.reopened()
         return collect(stores, keep_revisions=keep, window=WINDOW, max_bytes=max_bytes, dry_run=dry_run)
 

@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -69,7 +69,8 @@ def test_a_damaged_blob_is_mended_by_putting_it_again_before_anyone_read_it(stor
     hash_ = put(store, data)
     source = tmp_path / "source"
     source.write_bytes(data)
-    for mend in (lambda: store.put(hash_, data), lambda: store.put_file(hash_, source)):
+    menders: list[Callable[[], int]] = [lambda: store.put(hash_, data), lambda: store.put_file(hash_, source)]
+    for mend in menders:
         damage(store, hash_, bytes(4096))
 
         mend()
@@ -232,11 +233,12 @@ def test_a_full_disk_is_named_and_leaves_no_torn_blob(small_disk: Path, tmp_path
     elsewhere = DiskBlobs(tmp_path / "elsewhere")
     elsewhere.put(hash_, large)
 
-    for fill in (
+    fills: list[Callable[[], int]] = [
         lambda: store.put(hash_, large),
         lambda: store.put_file(hash_, source),
         lambda: elsewhere.fetch(hash_, small_disk / "out"),
-    ):
+    ]
+    for fill in fills:
         with pytest.raises(DiskFull) as caught:
             fill()
         assert "bytes free" in caught.value.why
