@@ -25,7 +25,7 @@ class Walked(NamedTuple):
     warnings: list[str]
 
 
-def walk(root: str, patterns: Sequence[str], outputs: Container[str], skip: Container[str] = ()) -> Walked:
+def walk(root: str, patterns: Sequence[str], outputs: Container[str], skip: Container[str] = frozenset()) -> Walked:
     """Every source below a folder, and those of the outputs that it came by.
 
     Built-in names, ignored files, sockets, pipes, devices and what `skip` names are left out. Raises UnreadableFile, and
