@@ -23,7 +23,8 @@ from shared.settings import Settings
 STATE_FILE = "stat.msgpack"
 # What stands in an output's place and is no file: the content of no artefact.
 NOT_A_FILE = FileState(hashing.of_value(["windrow", "not a file"]), 0)
-_SETTLE_SECONDS = 0.011
+# The margin of a file that is racy, and a tick by which the file system's own time may lag.
+_SETTLE_SECONDS = 0.025
 _FILE_URL = "file://"
 
 

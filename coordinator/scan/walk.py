@@ -28,8 +28,8 @@ class Walked(NamedTuple):
 def walk(root: str, patterns: Sequence[str], outputs: Container[str], skip: Container[str] = frozenset()) -> Walked:
     """Every source below a folder, and those of the outputs that it came by.
 
-    Built-in names, ignored files, sockets, pipes, devices and what `skip` names are left out. Raises UnreadableFile, and
-    LocalError for a name that cannot be a path of the build.
+    Built-in names, ignored files, sockets, pipes, devices and what `skip` names are left out. Raises
+    UnreadableFile, and LocalError for a name that cannot be a path of the build.
     """
     walked = Walked({}, {}, {}, [])
     stack = [("", Ignores.of_settings(patterns))]
