@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -14,11 +15,13 @@ from cli.performers import make_performer
 from cli.progress_lines import LineProgress
 from coordinator import build as building
 from coordinator.build import Request
-from coordinator.plan.explain import chain, sentence
+from coordinator.plan.explain import Explained, chain, sentence
+from coordinator.plan.planner import select
 from coordinator.project import Project
 from coordinator.report import BuildReport
+from coordinator.survey import Survey
 from shared.errors import BuildFailed, DifferencesFound, UsageError
-from shared.model.manifest import revision_name
+from shared.model.graph import BuildGraph
 from shared.model.plan import Plan, PlannedJob
 
 Progress = Any  # LineProgress or LiveProgress: BuildObserver with close()
@@ -128,7 +131,7 @@ def _tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, 
 def _look(project: Project, request: Request, *, check: bool, as_json: bool) -> int:
     seen = building.look(project, request)
     if as_json:
-        render.as_json(plan_json(seen.plan, project, seen.plan.base_revision))
+        render.as_json(plan_json(seen))
     else:
         for line in plan_lines(seen.plan):
             render.out(line)
@@ -152,8 +155,13 @@ def plan(targets: tuple[str, ...], **given: Any) -> int:
     request = Request(targets=targets, full=given["full"] or settings.mode == "full")
     code = _look(project, request, check=given["exit_code"], as_json=given["as_json"])
     if given["save"]:
-        name = project.save_plan(building.look(project, request))
-        render.err(f"saved as {name}")
+        from coordinator.history.runs import plan_record, save_plan  # noqa: PLC0415
+
+        seen = building.look(project, request)
+        if seen.plan and seen.graph is not None:
+            revision = seen.base.next_revision
+            record = plan_record(seen.plan, seen.graph, revision)
+            render.err(f"saved as {save_plan(project.stores.refs, *project.name, revision, record)}")
     return code
 
 
@@ -180,11 +188,15 @@ def _first(job: PlannedJob) -> str:
     return sentence(job.reasons[0]) + more
 
 
-def plan_json(plan: Plan, project: Project, base: int) -> dict[str, Any]:
+def plan_json(seen: Survey) -> dict[str, Any]:
     """The object of `windrow plan --json`, schema windrow.plan/1; equal for equal inputs, byte for byte."""
-    from coordinator.history.runs import plan_object  # noqa: PLC0415
+    import msgspec  # noqa: PLC0415
 
-    return plan_object(plan, project.last_graph, revision=base + 1 if plan else base)
+    from coordinator.history.runs import plan_record  # noqa: PLC0415
+
+    revision = seen.base.next_revision if seen.plan else seen.plan.base_revision
+    record: dict[str, Any] = msgspec.to_builtins(plan_record(seen.plan, seen.graph or BuildGraph(()), revision))
+    return {"schema": record.pop("schema"), **record}
 
 
 @click.command()
@@ -193,21 +205,24 @@ def plan_json(plan: Plan, project: Project, base: int) -> dict[str, Any]:
 @click.option("--full", is_flag=True, hidden=True)
 def why(target: str, **given: Any) -> int:
     """Explain why TARGET would run now or, when it is up to date, why it last ran."""
+    from coordinator.history.runs import find_plan  # noqa: PLC0415 - records of past builds
+
     project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
     seen = building.look(project, Request(full=given["full"]))
-    job = project.job_of(seen, target)
+    graph = seen.graph or project.graph(seen.snapshot)
+    job = min(select(graph, (target,)))
+    jobs: Mapping[str, Explained]
     if job in seen.plan.jobs:
         jobs, head = seen.plan.jobs, f"{target} is out of date."
     else:
-        past = project.last_plan_with(job)
+        past = find_plan(project.stores.refs, *project.name, job)
         if past is None:
             if given["as_json"]:
                 render.as_json({"schema": "windrow.why/1", "target": target, "job": job, "state": "up-to-date"})
             else:
                 render.out(f"{target} is up to date; no kept build ran {job}.")
             return 0
-        jobs = past.jobs
-        head = f"{target} is up to date; it last ran for {revision_name(past.revision)} (build {past.build})."
+        jobs, head = past.jobs, f"{target} is up to date; it was last planned for {past.revision}."
     lines = list(chain(jobs, job))
     if given["as_json"]:
         state = "out-of-date" if job in seen.plan.jobs else "up-to-date"
@@ -225,7 +240,7 @@ def why(target: str, **given: Any) -> int:
 def graph(**given: Any) -> int:
     """Show every job the rules make, with its files and its layer."""
     project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
-    made = project.graph()
+    made = project.graph(building.look(project, Request()).snapshot)
     if given["as_json"]:
         jobs = [
             {
@@ -251,7 +266,8 @@ class LazyLive:
     """Starts the terminal display at the first thing to show: a build with nothing to do imports no rich."""
 
     def __init__(self, make: Any) -> None:
-        self._make, self._made = make, None
+        self._make = make
+        self._made: Any = None
 
     def __getattr__(self, name: str) -> Any:
         if self._made is None:

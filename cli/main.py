@@ -15,6 +15,7 @@ import click
 
 from cli import render
 from shared.errors import Interrupted, WindrowError
+from shared.redaction import redact
 
 # Name, where it lives, one line of help: `--help` must not import what it does not run.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -63,9 +64,9 @@ class LazyGroup(click.Group):
             import difflib  # noqa: PLC0415 - only for a typo
 
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            if close:
-                error.message += f" Did you mean '{close[0]}'?"
-            raise
+            if not close:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean '{close[0]}'?", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line a command."""
@@ -120,7 +121,7 @@ def _tell(error: WindrowError, arguments: Sequence[str]) -> int:
 
 
 def _bug(error: Exception) -> WindrowError:
-    text = render.redact("".join(traceback.format_exception(error)))
+    text = redact("".join(traceback.format_exception(error)))
     with tempfile.NamedTemporaryFile("w", prefix="windrow-crash-", suffix=".txt", delete=False) as report:
         report.write(text)
     return WindrowError(

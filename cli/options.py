@@ -43,7 +43,12 @@ def start_folder(directory: str | None) -> Path:
 def open_settings(directory: str | None, flags: dict[str, Any]) -> Settings:
     """Settings of the project the command is run in."""
     given = {name: value for name, value in flags.items() if value is not None}
-    return load(start_folder(directory), flags=given, environ=os.environ)
+    settings = load(start_folder(directory), flags=given, environ=os.environ)
+    if settings.storage.credentials_file:
+        from cli.credentials import provide  # noqa: PLC0415 - only where a file is named
+
+        provide(settings.storage, settings.root, os.environ)
+    return settings
 
 
 def open_project(

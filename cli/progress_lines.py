@@ -47,7 +47,7 @@ class LineProgress:
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""
         self._done += 1
-        ended = f"exit {failure.exit_code}" if failure.exit_code else failure.message
+        ended = failure.message or f"exit {failure.exit_code}"
         err(f"{self._count()} FAIL  {failure.job} ({duration(failure.seconds)}, {ended})")
 
     def skipped(self, job: str, because: str) -> None:

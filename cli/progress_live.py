@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.progress_lines import plan_line
-from cli.render import duration, redact
+from cli.render import duration
 from coordinator.progress import Failure, How
 from shared.model.graph import BuildGraph
 from shared.model.plan import Plan
+from shared.redaction import redact
 
 _SHOWN_JOBS = 5
 _FRAMES_A_SECOND = 5
@@ -74,7 +75,7 @@ class LiveProgress:
         """See BuildObserver."""
         self._end(failure.job)
         self._bad += 1
-        ended = f"exit {failure.exit_code}" if failure.exit_code else failure.message
+        ended = failure.message or f"exit {failure.exit_code}"
         self._print(Text("  FAIL", "red").append(f" {failure.job}  {duration(failure.seconds)}  {ended}", "default"))
 
     def skipped(self, job: str, because: str) -> None:

@@ -32,10 +32,8 @@ def lines(report: BuildReport) -> Iterator[str]:
 
 def failure_lines(failure: Failure) -> Iterator[str]:
     """One failed job: what it printed, how to do it again."""
-    ended = f"exit {failure.exit_code}" if failure.exit_code else failure.message
+    ended = failure.message or f"exit {failure.exit_code}"
     yield f"FAILED  {failure.job}  ({ended}, {duration(failure.seconds)}, {failure.worker or 'here'})"
-    if failure.exit_code and failure.message:
-        yield f"   {failure.message}"
     for line in failure.output.splitlines():
         yield f"   {line}"
     yield f"   reproduce:  {failure.command}"

@@ -27,6 +27,7 @@ from coordinator.survey import Question, Survey, survey
 from shared.errors import Interrupted, LockLost, WindrowError
 from shared.model.action import ActionResult
 from shared.model.graph import BuildGraph
+from shared.model.manifest import Manifest
 from shared.model.plan import Plan
 
 SURVEYS = 4
@@ -64,13 +65,14 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     is raised, nothing half-made is shared, and what finished is found again by the next build.
     """
     began = project.clock.monotonic()
-    materialise.recover(project.settings.root, project.settings.state_dir)
-    seen = look(project, request)
     name = secrets.token_hex(3)
+    _clear_up(project, request)
+    seen = look(project, request)
     if not seen.plan:
         _keep(seen, observer)
         return _nothing(project, seen, name, project.clock.monotonic() - began)
     with _held(project, request, name, seen.base) as lease:
+        materialise.sweep(project.settings.root, project.settings.state_dir, seen.snapshot.outputs)
         for attempt in range(SURVEYS):
             base = project.load_base()
             if attempt or base.tag != seen.base.tag:
@@ -88,6 +90,14 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
             why=f"looked at them {SURVEYS} times",
             fix="build again when the tree is at rest",
         )
+
+
+def _clear_up(project: Project, request: Request) -> None:
+    """Finish or undo what a build that died left in the workspace; a build with nothing to do finds nothing."""
+    settings = project.settings
+    if (settings.state_dir / "journal.json").exists():
+        with workspace.holding(settings.state_dir, project.clock, wait=request.wait):
+            materialise.recover(settings.root, settings.state_dir)
 
 
 def _nothing(project: Project, seen: Survey, name: str, seconds: float) -> BuildReport:
@@ -133,16 +143,16 @@ class _Pass:
         self.settings, self.stores, self.clock = project.settings, project.stores, project.clock
         self.graph: BuildGraph = seen.graph or BuildGraph(())
         self.plan: Plan = _up_to(seen.plan, request.up_to_layer)
-        self.revision = seen.base.next_revision
-        self.record = BuildRecord(project, self.plan, self.graph, build=name, revision=self.revision, base=seen.base)
+        self.record = BuildRecord(project, self.plan, self.graph, build=name, base=seen.base)
         self.observer = Observers(observer, self.record)
         self.staging = materialise.Staging(self.settings.state_dir, name)
 
     def run(self) -> BuildReport:
         for warning in (*self.seen.base.problems, *self.seen.warnings):
             self.observer.warned(warning)
-        self.observer.planned(self.plan, self.graph, build=self.name, revision=self.revision)
+        self.observer.planned(self.plan, self.graph, build=self.name, revision=self.seen.base.next_revision)
         try:
+            self.record.begin(self.seen.snapshot)
             with contextlib.closing(self.staging):
                 report = self._finish(self._dispatch())
         except Interrupted:
@@ -154,7 +164,7 @@ class _Pass:
         except BaseException:
             self.record.end("failed")
             raise
-        self.record.end(report.status, report)
+        self.record.end(report.status)
         return report
 
     def _dispatch(self) -> RunReport:
@@ -206,6 +216,7 @@ class _Pass:
 
     def _finish(self, ran: RunReport) -> BuildReport:
         """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""
+        self.record.ran(ran)
         done = Applied((), (), ())
         whole = not ran.failures and not ran.skipped
         if whole or self.request.keep_going:
@@ -213,8 +224,15 @@ class _Pass:
         why_not = self._why_not(ran, whole=whole)
         committed: Base | None = None
         if not why_not:
-            committed = self._commit(ran)
-            self.record.archive(committed)
+            draft = self._draft(ran)
+            if _same(self.seen.base.manifest, draft):
+                why_not = "the revision is as it should be"
+            else:
+                self._still_ours()
+                self._all_there(ran)
+                committed = self.project.publish(self.seen.base, draft, self.lease)
+                for problem in (*self.record.archive(committed.revision), *committed.problems):
+                    self.observer.warned(problem)
         self._learn(ran)
         return self._report(ran, done, committed, why_not)
 
@@ -240,11 +258,16 @@ class _Pass:
         everything = msgspec.structs.replace(self.request.question, targets=())
         return set(survey(self.project, self.seen.base, everything).plan.jobs) <= set(self.plan.jobs)
 
-    def _commit(self, ran: RunReport) -> Base:
-        self._still_ours()
-        base = self.seen.base
-        draft = fold(base.manifest, graph=self.graph, snapshot=self.seen.snapshot, results=ran.results, plan=self.plan)
-        return self.project.publish(base, draft, self.lease)
+    def _all_there(self, ran: RunReport) -> None:
+        """No revision may name a blob that is gone, whoever took it away while the build ran."""
+        made = {output.hash: job for job, result in ran.results.items() for output in result.outputs}
+        missing = self.stores.blobs.find_missing(made)
+        if missing:
+            raise SourceMoved(f"stored outputs of {', '.join(sorted({made[hash_] for hash_ in missing})[:3])} vanished")
+
+    def _draft(self, ran: RunReport) -> Manifest:
+        base = self.seen.base.manifest
+        return fold(base, graph=self.graph, snapshot=self.seen.snapshot, results=ran.results, plan=self.plan)
 
     def _learn(self, ran: RunReport) -> None:
         """Let the next scan know the outputs just written, so that it need not read them."""
@@ -299,6 +322,17 @@ def _up_to(plan: Plan, layer: int | None) -> Plan:
 
 
 
+
+
+def _same(base: Manifest | None, draft: Manifest) -> bool:
+    """Whether a draft would only repeat its base, as when outputs were brought back to the workspace."""
+    if base is None:
+        return False
+    told = msgspec.structs.replace
+    jobs = {id_: told(entry, seconds=0.0) for id_, entry in base.jobs.items()}
+    again = {id_: told(entry, seconds=0.0) for id_, entry in draft.jobs.items()}
+    same_files = (base.sources, base.artefacts, base.graph) == (draft.sources, draft.artefacts, draft.graph)
+    return same_files and jobs == again
 
 
 def _keep(seen: Survey, observer: BuildObserver) -> None:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 
 from coordinator import refnames
 from coordinator.commit import base as bases
 from coordinator.commit import publish as publishing
 from coordinator.commit.base import Base
 from coordinator.dispatch.performer import Performer
+from coordinator.history.eventlog import EventLog
+from coordinator.importers.declared import import_rules
 from coordinator.lock.lease import BuildLock, Lease
 from shared import toolchain
 from shared.clock import Clock, iso
 from shared.errors import UsageError
+from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
+from shared.model.snapshot import Snapshot
 from shared.settings import Settings
 from shared.storage.compose import Stores, open_stores
 from shared.storage.disk_refs import DiskRefs
-
-TOOL = "windrow 0.1.0"
 
 MakePerformer = Callable[["Project", str, str], Performer]
 
@@ -39,7 +42,7 @@ class Project:
         self.settings, self.environ, self.clock = settings, environ, clock
         self._make_performer = make_performer
         self._given_stores = stores
-        self.tool = TOOL
+        self.warnings: list[str] = []
 
     @cached_property
     def stores(self) -> Stores:
@@ -70,10 +73,7 @@ class Project:
             return RedisLock(settings.farm.broker, folder.removesuffix("/"), self.clock, lease=settings.lease)
         from coordinator.lock.file import FileLock  # noqa: PLC0415 - not for a build with nothing to do
 
-        # Beside the records where they are files; with a bucket and no broker at least for this machine.
-        refs = self.stores.refs
-        home = refs.root if isinstance(refs, DiskRefs) else self.stores.local_refs.root
-        return FileLock(home / folder, self.clock, lease=settings.lease)
+        return FileLock(self._home / folder, self.clock, lease=settings.lease)
 
     def tools(self) -> tuple[str, ...]:
         """The tools whose content is part of every key: those named, and those the rules' commands begin with."""
@@ -106,3 +106,30 @@ class Project:
         if self._make_performer is None:
             raise UsageError("this command runs no jobs")
         return self._make_performer(self, build, platform)
+
+    def event_log(self) -> EventLog:
+        """Where the events of running builds go: a stream on the broker, else files beside the records."""
+        folder = refnames.folder(*self.name)
+        if self.settings.farm.broker:
+            from coordinator.history.redis_log import RedisLog  # noqa: PLC0415 - redis
+
+            return RedisLog(self.settings.farm.broker, folder.removesuffix("/"), self.clock)
+        from coordinator.history.file_log import FileLog  # noqa: PLC0415 - not for a build with nothing to do
+
+        return FileLog(self._home / folder / "events", self.warnings.append)
+
+    @property
+    def _home(self) -> Path:
+        """The folder of the records where they are files; with a bucket and no broker at least this machine's."""
+        refs = self.stores.refs
+        return refs.root if isinstance(refs, DiskRefs) else self.stores.local_refs.root
+
+    def failed_before(self) -> dict[str, str]:
+        """Job to build, for the jobs that failed when last tried."""
+        from coordinator.history.runs import failed_jobs  # noqa: PLC0415 - not for a build with nothing to do
+
+        return failed_jobs(self.stores.refs, *self.name)
+
+    def graph(self, snapshot: Snapshot) -> BuildGraph:
+        """The graph of a tree that has been looked at."""
+        return import_rules(self.settings, snapshot, platform=self.toolchain(), environ=self.environ)

@@ -63,7 +63,7 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         changes=changes,
         full=question.full,
         lost=lost,
-        failed={},
+        failed=project.failed_before(),
     )
     planned = plan(facts, base_hash=base.manifest_hash, targets=question.targets)
     return Survey(base, scanned, snapshot, changes, planned, graph, (*scanned.warnings, *graph.warnings))

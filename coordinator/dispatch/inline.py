@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,7 +23,8 @@ class InlinePerformer:
         close: Callable[[], None] = lambda: None,
     ) -> None:
         self._perform, self._cancel, self._slots, self._release = perform, cancel, slots, close
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="job")
+        self._name = f"job-{id(self):x}"
+        self._pool = ThreadPoolExecutor(slots, thread_name_prefix=self._name)
         self._cancelled = False
         self._deliver: Callable[[Report], None] = lambda _report: None
 
@@ -57,8 +59,15 @@ class InlinePerformer:
     def cancel(self) -> None:
         """See Performer."""
         self._cancelled = True
-        self._cancel()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        # An order taken just before is not known to whoever cancels until it has begun.
+        while any(thread.is_alive() for thread in self._threads()):
+            self._cancel()
+            for thread in self._threads():
+                thread.join(0.05)
+
+    def _threads(self) -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread.name.startswith(self._name)]
 
     def close(self) -> None:
         """See Performer."""

@@ -44,7 +44,7 @@ class Given(msgspec.Struct, frozen=True):
 class Preparer:
     """Thread-safe: jobs are prepared in a pool while others run."""
 
-    def __init__(  # noqa: PLR0913 - what a job is prepared from
+    def __init__(
         self,
         *,
         tree: RunTree,

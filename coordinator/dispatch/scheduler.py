@@ -87,7 +87,8 @@ class Scheduler:
     ) -> None:
         self._alive = alive
         self._tree, self._preparer, self._settle = tree, preparer, settle
-        self._make_performer, self._performer = performer, None
+        self._make_performer = performer
+        self._performer: Performer | None = None
         self._observer, self._clock, self._options = observer, clock, options
         self._graph = tree.graph
         self._dependants = self._graph.dependants()

@@ -2,17 +2,132 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from coordinator.history import runs
+from coordinator.history.archive import archive
+from coordinator.history.runs import FailedJob, ProgressWriter, RunStatus
+from coordinator.progress import Failure, How
+from shared.clock import iso
+from shared.model.action import Output
+from shared.model.event import ArtefactEvent, Event, InputEvent
+from shared.model.graph import BuildGraph
+from shared.model.plan import Plan
+
+if TYPE_CHECKING:
+    from coordinator.commit.base import Base
+    from coordinator.dispatch.scheduler import RunReport
+    from coordinator.project import Project
+    from shared.model.snapshot import Snapshot
+
+Status = Literal["executed", "reused", "failed", "skipped", "removed"]
+
+LOG_END = 4000  # characters of a failed job's output that are kept with the run
 
 
 class BuildRecord:
-    def __init__(self, *parts: Any, **more: Any) -> None: ...
-    def planned(self, *a: Any, **k: Any) -> None: ...
-    def added(self, *a: Any) -> None: ...
-    def started(self, *a: Any) -> None: ...
-    def finished(self, *a: Any) -> None: ...
-    def failed(self, *a: Any) -> None: ...
-    def skipped(self, *a: Any) -> None: ...
-    def warned(self, *a: Any) -> None: ...
-    def end(self, *a: Any) -> None: ...
-    def archive(self, *a: Any) -> None: ...
+    """Observes one build; also writes its events. Raises StoreUnavailable when the plan cannot be kept."""
+
+    def __init__(self, project: Project, plan: Plan, graph: BuildGraph, *, build: str, base: Base) -> None:
+        self._project, self._plan, self._graph = project, plan, graph
+        self._build, self._base, self._revision = build, base, base.next_revision
+        self._writer: ProgressWriter | None = None
+        self._log = project.event_log()
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """Keep the plan and the changed inputs."""
+        project, refs = self._project, self._project.stores.refs
+        runs.save_plan(refs, *project.name, self._revision, runs.plan_record(self._plan, self._graph, self._revision))
+        self._writer = ProgressWriter(
+            refs,
+            project.clock,
+            project=project.name[0],
+            branch=project.name[1],
+            revision=self._revision,
+            base_revision=self._base.revision,
+            build=self._build,
+            jobs=self._plan.jobs,
+        )
+        self._log.append(list(self._inputs(snapshot)))
+
+    def _inputs(self, snapshot: Snapshot) -> Iterator[Event]:
+        now, changes = iso(self._project.clock.now()), self._plan.changes
+        kinds: tuple[tuple[Literal["added", "modified", "deleted"], tuple[str, ...]], ...] = (
+            ("added", changes.added),
+            ("modified", changes.modified),
+            ("deleted", changes.deleted),
+        )
+        for kind, paths in kinds:
+            for path in paths:
+                state = snapshot.sources.get(path)
+                yield InputEvent(path, self._revision, state.hash if state else "", kind, self._build, now)
+
+    # -- BuildObserver ------------------------------------------------------------------------------
+
+    def planned(self, plan: Plan, graph: BuildGraph, *, build: str, revision: int) -> None:
+        """See BuildObserver."""
+
+    def added(self, job: str) -> None:
+        """See BuildObserver."""
+        self.writer.added(job)
+
+    def started(self, job: str, worker: str) -> None:
+        """See BuildObserver."""
+        self.writer.started(job)
+
+    def finished(self, job: str, how: How, seconds: float) -> None:
+        """See BuildObserver."""
+        self.writer.done(job, executed=how == "executed")
+
+    def failed(self, failure: Failure) -> None:
+        """See BuildObserver."""
+        self.writer.failed(FailedJob(failure.job, failure.exit_code, failure.output[-LOG_END:] or failure.message))
+
+    def skipped(self, job: str, because: str) -> None:
+        """See BuildObserver."""
+        self.writer.skipped(job)
+
+    def warned(self, text: str) -> None:
+        """See BuildObserver."""
+
+    @property
+    def writer(self) -> ProgressWriter:
+        """The progress of this build; AssertionError before `begin`."""
+        assert self._writer is not None
+        return self._writer
+
+    # -- ends ---------------------------------------------------------------------------------------
+
+    def ran(self, report: RunReport) -> None:
+        """Log what came of the jobs."""
+        self._log.append(list(self._artefacts(report)))
+
+    def _artefacts(self, report: RunReport) -> Iterator[Event]:
+        now = iso(self._project.clock.now())
+
+        def event(path: str, job: str, status: Status, made: Output | None = None, *, key: str = "", why: str = "") -> Event:
+            hash_, size = (made.hash, made.size) if made else ("", 0)
+            return ArtefactEvent(path, self._revision, key, hash_, size, status, job, self._build, now, why)
+
+        for job, result in report.results.items():
+            status: Status = "executed" if report.how[job] == "executed" else "reused"
+            for made in result.outputs:
+                yield event(made.path, job, status, made, key=result.key)
+        for failure in report.failures:
+            for path in self._graph.recipes[failure.job].outputs:
+                yield event(path, failure.job, "failed", why=failure.message or f"exit {failure.exit_code}")
+        for job in report.skipped:
+            for path in self._graph.recipes[job].outputs:
+                yield event(path, job, "skipped")
+        for path in self._plan.removed:
+            yield event(path, "", "removed")
+
+    def archive(self, revision: int) -> tuple[str, ...]:
+        """Move the events to their revision's archive; what went wrong, since no build fails for it."""
+        return archive(self._project.stores.refs, self._log, *self._project.name, revision)
+
+    def end(self, status: RunStatus) -> None:
+        """Note how the build ended."""
+        if self._writer is not None:
+            self._writer.end(status)

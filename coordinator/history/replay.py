@@ -31,8 +31,10 @@ class Replay(msgspec.Struct, frozen=True):
 def check(refs: RefStore, manifest: Manifest) -> Replay:
     """Compare a manifest with what the events up to its revision say; CorruptRecord, StoreUnavailable."""
     events: list[Event] = []
-    gaps = []
-    for link in reversed(chain(refs, manifest)):
+    links = chain(refs, manifest)
+    # Collection may have taken what the oldest one kept was built on.
+    gaps = [links[-1].base_revision] if links[-1].base_revision else []
+    for link in reversed(links):
         found = archived(refs, manifest.project, manifest.branch, link.revision)
         if found is None:
             gaps.append(link.revision)
@@ -47,15 +49,12 @@ def check(refs: RefStore, manifest: Manifest) -> Replay:
 
 
 def chain(refs: RefStore, manifest: Manifest) -> list[Manifest]:
-    """A manifest and those it was built on, newest first."""
+    """A manifest and those it was built on, newest first, as far back as they are kept."""
     links = [manifest]
     while (last := links[-1]).base_revision:
         base = read_manifest(refs, last.project, last.branch, last.base_revision)
         if base is None:
-            raise CorruptRecord(
-                f"manifest {revision_name(last.base_revision)} is missing",
-                why=f"{revision_name(last.revision)} was built on it",
-            )
+            break
         links.append(base)
     return links
 

@@ -250,3 +250,29 @@ def failed_jobs(refs: RefStore, project: str, branch: str) -> dict[str, str]:
     """Job to build, for the jobs that failed in the latest run."""
     latest = list_runs(refs, project, branch, limit=1).runs
     return {failure.job: run.build for run in latest for failure in run.failures}
+
+
+class PastPlan(NamedTuple):
+    """A plan of an earlier build, with its jobs by id."""
+
+    revision: str
+    jobs: dict[str, PlanJob]
+
+
+def find_plan(refs: RefStore, project: str, branch: str, job: str, *, limit: int = 100) -> PastPlan | None:
+    """The latest kept plan that a job was in."""
+    names = [name for name in refs.names(refnames.runs(project, branch)) if name.endswith("-plan.json")]
+    names.sort(key=lambda name: refnames.revision_of(name) or 0, reverse=True)
+    for name in names[:limit]:
+        record = refs.read(name)
+        if record is None:
+            continue
+        try:
+            plan = msgspec.json.decode(record.data, type=PlanRecord)
+        except msgspec.MsgspecError:
+            # An unreadable record explains nothing; an older one may.
+            continue
+        jobs = {planned.job: planned for layer in plan.layers for planned in layer}
+        if job in jobs:
+            return PastPlan(plan.revision, jobs)
+    return None

@@ -108,8 +108,11 @@ class _Marker:
         if not self.deleted.isdisjoint(trace.used):
             yield from (InputRemoved(path) for path in trace.used if path in self.deleted)
         if recipe.depfile is not None:
-            known = frozenset(entry.unread)
-            yield from (InputAdded(path) for path in self.candidates.unread(recipe, trace) if path not in known)
+            # A file that was passed over may still have been asked after (`__has_include`): gone counts too.
+            known, now = entry.unread, self.candidates.unread(recipe, trace)
+            if known != now:
+                yield from (InputAdded(path) for path in now if path not in known)
+                yield from (InputRemoved(path) for path in known if path not in now)
 
     def _changed(self, path: str) -> Reason:
         assert self.facts.manifest is not None

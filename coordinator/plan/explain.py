@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from shared.model.plan import (
     BlobLost,
@@ -17,7 +18,6 @@ from shared.model.plan import (
     NeverBuilt,
     OutputAltered,
     OutputMissing,
-    PlannedJob,
     Reason,
     ToolchainChanged,
     Upstream,
@@ -57,7 +57,16 @@ def sentence(reason: Reason) -> str:  # noqa: PLR0911 - one return a reason
             return "a full build was asked for"
 
 
-def chain(jobs: Mapping[str, PlannedJob], id_: str) -> Iterator[tuple[int, str]]:
+class Explained(Protocol):
+    """A job with the reasons it was planned for."""
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it must run, or had to."""
+        ...
+
+
+def chain(jobs: Mapping[str, Explained], id_: str) -> Iterator[tuple[int, str]]:
     """Lines of (indentation, text) from a job down to what set it off; each job is spelled out once."""
     told: set[str] = set()
     stack = [(0, id_)]

@@ -1,0 +1,140 @@
+"""windrow doctor."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import click
+
+from cli import render
+from cli.options import open_project, open_settings, project_options
+from coordinator.project import Project
+from shared import hashing, toolchain
+from shared.errors import LocalError, WindrowError
+
+
+class Finding(NamedTuple):
+    """One line: ok, warn or FAIL; what was looked at; what was found."""
+
+    verdict: str
+    what: str
+    text: str
+
+
+@click.command()
+@project_options
+def doctor(**given: Any) -> int:
+    """Check settings, tools, storage, broker and workers; exit 36 if something fails."""
+    project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
+    findings = list(_findings(project))
+    failed = sum(finding.verdict == "FAIL" for finding in findings)
+    if given["as_json"]:
+        checks = [finding._asdict() for finding in findings]
+        render.as_json({"schema": "windrow.doctor/1", "failed": failed, "checks": checks})
+    else:
+        for finding in findings:
+            render.out(f" {finding.verdict:4}  {finding.what:10} {finding.text}")
+        render.out(f"{render.plural(failed, 'failure')}")
+    return LocalError.exit_code if failed else 0
+
+
+def _findings(project: Project) -> Iterator[Finding]:
+    yield Finding("ok", "settings", str(project.settings.root / "windrow.toml"))
+    for what, check in (
+        ("workspace", _workspace),
+        ("tools", _tools),
+        ("storage", _storage),
+        ("broker", _broker),
+        ("workers", _workers),
+        ("history", _history),
+    ):
+        yield from _guarded(what, check, project)
+
+
+def _guarded(what: str, check: Callable[[Project], Iterator[Finding]], project: Project) -> Iterator[Finding]:
+    try:
+        yield from check(project)
+    except WindrowError as error:
+        more = "; ".join(text for text in (error.why, f"fix: {error.fix}" if error.fix else "") if text)
+        yield Finding("FAIL", what, error.what + (f" ({more})" if more else ""))
+
+
+def _workspace(project: Project) -> Iterator[Finding]:
+    folder = project.settings.root
+    verdict = "ok" if os.access(folder, os.W_OK) else "FAIL"
+    yield Finding(verdict, "workspace", f"{folder} is {'' if verdict == 'ok' else 'not '}writable")
+
+
+def _tools(project: Project) -> Iterator[Finding]:
+    if project.settings.fingerprint:
+        yield Finding("ok", "tools", f"fingerprint pinned to {project.settings.fingerprint}")
+        return
+    path = os.environ.get("PATH", "")
+    found = toolchain.fingerprint(project.tools(), cache=project.settings.cache_dir / "toolchains.json", path=path)
+    yield Finding("ok", "tools", f"{found.fingerprint}: {', '.join(sorted(found.tools)) or 'none named'}")
+
+
+def _storage(project: Project) -> Iterator[Finding]:
+    """Put, get, delete, and how the pointer is swapped."""
+    stores = project.stores
+    data = b"windrow doctor " + secrets.token_bytes(8)
+    name = hashing.of_bytes(data)
+    stores.far.put(name, data)
+    stores.far.get(name)
+    stores.far.delete(name)
+    where = project.settings.storage.url or str(project.settings.cache_dir / "store")
+    yield Finding("ok", "storage", f"{where}: put, get, delete; swaps by {stores.conditional}")
+
+
+def _broker(project: Project) -> Iterator[Finding]:
+    broker = project.settings.farm.broker
+    if not broker:
+        yield Finding("ok", "broker", "none set: jobs run in this process")
+        return
+    from coordinator.broker import Broker  # noqa: PLC0415 - redis
+    from shared.queue import redacted  # noqa: PLC0415
+
+    info: Any = Broker(broker, project.clock).call(lambda client: client.info(), "the broker does not answer")
+    policy = str(info.get("maxmemory_policy", "unknown"))
+    verdict = "ok" if policy == "noeviction" else "FAIL"
+    text = f"{redacted(broker)} {info.get('redis_version', '')}, maxmemory-policy {policy}"
+    yield Finding(verdict, "broker", text + ("" if verdict == "ok" else ": it drops queued jobs; set noeviction"))
+    if not info.get("aof_enabled"):
+        yield Finding("warn", "broker", "no append-only file: a restart forgets queued jobs, which builds send again")
+
+
+def _workers(project: Project) -> Iterator[Finding]:
+    if not project.settings.farm.broker:
+        return
+    from coordinator.broker import Broker  # noqa: PLC0415 - redis
+    from shared import queue  # noqa: PLC0415
+
+    kept = Broker(project.settings.farm.broker, project.clock)
+    names: Any = kept.call(lambda client: client.zrange(queue.WORKERS, 0, -1), "the broker does not answer")
+    keys = [queue.worker_key(name.decode()) for name in names]
+    values: Any = kept.call(lambda client: client.mget(keys), "the broker does not answer") if keys else []
+    beats = queue.read_beats(values)
+    if not beats:
+        yield Finding("FAIL", "workers", "none is connected; start one: windrow worker, or windrow farm up")
+    wanted = project.toolchain()
+    for beat in beats:
+        fits = "serves this project's tools" if wanted in beat.platforms else "has other tools than this project's"
+        yield Finding("ok" if wanted in beat.platforms else "warn", "workers", f"{beat.id}: {beat.slots} slots, {fits}")
+
+
+def _history(project: Project) -> Iterator[Finding]:
+    base = project.load_base()
+    for problem in base.problems:
+        yield Finding("FAIL", "history", problem)
+    if base.manifest is None:
+        return
+    from coordinator.history import replay  # noqa: PLC0415
+
+    found = replay.check(project.stores.refs, base.manifest)
+    if found.differences:
+        yield Finding("warn", "history", f"archived events differ from the manifest: {'; '.join(found.differences[:3])}")
+    else:
+        yield Finding("ok", "history", "the archived events tell the same as the manifest")
