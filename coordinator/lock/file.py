@@ -6,6 +6,7 @@ of many contenders for a stale lock one wins. `.lock.fence` is a counter that ne
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -54,6 +55,19 @@ class FileLock:
                 return False
             # A new number tells a renewal that comes late that the record is gone on purpose.
             self._count(max(self._fence(), held.holder.fence) + 1)
+            self._record.unlink(missing_ok=True)
+            return True
+
+    def give_back(self, nonce: str) -> bool:
+        """As seize, for the holder itself, whose renewals have ended: a full disk is no obstacle."""
+        with self._guarded():
+            held = self._read()
+            if held is None or held.holder.nonce != nonce:
+                return False
+            # What has been committed must not be called a failure for want of a page for the counter,
+            # which guards against a late renewal only.
+            with contextlib.suppress(errors.DiskFull):
+                self._count(max(self._fence(), held.holder.fence) + 1)
             self._record.unlink(missing_ok=True)
             return True
 
@@ -147,4 +161,4 @@ class _FileLease:
     def release(self) -> bool:
         failpoint.hit("lock.before-release")
         self.renewal.stop()
-        return self._lock.seize(self.holder.nonce)
+        return self._lock.give_back(self.holder.nonce)
