@@ -57,7 +57,8 @@ def verify(**given: Any) -> int:
         for name in ("corrupt", "missing", "dangling", "unreadable"):
             for item in getattr(found, name):
                 render.out(f"{name:10} {item}")
-        render.out(f"{found.blobs:,} blobs, {render.size(found.bytes)} read; {'damage found' if found else 'all is well'}")
+        verdict = "damage found" if found else "all is well"
+        render.out(f"{found.blobs:,} blobs, {render.size(found.bytes)} read; {verdict}")
         if found:
             done = "dropped what was damaged; " if found.repaired else ""
             render.out(f"{done}`windrow build --full` makes again what is missing")

@@ -135,6 +135,7 @@ def _history(project: Project) -> Iterator[Finding]:
 
     found = replay.check(project.stores.refs, base.manifest)
     if found.differences:
-        yield Finding("warn", "history", f"archived events differ from the manifest: {'; '.join(found.differences[:3])}")
+        first = "; ".join(found.differences[:3])
+        yield Finding("warn", "history", f"archived events differ from the manifest: {first}")
     else:
         yield Finding("ok", "history", "the archived events tell the same as the manifest")

@@ -84,15 +84,16 @@ def status(**given: Any) -> int:
         render.out("revision  none yet; `windrow build` makes the first")
     else:
         render.out(f"revision  {revision_name(base.revision)}, {manifest.created_at}, build {manifest.build}")
-        files = f"{render.plural(len(manifest.sources), 'source')}, {render.plural(len(manifest.artefacts), 'artefact')}"
+        sources, made = render.plural(len(manifest.sources), "source"), render.plural(len(manifest.artefacts), "artefact")
         spent = render.duration(sum(job.seconds for job in manifest.jobs.values()))
-        render.out(f"holds     {files} of {render.plural(len(manifest.jobs), 'job')} ({spent} of commands)")
+        render.out(f"holds     {sources}, {made} of {render.plural(len(manifest.jobs), 'job')} ({spent} of commands)")
     if last is not None:
         counts = f"{last.executed} executed, {last.reused} reused, {last.failed} failed, {last.skipped} skipped"
         render.out(f"last      build {last.build} {last.status}: {counts}, {render.duration(last.seconds)}")
         for failure in last.failures:
             render.out(f"          FAILED {failure.job} (exit {failure.exit_code})")
-    render.out(f"lock      held by build {holder.build} ({holder.host}, pid {holder.pid})" if holder else "lock      free")
+    held = f"held by build {holder.build} ({holder.host}, pid {holder.pid})" if holder else "free"
+    render.out(f"lock      {held}")
     return 0
 
 

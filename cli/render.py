@@ -10,6 +10,7 @@ from typing import Any
 from shared.errors import WindrowError
 from shared.redaction import redact
 
+
 def out(text: str = "") -> None:
     """A line of the result, on stdout."""
     sys.stdout.write(text + "\n")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from coordinator.commit.base import Base
-from coordinator.diff import diff
+from coordinator.diff import diff, reclaim, sift
 from coordinator.importers import declared
 from coordinator.plan.dirty import Facts
 from coordinator.plan.planner import plan
@@ -53,8 +53,11 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     if at_rest and manifest and manifest.graph == made_from:
         nothing = Plan(manifest.revision, base.manifest_hash, (), {}, {}, changes, preserved=tuple(manifest.jobs))
         return Survey(base, scanned, scanned.snapshot, changes, nothing, None, scanned.warnings)
-    graph = declared.import_rules(settings, scanned.snapshot, platform=toolchain, environ=project.environ)
-    snapshot = _claim_outputs(scanned, graph, manifest)
+    written = reclaim(manifest, scanned.snapshot)
+    graph = declared.import_rules(settings, written, platform=toolchain, environ=project.environ)
+    _refuse_overwriting(scanned.snapshot, graph, manifest)
+    more = scanned.look({path for path in graph.producer if path not in written.outputs})
+    snapshot = sift(msgspec.structs.replace(written, outputs={**written.outputs, **more}), graph.producer)
     changes = diff(manifest, snapshot)
     facts = Facts(
         graph=graph,
@@ -69,12 +72,11 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     return Survey(base, scanned, snapshot, changes, planned, graph, (*scanned.warnings, *graph.warnings))
 
 
-def _claim_outputs(scanned: Scan, graph: BuildGraph, manifest: Manifest | None) -> Snapshot:
-    """The snapshot with what the graph makes taken out of the sources, and looked at as outputs."""
-    seen = scanned.snapshot
+def _refuse_overwriting(snapshot: Snapshot, graph: BuildGraph, manifest: Manifest | None) -> None:
+    """A rule may not make what a revision has as a source; left-overs that no revision has are fair game."""
     committed: Mapping[str, object] = manifest.sources if manifest else {}
     for path, maker in graph.producer.items():
-        if path in seen.sources and path in committed:
+        if path in snapshot.sources and path in committed:
             recipe = graph.recipes[maker]
             raise GraphError(
                 f"output {path} would overwrite a source",
@@ -82,7 +84,3 @@ def _claim_outputs(scanned: Scan, graph: BuildGraph, manifest: Manifest | None) 
                 why=f"rule '{recipe.rule}' makes {path}, which is a file of the project since an earlier revision",
                 fix=f"give the rule another output, or delete {path}",
             )
-    made = {path for path in graph.producer if path not in seen.outputs}
-    sources = {path: state for path, state in seen.sources.items() if path not in graph.producer}
-    outputs = {**seen.outputs, **scanned.look(made)}
-    return msgspec.structs.replace(seen, sources=sources, outputs=outputs)

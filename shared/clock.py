@@ -46,4 +46,4 @@ def iso(seconds: float) -> str:
 
 def from_iso(text: str) -> float:
     """Seconds since the epoch of an ISO 8601 text; ValueError if it is none."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(text).timestamp()

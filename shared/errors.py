@@ -156,7 +156,7 @@ class CorruptRecord(FarmError):
 
 
 class LocalError(WindrowError):
-    """This machine cannot do what was asked."""
+    """What was asked cannot be done on this machine."""
 
     code, exit_code = "W3600", 36
 
@@ -205,7 +205,7 @@ def named(error: OSError, path: str | os.PathLike[str], doing: str) -> LocalErro
     """The LocalError that tells a person what `error` means for `path`; `doing` is a verb phrase."""
     where = os.fspath(path)
     # os.path.exists: Path.exists raises when a parent may not be looked into.
-    folder = next((p for p in [Path(where), *Path(where).parents] if os.path.exists(p)), Path("/"))
+    folder = next((p for p in [Path(where), *Path(where).parents] if os.path.exists(p)), Path("/"))  # noqa: PTH110
     if error.errno in _FULL:
         usage = shutil.disk_usage(folder)
         return DiskFull(
@@ -216,13 +216,14 @@ def named(error: OSError, path: str | os.PathLike[str], doing: str) -> LocalErro
         )
     if error.errno in _REFUSED:
         status = folder.stat()
-        why = f"{folder} has mode {status.st_mode & 0o7777:o}, owner uid {status.st_uid}; this process is uid {os.geteuid()}"
+        mode, owner = status.st_mode & 0o7777, status.st_uid
+        why = f"{folder} has mode {mode:o}, owner uid {owner}; this process is uid {os.geteuid()}"
         if error.errno == errno.EROFS:
             why = f"the file system of {folder} is mounted read-only"
         return PermissionRefused(
             f"permission denied while {doing} {where}",
             at=where,
             why=why,
-            fix=f"give this user write permission on {folder}" if "writ" in doing else f"make {where} readable for this user",
+            fix=f"give this user permission to {'write to' if 'writ' in doing else 'read'} {folder}",
         )
     return LocalError(f"{error.strerror or error} while {doing} {where}", at=where)

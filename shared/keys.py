@@ -22,9 +22,9 @@ _TRACE = "windrow-trace/1"
 class Body:
     """The part of a key that does not come from files."""
 
-    __slots__ = ("kind", "argv", "env", "outputs", "depfile", "platform")
+    __slots__ = ("argv", "depfile", "env", "kind", "outputs", "platform")
 
-    def __init__(  # noqa: PLR0913 - the fields of a key
+    def __init__(
         self,
         kind: str,
         argv: tuple[str, ...],

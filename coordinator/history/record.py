@@ -106,7 +106,9 @@ class BuildRecord:
     def _artefacts(self, report: RunReport) -> Iterator[Event]:
         now = iso(self._project.clock.now())
 
-        def event(path: str, job: str, status: Status, made: Output | None = None, *, key: str = "", why: str = "") -> Event:
+        def event(
+            path: str, job: str, status: Status, made: Output | None = None, *, key: str = "", why: str = ""
+        ) -> Event:
             hash_, size = (made.hash, made.size) if made else ("", 0)
             return ArtefactEvent(path, self._revision, key, hash_, size, status, job, self._build, now, why)
 

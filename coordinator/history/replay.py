@@ -8,9 +8,8 @@ import msgspec
 
 from coordinator.commit.base import read_manifest
 from coordinator.history.archive import archived
-from shared.errors import CorruptRecord
 from shared.model.event import Event, InputEvent
-from shared.model.manifest import Manifest, revision_name
+from shared.model.manifest import Manifest
 from shared.storage.refs import RefStore
 
 

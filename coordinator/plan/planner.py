@@ -28,6 +28,9 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
         for id_ in layer
     }
     made_before = manifest.artefacts if manifest else {}
+    # What nobody makes any more is removed, unless it has been written by hand since.
+    kept = (graph.producer, facts.snapshot.sources)
+    gone = sorted(path for path in made_before if not any(path in place for place in kept))
     return Plan(
         base_revision=manifest.revision if manifest else 0,
         base_hash=base_hash,
@@ -35,7 +38,7 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
         jobs=jobs,
         priority=priority,
         changes=facts.changes,
-        removed=tuple(sorted(path for path in made_before if path not in graph.producer)) if wanted is None else (),
+        removed=tuple(gone) if wanted is None else (),
         preserved=tuple(sorted(id_ for id_ in graph.recipes if id_ not in jobs)),
         estimated_seconds=max(priority.values(), default=0.0) if any(expected.values()) else 0.0,
     )

@@ -186,13 +186,16 @@ def test_strict_layers_start_no_job_before_the_layer_below_has_ended(tmp_path):
 
 
 def test_the_longest_chain_goes_first(tmp_path):
-    short = [step(f"s{n}", "in") for n in range(6)]
+    short = [step(f"s{n:02}", "in") for n in range(60)]
     long = [step("l0", "in"), step("l1", "l0"), step("l2", "l1")]
     bench = Bench(tmp_path, [*short, *long], {"in": "1"})
 
     bench.run()
 
-    assert bench.performer.performed.index("r:l0") <= 1 or bench.performer.batches[0] == ("r:l0",)
+    # Sixteen are looked up at once, and whichever is first is not held back for a better one.
+    order = bench.performer.performed
+    assert order.index("r:l0") < 16
+    assert order.index("r:l2") < 40
 
 
 def test_what_waits_for_a_slot_is_bounded(tmp_path):
