@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from coordinator import refnames
 from coordinator.history.eventlog import KINDS, EventLog, encode, kind_of, lines, of_lines
 from shared import failpoint
-from shared.errors import FarmError
+from shared.errors import FarmError, LocalError
 from shared.model.event import Event
 from shared.model.manifest import revision_name
 from shared.storage.refs import RefStore
@@ -27,7 +27,7 @@ def archive(refs: RefStore, log: EventLog, project: str, branch: str, revision: 
         failpoint.hit("events.archived")
         if entries:
             log.trim(entries[-1].cursor)
-    except FarmError as error:
+    except (FarmError, LocalError) as error:
         return (f"the events of {revision_name(revision)} are not archived yet: {error.what} {error.at}".rstrip(),)
     failpoint.hit("events.trimmed")
     return ()

@@ -13,7 +13,7 @@ import msgspec
 from coordinator import refnames
 from shared import canonical
 from shared.clock import Clock, iso
-from shared.errors import FarmError
+from shared.errors import FarmError, LocalError
 from shared.model.graph import BuildGraph
 from shared.model.manifest import revision_name
 from shared.model.plan import Plan, Reason
@@ -220,7 +220,7 @@ class ProgressWriter:
             )
             try:
                 self._refs.write(self._name, canonical.encode(record))
-            except FarmError as error:
+            except (FarmError, LocalError) as error:
                 self.problem = f"the progress of this build is not recorded: {error.what}"
             ended = self._clock.monotonic()
             self._next = ended + max(self._every, (ended - begun) / _SHARE)
