@@ -6,6 +6,7 @@ docs/design/stat-cache.md.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -17,6 +18,7 @@ SCHEMA = "windrow.stat/1"
 _MARGIN = 10_000_000  # nanoseconds: no kernel's clock for files ticks more coarsely
 _COARSE_MARGIN = 2_000_000_000  # FAT counts in steps of two seconds
 _SECOND = 1_000_000_000
+_NAMELESS_REFUSED = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}
 _SPARE = 64  # entries of deleted files that may stay
 
 
@@ -103,18 +105,11 @@ class FileSystemNow:
         self.now: int | None = None
         self.device = 0
         self.margin = _MARGIN
-        probe = folder / "now"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            fd = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-            try:
-                os.utime(fd)
-                status = os.fstat(fd)
-            finally:
-                os.close(fd)
+            status = _just_written(folder)
         except OSError as error:
             self.warning = (
-                f"every file counts as just changed: {probe.name} cannot be written in {folder.name} ({error.strerror})"
+                f"every file counts as just changed: nothing can be written in {folder.name} ({error.strerror})"
             )
             return
         self.warning = ""
@@ -129,3 +124,20 @@ class FileSystemNow:
         # Of another file system nothing is known but what its times look like.
         margin = self.margin if status.st_dev == self.device else _COARSE_MARGIN
         return max(status.st_mtime_ns, status.st_ctime_ns) + margin >= self.now
+
+
+def _just_written(folder: Path) -> os.stat_result:
+    """What the file system says of a file written now; none stays where it can do files without a name."""
+    place = folder if folder.is_dir() else folder.parent
+    try:
+        fd = os.open(place, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in _NAMELESS_REFUSED:
+            raise
+        folder.mkdir(parents=True, exist_ok=True)
+        fd = os.open(folder / "now", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        os.utime(fd)
+        return os.fstat(fd)
+    finally:
+        os.close(fd)

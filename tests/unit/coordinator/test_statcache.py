@@ -274,14 +274,12 @@ def test_a_missing_cache_is_nothing_to_warn_of(root):
     assert scan(Settings(root, "x", "main", root.parent / "cache"), ()).warnings == ()
 
 
-def test_the_time_is_asked_of_the_file_system_only_when_something_is_read(root):
+def test_a_scan_that_is_not_saved_writes_nothing(root):
     write(root, "a", "1")
-    settle(root)
-    (root / ".windrow" / "now").unlink()
 
-    look(root)
+    assert scan(Settings(root, "x", "main", root.parent / "cache"), ()).snapshot.hashed == 1
 
-    assert not (root / ".windrow" / "now").exists()
+    assert [path.name for path in root.iterdir()] == ["a"]
 
 
 def test_a_file_system_of_whole_seconds_has_a_wide_margin(root):
