@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -274,6 +275,7 @@ class Arena:
         def skipped(folder: str, names: list[str]) -> set[str]:
             inside = os.path.relpath(folder, self.project)
             own = {name for name in names if os.path.normpath(os.path.join(inside, name)) in self._outputs}
+            own |= {name for name in names if stat.S_ISFIFO(os.lstat(os.path.join(folder, name)).st_mode)}
             return own | ({".git", *self.engine.state} & set(names) if inside == "." else set())
 
         return skipped

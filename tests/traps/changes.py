@@ -6,7 +6,7 @@ import os
 import signal
 from dataclasses import replace
 
-from tests.traps.arena import DAY, Arena, tree
+from tests.traps.arena import DAY, Arena, Gate, tree
 from tests.traps.engines import Windrow
 from tests.traps.projects import SHOUT, STRIP, two_steps
 from tests.traps.verdict import Verdict, trap
@@ -130,6 +130,42 @@ def final_output_overwritten(arena: Arena) -> None:
     arena.right(runs=0, cacheless=1)
 
 
+@trap(11)
+def folder_in_the_place_of_an_output(arena: Arena) -> None:
+    """A folder with somebody's files stands where an output was: made right, or an error that names it."""
+    two_steps(arena)
+    arena.remove("final.txt")
+
+    arena.put("final.txt/precious", "mine\n")
+    built = arena.build()
+
+    kept = (arena.project / "final.txt").is_dir() and arena.read("final.txt/precious") == "mine\n"
+    if built.code == 0:
+        arena.check(not kept, "called final.txt up to date, and it is a folder", Verdict.STALE)
+        arena.check(kept, "threw away what was in the folder")
+        return
+    arena.judge_failure(built, "final.txt")
+    arena.check(kept, "threw away what was in the folder")
+    arena.remove("final.txt/precious")
+    (arena.project / "final.txt").rmdir()
+    arena.right(runs=0, cacheless=1)
+
+
+@trap(11)
+def link_in_the_place_of_an_output(arena: Arena) -> None:
+    """An output was replaced by a link to a file elsewhere: that file is not written to."""
+    two_steps(arena)
+    elsewhere = arena.outside / "elsewhere"
+    elsewhere.write_text("mine\n")
+    arena.remove("final.txt")
+    (arena.project / "final.txt").symlink_to(elsewhere)
+
+    arena.put("in.txt", "gamma\n")
+
+    arena.right(runs=2)
+    arena.check(elsewhere.read_text() == "mine\n", "wrote through the link", Verdict.STALE)
+
+
 @trap(12)
 def intermediate_overwritten(arena: Arena) -> None:
     """The file in the middle is overwritten by hand."""
@@ -138,6 +174,17 @@ def intermediate_overwritten(arena: Arena) -> None:
     arena.put("mid.txt", "garbage\n")
 
     arena.right(runs=0, cacheless=2)
+
+
+@trap(12)
+def intermediate_overwritten_and_source_edited(arena: Arena) -> None:
+    """The file in the middle is overwritten, and the source edited so that it does not count."""
+    two_steps(arena, text="# one\nalpha\n")
+
+    arena.put("in.txt", "# another\nalpha\n")
+    arena.put("mid.txt", "garbage\n")
+
+    arena.right(runs=1, cacheless=2)
 
 
 @trap(13)
@@ -216,6 +263,29 @@ def input_edited_while_a_step_runs(arena: Arena) -> None:
     arena.end(running)
     arena.right(runs=2)
     arena.right(runs=0)
+
+
+@trap(18)
+def input_edited_and_put_back_while_a_step_runs(arena: Arena) -> None:
+    """A source is edited while a step reads it, and put back before it ends."""
+    gate = arena.gate()
+    arena.put("in.txt", "alpha\n")
+    first = f"{gate.command}; sed /^#/d in.txt > mid.txt; {gate.command.replace('gate', 'second')}"
+    arena.rules(replace(STRIP, command=first), SHOUT)
+    gate.shut()
+    second = Gate(arena.outside / "second")
+    second.shut()
+    running = arena.start()
+    gate.await_step()
+
+    arena.put("in.txt", "gamma\n", keep_times=True)
+    gate.open()
+    second.await_step()
+    arena.put("in.txt", "alpha\n", keep_times=True)
+    second.open()
+
+    arena.end(running)
+    arena.right()
 
 
 @trap(19)

@@ -25,6 +25,30 @@ def rule_removed(arena: Arena) -> None:
     arena.check(not (arena.project / "final.txt").exists(), "final.txt is still there", Verdict.STALE)
 
 
+@trap(30)
+def output_renamed(arena: Arena) -> None:
+    """A rule's output gets another name: the old file goes."""
+    two_steps(arena)
+
+    arena.rules(STRIP, replace(SHOUT, command="tr a-z A-Z < mid.txt > loud.txt", outputs=("loud.txt",)))
+
+    arena.right(runs=1)
+    arena.check(not (arena.project / "final.txt").exists(), "final.txt is still there", Verdict.STALE)
+
+
+@trap(30)
+def rule_removed_whose_output_was_edited(arena: Arena) -> None:
+    """A rule is removed whose output somebody has edited: the edit is not lost."""
+    two_steps(arena)
+
+    arena.put("final.txt", "mine\n")
+    arena.rules(STRIP)
+
+    arena.build()
+    kept = (arena.project / "final.txt").exists() and arena.read("final.txt") == "mine\n"
+    arena.check(kept, "the edit is lost")
+
+
 @trap(31)
 def two_rules_make_one_output(arena: Arena) -> None:
     """Two rules make one output: an error that names both, before anything runs."""
@@ -41,6 +65,15 @@ def declared_output_never_written(arena: Arena) -> None:
     """A declared output is never written: an error that names it."""
     arena.put("in.txt", "alpha\n")
     arena.rules(Step("lazy", "cat in.txt > /dev/null", ("final.txt",), ("in.txt",)))
+
+    arena.fails("final.txt", code=1)
+
+
+@trap(32, only=("windrow",))
+def folder_made_for_an_output(arena: Arena) -> None:
+    """A step makes a folder where it declares a file: an error that names it."""
+    arena.put("in.txt", "alpha\n")
+    arena.rules(Step("folder", "mkdir final.txt; cp in.txt final.txt/", ("final.txt",), ("in.txt",)))
 
     arena.fails("final.txt", code=1)
 
@@ -116,6 +149,45 @@ def dangling_link_as_input(arena: Arena) -> None:
 
     arena.put("target.txt", "alpha\n")
 
+    arena.right(runs=2)
+
+
+@trap(40, only=("windrow",))
+def source_linked_from_outside(arena: Arena) -> None:
+    """A source is a link to a file outside of the project: an error that says so."""
+    (arena.outside / "in.txt").write_text("alpha\n")
+    (arena.project / "in.txt").symlink_to(arena.outside / "in.txt")
+    arena.rules(STRIP, SHOUT)
+
+    arena.fails("in.txt", "out of the tree", code=2)
+
+
+@trap(40)
+def pipe_in_the_tree(arena: Arena) -> None:
+    """A named pipe lies about in the project: nobody hangs on it."""
+    os.mkfifo(arena.project / "pipe")
+
+    two_steps(arena)
+
+    arena.right(runs=0)
+
+
+@trap(40)
+def folder_turned_into_a_file(arena: Arena) -> None:
+    """A folder of sources becomes a file, and then a folder again."""
+    arena.put("parts/1.txt", "one\n")
+    arena.put("in.txt", "alpha\n")
+    arena.rules(STRIP, SHOUT)
+    arena.right(runs=2)
+
+    arena.remove("parts/1.txt")
+    (arena.project / "parts").rmdir()
+    arena.put("parts", "a file\n")
+    arena.right(runs=0)
+
+    arena.remove("parts")
+    arena.put("parts/1.txt", "one\n")
+    arena.put("in.txt", "gamma\n")
     arena.right(runs=2)
 
 
@@ -408,14 +480,17 @@ def step_writes_what_it_does_not_declare(arena: Arena) -> None:
 
 @trap(48)
 def step_changes_its_input(arena: Arena) -> None:
-    """A step changes the source it reads: the source stays as it was."""
+    """A step changes the source it reads: neither the source nor another step sees it."""
     arena.put("in.txt", "alpha\n")
-    arena.rules(Step("rude", "cp in.txt final.txt; echo more >> in.txt", ("final.txt",), ("in.txt",)))
+    rude = Step("rude", "cp in.txt final.txt; chmod u+w in.txt; echo more >> in.txt", ("final.txt",), ("in.txt",))
+    late = Step("late", "cat in.txt final.txt > last.txt", ("last.txt",), ("in.txt", "final.txt"))
+    arena.rules(rude, late)
 
     arena.build()
     arena.build()
 
     arena.check(arena.read("in.txt") == "alpha\n", "in.txt was changed", Verdict.STALE)
+    arena.check(arena.read("last.txt") == "alpha\nalpha\n", "another step saw it", Verdict.STALE)
 
 
 @trap(48)
