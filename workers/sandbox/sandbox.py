@@ -16,6 +16,7 @@ from shared.model.action import Action, Input
 from shared.model.path import is_normal
 from shared.storage.blobs import BlobStore
 from workers.sandbox.broken import Broken
+from workers.sandbox.passages import passages
 from workers.sandbox.removal import remove
 
 _SHOWN = 5
@@ -162,14 +163,24 @@ def _named_paths(action: Action) -> Iterator[tuple[str, str]]:
 
 
 def _folders(action: Action) -> set[str]:
-    """The folders of everything the action names."""
+    """The folders of everything the action names, and those its command passes through."""
     folders: set[str] = set()
-    for path, _ in _named_paths(action):
-        parent = posixpath.dirname(path)
-        while parent and parent not in folders:
-            folders.add(parent)
-            parent = posixpath.dirname(parent)
+    named = {path for path, _ in _named_paths(action)}
+    for path in named:
+        _add_with_parents(posixpath.dirname(path), folders)
+    for folder in passages(action.argv):
+        way: set[str] = set()
+        _add_with_parents(folder, way)
+        # In the place of a file there may be a symlink, which leads on.
+        if way.isdisjoint(named) and _is_normal(folder):
+            folders |= way
     return folders
+
+
+def _add_with_parents(folder: str, folders: set[str]) -> None:
+    while folder and folder not in folders:
+        folders.add(folder)
+        folder = posixpath.dirname(folder)
 
 
 def _check_paths(action: Action, folders: set[str]) -> None:
