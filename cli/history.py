@@ -84,7 +84,8 @@ def status(**given: Any) -> int:
         render.out("revision  none yet; `windrow build` makes the first")
     else:
         render.out(f"revision  {revision_name(base.revision)}, {manifest.created_at}, build {manifest.build}")
-        sources, made = render.plural(len(manifest.sources), "source"), render.plural(len(manifest.artefacts), "artefact")
+        sources = render.plural(len(manifest.sources), "source")
+        made = render.plural(len(manifest.artefacts), "artefact")
         spent = render.duration(sum(job.seconds for job in manifest.jobs.values()))
         render.out(f"holds     {sources}, {made} of {render.plural(len(manifest.jobs), 'job')} ({spent} of commands)")
     if last is not None:

@@ -15,7 +15,8 @@ from coordinator.commit.base import Base
 from coordinator.commit.fold import fold
 from coordinator.commit.materialise import Applied
 from coordinator.dispatch.prepare import Preparer, SourceMoved
-from coordinator.dispatch.scheduler import Options, RunReport, Scheduler
+from coordinator.dispatch.report import Options, RunReport
+from coordinator.dispatch.scheduler import Scheduler
 from coordinator.dispatch.tree import RunTree
 from coordinator.history.record import BuildRecord
 from coordinator.lock import workspace

@@ -36,3 +36,12 @@ class RunTree:
             self._made[output.path] = Input(output.path, output.hash, output.size, output.mode)
         self.results[job] = result
         return changed
+
+    def reads(self, job: str, maker: str) -> bool:
+        """Whether a job as last run reads what another makes; True where that cannot be told."""
+        recipe = self.graph.recipes[job]
+        entry = self.manifest.jobs.get(job) if self.manifest else None
+        if entry is None or recipe.depfile is None:
+            return True
+        used = {*recipe.inputs, *(entry.trace.used if entry.trace else ()), *entry.unread}
+        return not used.isdisjoint(self.graph.recipes[maker].outputs)

@@ -17,7 +17,7 @@ from shared.model.plan import Plan
 
 if TYPE_CHECKING:
     from coordinator.commit.base import Base
-    from coordinator.dispatch.scheduler import RunReport
+    from coordinator.dispatch.report import RunReport
     from coordinator.project import Project
     from shared.model.snapshot import Snapshot
 

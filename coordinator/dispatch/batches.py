@@ -1,0 +1,72 @@
+"""PreparedJobs: jobs ready to be performed, handed out in batches, the longest chain first."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator
+
+from coordinator.dispatch.states import JobRun, State
+
+TINY_SECONDS = 0.05  # jobs expected to be shorter travel together
+BATCH_SECONDS = 0.2
+BATCH_JOBS = 64
+
+
+class PreparedJobs:
+    """A heap by priority, and a count of the batches under way.
+
+    Never more batches are out than twice the slots: the order stays ours, and little is hoarded.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, str]] = []
+        self._runs: dict[str, JobRun] = {}
+        self._left: dict[int, int] = {}
+        self._batch_of: dict[str, int] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, run: JobRun) -> None:
+        """Take on a job whose order is written."""
+        self._runs[run.id] = run
+        heapq.heappush(self._heap, (-run.priority, run.id))
+
+    def batches(self, slots: int) -> Iterator[list[JobRun]]:
+        """What to hand over now."""
+        credit = 2 * slots - len(self._left)
+        while self._heap and credit > 0:
+            batch = self._take(min(math.ceil(len(self._heap) / credit), BATCH_JOBS))
+            if batch:
+                self._count += 1
+                self._left[self._count] = len(batch)
+                self._batch_of.update((run.id, self._count) for run in batch)
+                yield batch
+            credit -= 1
+
+    def ended(self, run: JobRun) -> None:
+        """A job of a batch has its outcome."""
+        number = self._batch_of.pop(run.id)
+        self._left[number] -= 1
+        if not self._left[number]:
+            del self._left[number]
+
+    def _take(self, limit: int) -> list[JobRun]:
+        """The next job, and with it others as small while together they stay small."""
+        batch: list[JobRun] = []
+        seconds = 0.0
+        while self._heap and len(batch) < limit:
+            run = self._runs[self._heap[0][1]]
+            if run.state is not State.PREPARED:
+                heapq.heappop(self._heap)
+                continue
+            if batch and (not run.tiny or seconds + run.expected > BATCH_SECONDS):
+                break
+            heapq.heappop(self._heap)
+            batch.append(run)
+            seconds += run.expected
+            if not run.tiny:
+                break
+        return batch

@@ -1,0 +1,39 @@
+"""What a person is shown of a job that failed."""
+
+from __future__ import annotations
+
+from coordinator.progress import Failure
+from shared.errors import BlobMissing
+from shared.model.action import Action, Log
+from shared.model.graph import Recipe
+from shared.model.job import JobOutcome
+from shared.reproduce import describe
+from shared.storage.blobs import BlobStore
+
+
+def failure_of(recipe: Recipe, action: Action, outcome: JobOutcome, blobs: BlobStore) -> Failure:
+    """The failure with its command and all it printed, stdout first."""
+    texts = (_text(log, blobs) for log in (outcome.stdout, outcome.stderr))
+    return Failure(
+        job=recipe.id,
+        rule=recipe.rule,
+        exit_code=outcome.exit_code,
+        message=outcome.message,
+        command=describe(action),
+        output="\n".join(text for text in texts if text),
+        worker=outcome.worker,
+        seconds=outcome.seconds,
+        at=recipe.at,
+    )
+
+
+def _text(log: Log, blobs: BlobStore) -> str:
+    text = log.text
+    if log.hash:
+        try:
+            text = blobs.get(log.hash).decode("utf-8", "replace")
+        except BlobMissing:
+            text = f"[{log.size} bytes of output could not be read back]"
+    if log.cut:
+        text += f"\n[{log.cut} more bytes were dropped]"
+    return text.rstrip("\n")

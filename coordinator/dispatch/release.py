@@ -1,0 +1,49 @@
+"""ReadyJobs: which jobs may begin: those whose needs are done, in strict layers only when their layer is open."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+from coordinator.dispatch.states import ENDED, JobRun, State
+from coordinator.dispatch.table import JobTable
+
+
+class ReadyJobs:
+    """A heap by priority. With `strict`, layer N opens when every job of the layers before has ended."""
+
+    def __init__(self, runs: JobTable, layers: Sequence[Sequence[str]], *, strict: bool) -> None:
+        self._runs, self._layers, self._strict = runs, layers, strict
+        self._open = 0
+        self._heap: list[tuple[float, str]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._heap)
+
+    def release(self, run: JobRun) -> None:
+        """Make a waiting job ready if nothing holds it any more."""
+        if run.state is State.WAITING and not run.waiting and (not self._strict or run.layer <= self._open):
+            self.add(run)
+
+    def add(self, run: JobRun) -> None:
+        """Make a job ready, whatever it waited for."""
+        self._runs.move(run, State.READY)
+        heapq.heappush(self._heap, (-run.priority, run.id))
+
+    def take(self) -> JobRun | None:
+        """The ready job with the longest chain behind it."""
+        while self._heap:
+            run = self._runs[heapq.heappop(self._heap)[1]]
+            if run.state is State.READY:
+                return run
+        return None
+
+    def ended(self) -> None:
+        """A job has ended: the next layer may open."""
+        while self._strict and self._open < len(self._layers) and self._over(self._layers[self._open]):
+            self._open += 1
+            for id_ in self._layers[self._open] if self._open < len(self._layers) else ():
+                self.release(self._runs[id_])
+
+    def _over(self, layer: Sequence[str]) -> bool:
+        return all(self._runs[id_].state in ENDED for id_ in layer)

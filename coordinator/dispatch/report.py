@@ -1,0 +1,32 @@
+"""How jobs are to be run, and what came of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from coordinator.progress import Failure, How
+from shared.model.action import ActionResult
+
+
+class Options(msgspec.Struct, frozen=True):
+    """How to run: strict layers or ready-first, past failures or not, until when (monotonic seconds)."""
+
+    schedule: Literal["ready", "layers"] = "ready"
+    keep_going: bool = False
+    deadline: float | None = None
+    require_cached: bool = False
+
+
+class RunReport(msgspec.Struct, frozen=True):
+    """What came of the jobs: results by job, how each was come by, failures in order, jobs not run."""
+
+    results: dict[str, ActionResult]
+    how: dict[str, How]
+    failures: tuple[Failure, ...]
+    skipped: tuple[str, ...]
+    added: tuple[str, ...]
+    bytes_up: int = 0
+    bytes_down: int = 0
+    saved_seconds: float = 0.0

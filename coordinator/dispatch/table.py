@@ -1,0 +1,51 @@
+"""JobTable: the jobs of a build, and the tallies the scheduler goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordinator.dispatch.states import ENDED, UNDER_WAY, JobRun, State
+
+
+class JobTable:
+    """Every job by id; `left` counts those not ended, `under_way` those some thread or worker is busy with."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, JobRun] = {}
+        self._counts = dict.fromkeys(State, 0)
+        self.left = 0
+        self.under_way = 0
+
+    def add(self, run: JobRun) -> None:
+        """Take a job on."""
+        self._runs[run.id] = run
+        self._counts[run.state] += 1
+        self.left += 1
+
+    def move(self, run: JobRun, state: State) -> None:
+        """Change a job's state."""
+        before = run.state
+        run.move(state)
+        self._counts[before] -= 1
+        self._counts[state] += 1
+        self.under_way += (state in UNDER_WAY) - (before in UNDER_WAY)
+        self.left += (before in ENDED) - (state in ENDED)
+
+    def count(self, state: State) -> int:
+        """How many jobs are in a state."""
+        return self._counts[state]
+
+    def is_open(self, job: str) -> bool:
+        """Whether a job is in the build and has not ended."""
+        run = self._runs.get(job)
+        return run is not None and run.state not in ENDED
+
+    def get(self, job: str) -> JobRun | None:
+        """A job, or None if it is not in the build."""
+        return self._runs.get(job)
+
+    def __getitem__(self, job: str) -> JobRun:
+        return self._runs[job]
+
+    def __iter__(self) -> Iterator[JobRun]:
+        return iter(tuple(self._runs.values()))
