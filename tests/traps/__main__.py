@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from tests.traps.engines import ENGINES
-from tests.traps.table import rows
+from tests.traps.table import LEFT_OUT, rows
 
 
 def main() -> None:
@@ -23,6 +23,10 @@ def main() -> None:
         print(f"| {trap.number} | {trap.title} |", " | ".join(words), "|")
         if given.why and notes:
             print(f"{trap.number} {trap.name}\n{notes}\n", file=sys.stderr)
+    if not given.numbers:
+        print("\nLeft out:\n")
+        for what, why in LEFT_OUT.items():
+            print(f"* {what}: {why}.")
 
 
 main()
