@@ -7,7 +7,7 @@ and all of them report to one inbox. See docs/design/dispatch.md.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -242,7 +242,7 @@ class Scheduler:
                 assert outcome.result is not None
                 run.result, run.how = outcome.result, "executed" if outcome.status == "executed" else "shared"
                 self._runs.move(run, State.SETTLING)
-                if run.how == "executed" and self._graph.recipes[run.id].kind == "noop":
+                if self._graph.recipes[run.id].kind == "noop":
                     self._on_settled(_Settled(run.id, None))
                 else:
                     self._pool.submit(self._settle_and_tell, run.id, outcome.result)
@@ -268,8 +268,7 @@ class Scheduler:
             return
         if message.error is not None:
             raise message.error
-        assert run.result is not None
-        assert run.how is not None
+        assert run.result is not None and run.how is not None  # noqa: PT018
         self._complete(run, run.result, run.how)
 
     def _again(self, run: JobRun) -> None:
@@ -388,8 +387,7 @@ class Scheduler:
                     stack.append(user)
 
     def _report(self) -> RunReport:
-        runs: Iterable[JobRun] = self._runs
-        done = [run for run in runs if run.state is State.DONE]
+        runs, done = self._runs, [run for run in self._runs if run.state is State.DONE]
         return RunReport(
             results={run.id: run.result for run in done if run.result is not None},
             how={run.id: run.how for run in done if run.how is not None},
