@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import threading
@@ -17,12 +16,12 @@ from queue import Empty, LifoQueue
 import msgspec
 
 from shared.errors import LocalError
+from workers.sandbox.strays import end_all_in
 
 STREAM_LIMIT = 8 << 20  # bytes of each stream that are kept
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _POLL = 0.1  # seconds between looks at `cancelled`
 _PATIENCE = 60.0  # seconds beyond the time limit until a supervisor that does not answer is given up
-_SWEEPS = 100
 _FAREWELL = 15.0  # seconds for a supervisor to kill what runs and end
 
 
@@ -99,7 +98,7 @@ class Slot:
         line = self._answer(request.timeout + _PATIENCE, cancelled) if sent else None
         if line is None:
             self._discard()
-            _sweep(request.cwd)
+            end_all_in(request.cwd)
             return Ended(lost=True)
         return msgspec.json.decode(line, type=Ended)
 
@@ -161,27 +160,6 @@ class Slot:
             process.kill()
             process.wait()
         process.stdout.close()
-
-
-def _sweep(folder: str) -> None:
-    """Kill what works in a folder: what a supervisor that died itself could not kill."""
-    # One that was killed may have started another since it was looked for; one that hangs in the kernel stays.
-    for _ in range(_SWEEPS):
-        if not _kill_in(folder):
-            return
-
-
-def _kill_in(folder: str) -> bool:
-    found = False
-    for link in Path("/proc").glob("[0-9]*/cwd"):
-        try:
-            where = str(link.readlink())
-            if where == folder or where.startswith(folder + "/"):
-                os.kill(int(link.parent.name), signal.SIGKILL)
-                found = True
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue  # ended meanwhile, or another user's
-    return found
 
 
 class SlotPool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from shared.errors import named
 from workers.sandbox.removal import remove
+from workers.sandbox.strays import end_all_in
 
 _LOCK = "lock"
 _BACKLOG = 64  # places that may wait to be removed
@@ -64,6 +65,8 @@ def _sweep(root: Path, spare: str) -> None:
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its supervisors may have died with it, and then nobody has ended its jobs.
+            end_all_in(str(path.resolve()))
             remove(path)
         except BlockingIOError:
             continue  # its worker lives
