@@ -9,7 +9,9 @@ cd "$work"
 WINDROW_CACHE_DIR="$work/.cache"
 export WINDROW_CACHE_DIR
 
-say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+bold='' plain=''
+if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
+say() { printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
 
 say windrow build
 say ./build/hello
