@@ -6,16 +6,20 @@ Both builds run the same commands: `-c` a file, an archive, a program that round
 
 from __future__ import annotations
 
+import hashlib
+import os
+import posixpath
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 VERSION = "0.14.1"
+SHA256 = "5dd700e52ec28c64d43f681ccde76b6436c8f89a332d6c9e22a6b629f28daeb5"
 FLAGS = "-O1"
 
 ROUNDTRIP = r"""
@@ -43,7 +47,7 @@ int main(void) {
 
 RULES = """\
 [project]
-name = "zstd"
+name = "{name}"
 
 [toolchain]
 tools = ["gcc", "ar"]
@@ -55,7 +59,7 @@ ignore = ["make/"]
 name = "cc"
 each = "zstd/**/*.c"
 inputs = ["zstd/**/*.h"]
-command = ["gcc", "{flags}", "-Izstd", "-Izstd/common", "-DXXH_NAMESPACE=ZSTD_",
+command = ["gcc", {flags}, "-Izstd", "-Izstd/common", "-DXXH_NAMESPACE=ZSTD_",
            "-MMD", "-MF", "{{depfile}}", "-c", "{{in}}", "-o", "{{out}}"]
 outputs = ["build/{{path}}.o"]
 depfile = "build/{{path}}.d"
@@ -70,7 +74,7 @@ outputs = ["build/libzstd.a"]
 name = "cc-test"
 each = "test/*.c"
 inputs = ["zstd/zstd.h"]
-command = ["gcc", "{flags}", "-Izstd", "-MMD", "-MF", "{{depfile}}", "-c", "{{in}}", "-o", "{{out}}"]
+command = ["gcc", {flags}, "-Izstd", "-MMD", "-MF", "{{depfile}}", "-c", "{{in}}", "-o", "{{out}}"]
 outputs = ["build/{{path}}.o"]
 depfile = "build/{{path}}.d"
 
@@ -118,44 +122,55 @@ class Case(NamedTuple):
     change: Callable[[Path], None]
 
 
-def fetch(cache: Path) -> Path:
-    """The unpacked C library, fetched with pip once per cache folder."""
-    home = cache / f"zstandard-{VERSION}" / "zstd"
-    if home.is_dir():
-        return home
+def cache_folder() -> Path:
+    """Where the sdist is kept between runs, for tests and benchmarks alike."""
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(caches) / "windrow-benchmarks"
+
+
+def sdist(cache: Path) -> Path:
+    """The sdist, fetched by pip once per cache folder; CalledProcessError when it cannot be had."""
+    kept = cache / f"zstandard-{VERSION}.tar.gz"
+    if kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == SHA256:
+        return kept
     cache.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-binary", ":all:", "--no-deps",
-         "--no-build-isolation", "--disable-pip-version-check", "--dest", str(cache), f"zstandard=={VERSION}"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    with tarfile.open(cache / f"zstandard-{VERSION}.tar.gz") as sdist:
-        wanted = [m for m in sdist.getmembers() if m.isfile() and re.search(r"^[^/.]+[^/]*/zstd/[\w/]+\.[ch]$", m.name)]
-        for member in wanted:
-            target = cache / member.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source = sdist.extractfile(member)
-            assert source is not None
-            target.write_bytes(source.read())
-    return home
+    with tempfile.TemporaryDirectory(dir=cache) as name:
+        wanted = Path(name) / "wanted.txt"
+        wanted.write_text(f"zstandard=={VERSION} --hash=sha256:{SHA256}\n")
+        subprocess.run(
+            [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--quiet", "--no-binary", ":all:",
+             "--no-build-isolation", "--no-deps", "--require-hashes", "--dest", name, "-r", str(wanted)],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+        )  # fmt: skip
+        # By a rename: others may fetch it at the same time.
+        return (Path(name) / kept.name).replace(kept)
 
 
-def project(cache: Path, folder: Path, *, flags: str = FLAGS) -> Path:
+def _unpack(source: Path, folder: Path) -> None:
+    with tarfile.open(source) as packed:
+        for member in packed.getmembers():
+            place = re.fullmatch(r"zstandard-[\d.]+/(zstd/[\w/]+\.[ch])", member.name)
+            if place and member.isfile() and (content := packed.extractfile(member)):
+                target = folder / place[1]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content.read())
+
+
+def project(folder: Path, *, flags: str = FLAGS, name: str = "zstd", cache: Path | None = None) -> Path:
     """A project folder with the library, the test program, the rules and the Makefile."""
-    shutil.copytree(fetch(cache), folder / "zstd")
+    _unpack(sdist(cache or cache_folder()), folder)
     (folder / "test").mkdir()
     (folder / "test" / "roundtrip.c").write_text(ROUNDTRIP)
     (folder / ".gitignore").write_text("build/\nmake/\n.windrow/\n")
-    set_flags(folder, flags)
+    (folder / "windrow.toml").write_text(RULES.format(flags=_quoted(flags), name=name))
+    (folder / "Makefile").write_text(MAKEFILE.format(flags=flags))
     return folder
 
 
-def set_flags(folder: Path, flags: str) -> None:
-    """Write rules and Makefile with other compiler flags."""
-    (folder / "windrow.toml").write_text(RULES.format(flags='", "'.join(flags.split())))
-    (folder / "Makefile").write_text(MAKEFILE.format(flags=flags))
+def _quoted(flags: str) -> str:
+    return ", ".join(f'"{flag}"' for flag in flags.split())
 
 
 def _edit(path: str, old: str, new: str) -> Callable[[Path], None]:
@@ -181,7 +196,12 @@ def _delete(folder: Path) -> None:
 
 
 def _flags(folder: Path) -> None:
-    set_flags(folder, f"{FLAGS} -fno-strict-aliasing")
+    makefile, rules = folder / "Makefile", folder / "windrow.toml"
+    flags = makefile.read_text().partition("\n")[0].removeprefix("FLAGS := ")
+    # It changes what every unit is compiled to, whatever the other flags are.
+    more = f"{flags} -fno-asynchronous-unwind-tables"
+    makefile.write_text(makefile.read_text().replace(flags, more, 1))
+    rules.write_text(rules.read_text().replace(_quoted(flags), _quoted(more)))
 
 
 # In this order, each on the tree that the one before left.
@@ -189,8 +209,14 @@ CASES = (
     Case("clean", _nothing),
     Case("no-op", _nothing),
     Case("touch every file", _touch),
-    Case("edit a header", _edit("zstd/common/fse.h", "#  define FSE_MAX_MEMORY_USAGE 14", "#  define FSE_MAX_MEMORY_USAGE 13")),
-    Case("edit a .c", _edit("zstd/compress/hist.c", "unsigned HIST_isError(size_t code)", "unsigned HIST_isError (size_t code)")),
+    Case(
+        "edit a header",
+        _edit("zstd/common/fse.h", "#  define FSE_MAX_MEMORY_USAGE 14", "#  define FSE_MAX_MEMORY_USAGE 13"),
+    ),
+    Case(
+        "edit a .c",
+        _edit("zstd/compress/hist.c", "unsigned HIST_isError(size_t code)", "unsigned HIST_isError (size_t code)"),
+    ),
     Case("delete a .c", _delete),
     Case("change a flag", _flags),
 )
@@ -208,8 +234,7 @@ def outputs(folder: Path, under: str) -> dict[str, bytes]:
     return {
         str(path.relative_to(top)): path.read_bytes()
         for path in sorted(top.rglob("*"))
-        if path.is_file() and path.suffix in (".o", ".a", ".txt", "")
-        and path.name != "flags"
+        if path.is_file() and path.suffix in (".o", ".a", ".txt", "") and path.name != "flags"
     }
 
 
@@ -217,6 +242,7 @@ def readers(folder: Path, header: str) -> set[str]:
     """The units whose make depfile names a header."""
     found = set()
     for depfile in (folder / "make").rglob("*.d"):
-        if header in depfile.read_text().split():
+        # The compiler spells it zstd/compress/../common/fse.h.
+        if header in map(posixpath.normpath, depfile.read_text().split()):
             found.add(str(depfile.relative_to(folder / "make").with_suffix(".c")))
     return found
