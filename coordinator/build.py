@@ -25,7 +25,7 @@ from coordinator.progress import BuildObserver, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.survey import Question, Survey, survey
-from shared.errors import Interrupted, LockLost, WindrowError
+from shared.errors import Interrupted, LockHeld, LockLost, WindrowError
 from shared.model.action import ActionResult
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
@@ -99,6 +99,10 @@ def _clear_up(project: Project, request: Request) -> None:
     if (settings.state_dir / "journal.json").exists():
         with workspace.holding(settings.state_dir, project.clock, wait=request.wait):
             materialise.recover(settings.root, settings.state_dir)
+    if materialise.any_staged(settings.state_dir):
+        # A build that is under way clears up after itself.
+        with contextlib.suppress(LockHeld), workspace.holding(settings.state_dir, project.clock):
+            materialise.sweep(settings.root, settings.state_dir)
 
 
 def _nothing(project: Project, seen: Survey, name: str, seconds: float) -> BuildReport:

@@ -156,6 +156,15 @@ def recover(root: Path, state_dir: Path) -> Outcome | None:
     return "forward" if complete else "back"
 
 
+def any_staged(state_dir: Path) -> bool:
+    """Whether builds under way, or dead, have folders here."""
+    try:
+        with os.scandir(state_dir / "stage") as entries:
+            return next(entries, None) is not None
+    except FileNotFoundError:
+        return False
+
+
 def sweep(root: Path, state_dir: Path, outputs: Iterable[str] = ()) -> int:
     """Remove what dead builds left: staging folders, and temporary files beside these outputs; how many."""
     count, live = 0, set()
