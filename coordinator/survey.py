@@ -69,7 +69,11 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         failed=project.failed_before(),
     )
     planned = plan(facts, base_hash=base.manifest_hash, targets=question.targets)
-    return Survey(base, scanned, snapshot, changes, planned, graph, (*scanned.warnings, *graph.warnings))
+    kept = [
+        f"kept {path}: no rule makes it any more, but it was changed since it was built"
+        for path in sorted((manifest.artefacts if manifest else {}).keys() & changes.added)
+    ]
+    return Survey(base, scanned, snapshot, changes, planned, graph, (*scanned.warnings, *graph.warnings, *kept))
 
 
 def _refuse_overwriting(snapshot: Snapshot, graph: BuildGraph, manifest: Manifest | None) -> None:

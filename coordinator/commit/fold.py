@@ -42,9 +42,12 @@ def fold(
             jobs[id_] = msgspec.structs.replace(base.jobs[id_], layer=graph.depth[id_])
             _carry(base, id_, artefacts)
     if base is not None:
-        for id_ in _waiting_for_removal(base, graph, plan):
+        for id_ in _waiting_for_removal(base, graph, snapshot, plan):
             jobs[id_] = base.jobs[id_]
             _carry(base, id_, artefacts)
+        for path in artefacts.keys() & snapshot.sources.keys():
+            # Nobody makes it any more, and somebody has written it by hand since.
+            del artefacts[path]
     return Manifest(
         project="",
         branch="",
@@ -85,11 +88,11 @@ def _carry(base: Manifest, id_: str, artefacts: dict[str, Artefact]) -> None:
             artefacts[path] = base.artefacts[path]
 
 
-def _waiting_for_removal(base: Manifest, graph: BuildGraph, plan: Plan) -> list[str]:
+def _waiting_for_removal(base: Manifest, graph: BuildGraph, snapshot: Snapshot, plan: Plan) -> list[str]:
     """Jobs that are gone from the graph, whose outputs this build (of some targets only) does not remove."""
-    removed = frozenset(plan.removed)
+    settled = (graph.producer, snapshot.sources, frozenset(plan.removed))
     return [
         id_
         for id_, entry in base.jobs.items()
-        if id_ not in graph.recipes and any(p not in graph.producer and p not in removed for p in entry.outputs)
+        if id_ not in graph.recipes and any(not any(path in place for place in settled) for path in entry.outputs)
     ]

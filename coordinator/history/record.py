@@ -122,7 +122,9 @@ class BuildRecord:
         for job in report.skipped:
             for path in self._graph.recipes[job].outputs:
                 yield event(path, job, "skipped")
-        for path in self._plan.removed:
+        made_before = self._base.manifest.artefacts if self._base.manifest else {}
+        # What was made and is now written by hand is no artefact any more.
+        for path in (*self._plan.removed, *sorted(made_before.keys() & self._plan.changes.added)):
             yield event(path, "", "removed")
 
     def archive(self, revision: int) -> tuple[str, ...]:
