@@ -70,8 +70,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     _clear_up(project, request)
     seen = look(project, request)
     if not seen.plan:
-        _keep(seen, observer)
-        return _nothing(project, seen, name, project.clock.monotonic() - began)
+        return _nothing(project, seen, observer, name, project.clock.monotonic() - began)
     with _held(project, request, name, seen.base) as lease:
         materialise.sweep(project.settings.root, project.settings.state_dir, seen.snapshot.outputs)
         for attempt in range(SURVEYS):
@@ -80,8 +79,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
                 # Somebody committed while this build waited, or a source changed under it.
                 seen = survey(project, base, request.question)
                 if not seen.plan:
-                    _keep(seen, observer)
-                    return _nothing(project, seen, name, project.clock.monotonic() - began)
+                    return _nothing(project, seen, observer, name, project.clock.monotonic() - began)
             try:
                 return _Pass(project, request, observer, seen, lease, name, began).run()
             except SourceMoved as moved:
@@ -105,7 +103,10 @@ def _clear_up(project: Project, request: Request) -> None:
             materialise.sweep(settings.root, settings.state_dir)
 
 
-def _nothing(project: Project, seen: Survey, name: str, seconds: float) -> BuildReport:
+def _nothing(project: Project, seen: Survey, observer: BuildObserver, name: str, seconds: float) -> BuildReport:
+    for warning in (*seen.base.problems, *seen.warnings):
+        observer.warned(warning)
+    _keep(seen, observer)
     settings = project.settings
     return BuildReport(
         build=name,
