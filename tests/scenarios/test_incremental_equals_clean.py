@@ -72,6 +72,7 @@ class Incremental(RuleBasedStateMachine):
         self.files: dict[str, str] = {}
         self.past: list[tuple[dict[str, str], str]] = []
         self.spoilt = False
+        self.altered: set[str] = set()
         self.known: set[tuple[object, ...]] = set()
         self.built = False
 
@@ -92,6 +93,14 @@ class Incremental(RuleBasedStateMachine):
         self.files[path] = text
         self.space.write(path, text)
         self.built = False
+
+    def take(self, path: str) -> str:
+        """Remove a file. An output of it that was altered by hand would rightly be kept: it goes with it."""
+        made = f"out/{Path(path).stem}" + (".o" if path in UNITS else ".head")
+        if made in self.altered:
+            self.space.delete(made)
+            self.altered.discard(made)
+        return self.files.pop(path)
 
     @initialize()
     def first_tree(self) -> None:
@@ -124,7 +133,7 @@ class Incremental(RuleBasedStateMachine):
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
         path = data.draw(st.sampled_from(sorted(self.files)))
-        del self.files[path]
+        self.take(path)
         self.space.delete(path)
         self.built = False
 
@@ -137,7 +146,7 @@ class Incremental(RuleBasedStateMachine):
         if not free or path.endswith(".h"):
             return
         target = data.draw(st.sampled_from(free))
-        self.files[target] = self.files.pop(path)
+        self.files[target] = self.take(path)
         os.rename(self.space.root / path, self.space.root / target)
         self.built = False
 
@@ -161,6 +170,7 @@ class Incremental(RuleBasedStateMachine):
     def revert(self, data: st.DataObject) -> None:
         files, flag = data.draw(st.sampled_from(self.past))
         for path in set(self.files) - set(files):
+            self.take(path)
             self.space.delete(path)
         self.files = {}
         for path, text in files.items():
@@ -202,7 +212,13 @@ class Incremental(RuleBasedStateMachine):
         made = sorted(path for path in (self.space.root / "out").glob("*") if path.is_file())
         if made:
             path = data.draw(st.sampled_from(made))
-            path.unlink() if how == "delete" else path.write_text("altered")
+            name = str(path.relative_to(self.space.root))
+            if how == "delete":
+                path.unlink()
+                self.altered.discard(name)
+            else:
+                path.write_text("altered")
+                self.altered.add(name)
             self.built = False
 
     # -- the judgement ------------------------------------------------------------------------------
@@ -269,6 +285,7 @@ class Incremental(RuleBasedStateMachine):
         self.known.update(signatures.values())
         self.past.append((dict(self.files), self.flag))
         self.spoilt = False
+        self.altered.clear()
         self.built = True
 
     def tree(self) -> dict[str, bytes]:
