@@ -1,7 +1,7 @@
 """Which paths are no sources: built-in names, .gitignore files at every level, and `[scan] ignore`.
 
-Written after git's own rules (gitignore(5), wildmatch.c): a library for it takes 16 ms to import, most
-of what a build with nothing to do may cost.
+Written after git's own rules (gitignore(5), wildmatch.c): pathspec decides otherwise than git where a
+folder is taken back by a `!` line. docs/adr/0011-gitignore.md has the examples.
 """
 
 from __future__ import annotations

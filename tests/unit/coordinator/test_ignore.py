@@ -1,5 +1,6 @@
 """Ignore rules, held against git's own answers."""
 
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -61,6 +62,8 @@ CASES = [
     {"": "docs/**\n!docs/deep/\n"},
     {"": "docs/**/b.md\n**/a.md\n"},
     {"": "*\n!*/\n!*.c\n"},
+    {"": "sub/\n!build/\n"},
+    {"": "*.md\n", "docs": "!*/\n"},
     {"": "\\#hash\n\\!bang\n# comment\n\n"},
     {"": "a]b\n[ab]\nx\\ y\n"},
     {"": "x y   \r\nsrc/*\r\n"},
@@ -87,7 +90,10 @@ def test_the_answer_is_the_one_of_git(files, tmp_path):
 
 
 PIECE = st.sampled_from(["a", "b", "*", "**", "?", "/", ".", "o", "build", "src", "docs", "deep", "[ab]", "[!a]", "*.o", "/**/", "\\", "!", " ", "[a-d]", "aa", "c", "[]", "]", "#"])
-LINE = st.lists(PIECE, min_size=1, max_size=5).map("".join)
+
+# Before git 2.52 stars right behind a plain beginning span folders: `a**/c` matches aa/b/c, against gitignore(5).
+STARS_BEHIND_A_NAME = re.compile(r"[^*?\[\\]*[^/*?\[\\]\*\*")
+LINE = st.lists(PIECE, min_size=1, max_size=5).map("".join).filter(lambda line: not STARS_BEHIND_A_NAME.match(line.removeprefix("!")))
 
 
 @settings(max_examples=60, deadline=None)
@@ -96,6 +102,13 @@ def test_any_patterns_mean_what_they_mean_to_git(root, nested, base, tmp_path_fa
     files = {"": "\n".join(root) + "\n", base: "\n".join(nested) + "\n"}
 
     assert we_say(files) == git_says(tmp_path_factory.mktemp("tree"), files)
+
+
+def test_two_stars_within_a_name_are_one():
+    rules = Ignores().entering("", "a**/c\n", settings=False)
+
+    assert rules.ignored("aa/c", folder=False)
+    assert not rules.ignored("aa/b/c", folder=False)
 
 
 def test_settings_come_before_files():
