@@ -154,13 +154,17 @@ class _Pass:
         self.staging = materialise.Staging(self.settings.state_dir, name)
 
     def run(self) -> BuildReport:
+        """See build."""
+        with contextlib.closing(self.staging):
+            return self._run()
+
+    def _run(self) -> BuildReport:
         for warning in (*self.seen.base.problems, *self.seen.warnings):
             self.observer.warned(warning)
         self.observer.planned(self.plan, self.graph, build=self.name, revision=self.seen.base.next_revision)
         try:
             self.record.begin(self.seen.snapshot)
-            with contextlib.closing(self.staging):
-                report = self._finish(self._dispatch())
+            report = self._finish(self._dispatch())
         except Interrupted:
             self.record.end("interrupted")
             raise

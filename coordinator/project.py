@@ -20,9 +20,10 @@ from shared.errors import UsageError
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.snapshot import Snapshot
-from shared.settings import Settings
+from shared.settings import Rule, Settings
 from shared.storage.compose import Stores, open_stores
 from shared.storage.disk_refs import DiskRefs
+from shared.toolchain import Toolchain
 
 MakePerformer = Callable[["Project", str, str], Performer]
 
@@ -84,15 +85,18 @@ class Project:
         return self.environ.get("PATH", "")
 
     @cached_property
-    def _fingerprint(self) -> str:
-        if self.settings.fingerprint:
-            return self.settings.fingerprint
-        cache = self.settings.cache_dir / "toolchains.json"
-        return toolchain.fingerprint(self.tools(), cache=cache, path=self._path).fingerprint
+    def _tools(self) -> Toolchain:
+        return toolchain.fingerprint(self.tools(), cache=self.settings.cache_dir / "toolchains.json", path=self._path)
 
     def toolchain(self) -> str:
-        """The platform that actions are keyed and routed by; ToolMissing when a named tool is not here."""
-        return self._fingerprint
+        """The platform that jobs are routed by: all tools of the project; ToolMissing when a named one is not here."""
+        return self.settings.fingerprint or self._tools.fingerprint
+
+    def identity(self, rule: Rule) -> str:
+        """What a rule's tools are: those named for the project, and those its command begins with."""
+        if self.settings.fingerprint:
+            return ""
+        return self._tools.identity((*self.settings.tools, *toolchain.tools_of((rule,), self._path)))
 
     def lost(self, manifest: Manifest | None) -> frozenset[str]:
         """Outputs whose blob is gone, where that costs only a stat each; elsewhere it shows when a job needs them."""
@@ -132,4 +136,6 @@ class Project:
 
     def graph(self, snapshot: Snapshot) -> BuildGraph:
         """The graph of a tree that has been looked at."""
-        return import_rules(self.settings, snapshot, platform=self.toolchain(), environ=self.environ)
+        return import_rules(
+            self.settings, snapshot, platform=self.toolchain(), environ=self.environ, identity=self.identity
+        )

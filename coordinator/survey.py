@@ -54,7 +54,7 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         nothing = Plan(manifest.revision, base.manifest_hash, (), {}, {}, changes, preserved=tuple(manifest.jobs))
         return Survey(base, scanned, scanned.snapshot, changes, nothing, None, scanned.warnings)
     written = reclaim(manifest, scanned.snapshot)
-    graph = declared.import_rules(settings, written, platform=toolchain, environ=project.environ)
+    graph = project.graph(written)
     _refuse_overwriting(scanned.snapshot, graph, manifest)
     more = scanned.look({path for path in graph.producer if path not in written.outputs})
     snapshot = sift(msgspec.structs.replace(written, outputs={**written.outputs, **more}), graph.producer)

@@ -22,7 +22,7 @@ _TRACE = "windrow-trace/1"
 class Body:
     """The part of a key that does not come from files."""
 
-    __slots__ = ("argv", "depfile", "env", "kind", "outputs", "platform")
+    __slots__ = ("argv", "depfile", "env", "kind", "outputs", "tools")
 
     def __init__(
         self,
@@ -31,20 +31,21 @@ class Body:
         env: tuple[tuple[str, str | None], ...],
         outputs: tuple[str, ...],
         depfile: str | None,
-        platform: str,
+        tools: str,
     ) -> None:
         self.kind, self.argv, self.env = kind, argv, env
-        self.outputs, self.depfile, self.platform = outputs, depfile, platform
+        self.outputs, self.depfile, self.tools = outputs, depfile, tools
 
     def key(self, kind: str, *rest: object) -> str:
         """Digest of the body and what is added to it."""
-        body = (kind, self.kind, self.argv, self.env, self.outputs, self.depfile, self.platform)
+        body = (kind, self.kind, self.argv, self.env, self.outputs, self.depfile, self.tools)
         return hashing.of_value((*body, *rest))
 
 
 def body_of(action: Action) -> Body:
     """The body of an action."""
-    return Body(action.kind, action.argv, action.env, action.outputs, action.depfile, action.platform)
+    tools = action.tools or action.platform
+    return Body(action.kind, action.argv, action.env, action.outputs, action.depfile, tools)
 
 
 def plain_key(body: Body, inputs: Iterable[Input]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 HIDDEN = "***"
-# Greedy up to the last "@" of a word: a password may hold "/", ":" or "@" that nobody escaped.
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/:@]*(?=:))?(?P<rest>(?:(?!://)\S)*)@")
+# Greedy up to the last "@" of a word: a password may hold "/", ":", "@" or even "://" that nobody escaped.
+# Of several addresses in one word only the last host is left: too much hidden is better than too little.
+_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/:@]*(?=:))?(?P<rest>\S*)@")
 _PARAMETER = re.compile(
     r"(?P<name>[?&;](?:[\w.-]*(?:password|passwd|secret|token|signature|credential)[\w.-]*|sig|access_key(?:_id)?)=)[^&;#\s]+",
     re.IGNORECASE,

@@ -43,6 +43,12 @@ class Toolchain(NamedTuple):
     fingerprint: str
     tools: Mapping[str, Tool]
 
+    def identity(self, names: Iterable[str]) -> str:
+        """What some of the tools are, with the parts of those that are compiler drivers: `linux-x86_64-<64 hex>`."""
+        wanted = frozenset(names)
+        own = sorted((name, tool.hash) for name, tool in self.tools.items() if name.partition(":")[0] in wanted)
+        return f"{system()}-{hashing.bare(hashing.of_value(own))}"
+
 
 class _Known(msgspec.Struct, array_like=True, frozen=True):
     """A file's stat signature when it had a digest: mtime and ctime in ns, size, inode, device."""

@@ -70,7 +70,7 @@ def _entry(recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: 
         depfile=recipe.depfile,
         trace=result.trace,
         unread=() if recipe.depfile is None else candidates.unread(recipe, result.trace or Trace()),
-        platform=graph.platform,
+        platform=recipe.tools or graph.platform,
         layer=graph.depth[recipe.id],
         seconds=result.timings.run,
     )

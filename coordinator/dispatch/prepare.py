@@ -156,6 +156,7 @@ class Preparer:
             inputs=tuple(inputs[path] for path in sorted(inputs)),
             primary=tuple(state.path for state in primary),
             extra=() if tree else tuple(sorted(set(inputs) - declared)),
+            tools=recipe.tools,
             links={path: links[path] for path in sorted(inputs) if path in links},
             tree=tree,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -15,7 +15,7 @@ from shared.errors import GraphError
 from shared.globs import PathIndex, compiled
 from shared.model.graph import BuildGraph, Recipe
 from shared.model.snapshot import Snapshot
-from shared.settings import Settings
+from shared.settings import Rule, Settings
 
 _SCHEMA = "windrow-declared/1"
 _OWN = ("in", "out", "depfile")  # placeholders for files that are told of elsewhere
@@ -23,13 +23,23 @@ _OWN = ("in", "out", "depfile")  # placeholders for files that are told of elsew
 Env = tuple[tuple[str, str | None], ...]
 
 
-def import_rules(settings: Settings, snapshot: Snapshot, *, platform: str, environ: Mapping[str, str]) -> BuildGraph:
-    """The graph of every declared rule; GraphError, with the rule's place, for rules that make none."""
+def import_rules(
+    settings: Settings,
+    snapshot: Snapshot,
+    *,
+    platform: str,
+    environ: Mapping[str, str],
+    identity: Callable[[Rule], str] = lambda _rule: "",
+) -> BuildGraph:
+    """The graph of every declared rule; GraphError, with the rule's place, for rules that make none.
+
+    identity: what the tools that a rule runs are, so that another rule's tools do not touch its keys.
+    """
     rules = compile_rules(settings.rules)
     passed = _passed(settings, environ)
     jobs, sources = expand(rules, snapshot)
     makers = check_outputs(jobs, snapshot)
-    recipes = _Importer(jobs, sources, makers, snapshot, passed).recipes()
+    recipes = _Importer(jobs, sources, makers, snapshot, passed, identity).recipes()
     used = {recipe.rule for recipe in recipes}
     idle = [rule for rule in settings.rules if rule.name not in used]
     return BuildGraph(
@@ -70,8 +80,10 @@ class _Importer:
         makers: Mapping[str, Job],
         snapshot: Snapshot,
         passed: dict[str, str | None],
+        identity: Callable[[Rule], str],
     ) -> None:
         self.jobs, self.sources, self.makers, self.passed = jobs, sources, makers, passed
+        self.identity = identity
         self.left_over = snapshot.outputs
         self.links = Links(snapshot.links, sources, makers)
         self.made_by: dict[str, list[str]] = {}
@@ -92,6 +104,7 @@ class _Importer:
         env = _Environment(rule, self.passed)
         words = _Words(self, rule)
         given_set = frozenset(given)
+        tools = self.identity(rule.rule)
         recipes: list[Recipe] = []
         for job in jobs:
             own = words.named_in(job, declared)
@@ -115,6 +128,7 @@ class _Importer:
                     env=env.of(job, declared),
                     depfile=job.depfile,
                     timeout=rule.rule.timeout or None,
+                    tools=tools,
                     at=rule.at,
                 )
             )

@@ -15,7 +15,8 @@ Find = Callable[[str], Input | None]
 
 def body_of(recipe: Recipe, platform: str) -> keys.Body:
     """The part of a recipe's keys that does not come from files."""
-    return keys.Body(recipe.kind, recipe.argv, recipe.env, recipe.outputs, recipe.depfile, platform)
+    tools = recipe.tools or platform
+    return keys.Body(recipe.kind, recipe.argv, recipe.env, recipe.outputs, recipe.depfile, tools)
 
 
 def primary_of(recipe: Recipe, find: Find) -> list[Input]:

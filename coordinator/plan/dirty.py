@@ -93,8 +93,8 @@ class _Marker:
             for name in sorted({*was, *now}):
                 if was.get(name) != now.get(name) or (name in was) != (name in now):
                     yield EnvironmentChanged(name, was.get(name), now.get(name))
-        if self.graph.platform != entry.platform:
-            yield ToolchainChanged(was=entry.platform, now=self.graph.platform)
+        if (tools := recipe.tools or self.graph.platform) != entry.platform:
+            yield ToolchainChanged(was=entry.platform, now=tools)
 
     def _inputs(self, recipe: Recipe, entry: JobEntry) -> Iterator[Reason]:
         trace = entry.trace or Trace()

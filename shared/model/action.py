@@ -47,7 +47,8 @@ class Action(msgspec.Struct, frozen=True):
     inputs: everything laid out in its directory, sorted by path. primary: the paths among them that
     belong to the key whatever a trace says. extra: those given only because an earlier run read them; they
     count as candidates only if this run reads them too. links: symlink path to target text, for inputs of
-    mode link. tree: every source was given.
+    mode link. tree: every source was given. platform: which workers can run it; tools: identity of the tools
+    it runs, which its key holds instead of the platform where it is known.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Action(msgspec.Struct, frozen=True):
     extra: tuple[str, ...] = ()
     links: dict[str, str] = {}
     tree: bool = False
+    tools: str = ""
 
 
 class Log(msgspec.Struct, frozen=True, omit_defaults=True):

