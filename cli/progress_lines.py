@@ -21,7 +21,8 @@ class LineProgress:
 
     def planned(self, plan: Plan, graph: BuildGraph, *, build: str, revision: int) -> None:
         """See BuildObserver."""
-        self._total = len(plan.jobs)
+        # A build whose sources changed under it begins again.
+        self._total, self._done = len(plan.jobs), 0
         if not self._quiet:
             err(plan_line(plan, graph, build))
 

@@ -38,8 +38,10 @@ class LiveProgress:
 
     def planned(self, plan: Plan, graph: BuildGraph, *, build: str, revision: int) -> None:
         """See BuildObserver."""
+        self.close()
         self._began = time.monotonic()
-        self._total, self._layers = len(plan.jobs), len(plan.layers)
+        self._total, self._done, self._layers = len(plan.jobs), 0, len(plan.layers)
+        self._running.clear()
         self._expected = {job.id: job.expected for job in plan.jobs.values()}
         self._left = sum(self._expected.values())
         self._console.print(plan_line(plan, graph, build))
