@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from shared import failpoint, hashing
-from shared.errors import BlobCorrupt, named
+from shared.errors import BlobCorrupt, LocalError, StoreUnavailable, named
 from shared.keys import body_of, key_after_run, trace_key
 from shared.model.action import ActionResult, Input, Log, Output, Timings, Trace
 from shared.model.job import JobOutcome, Status
@@ -124,13 +124,21 @@ class CommandRun:
             worker=self.worker.name,
         )
         failpoint.hit("worker.uploaded")
-        results = self.worker.results
-        self.ticket.patiently(lambda: results.put(result, replace=self.order.no_cache))
-        if trace is not None:
-            where = trace_key(body_of(self.action), self._primary())
-            self.ticket.patiently(lambda: results.add_trace(where, trace))
+        message = self._keep(result) or message
         failpoint.hit("worker.stored")
         return self._end("executed", result=result, message=message, printed=run)
+
+    def _keep(self, result: ActionResult) -> str:
+        """Have later builds find a result; a remark when that could not be done, since nothing is wrong with it."""
+        results, trace = self.worker.results, result.trace
+        try:
+            self.ticket.patiently(lambda: results.put(result, replace=self.order.no_cache))
+            if trace is not None:
+                where = trace_key(body_of(self.action), self._primary())
+                self.ticket.patiently(lambda: results.add_trace(where, trace))
+        except (StoreUnavailable, LocalError) as error:
+            return f"its result is not kept for later builds: {error.what}"
+        return ""
 
     def _collect(self, sandbox: Sandbox) -> tuple[Output, ...]:
         complaints: list[str] = []
