@@ -6,8 +6,6 @@ import importlib
 import os
 import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -121,6 +119,9 @@ def _tell(error: WindrowError, arguments: Sequence[str]) -> int:
 
 
 def _bug(error: Exception) -> WindrowError:
+    import tempfile  # noqa: PLC0415 - only for a bug
+    import traceback  # noqa: PLC0415
+
     text = redact("".join(traceback.format_exception(error)))
     with tempfile.NamedTemporaryFile("w", prefix="windrow-crash-", suffix=".txt", delete=False) as report:
         report.write(text)

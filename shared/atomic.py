@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import secrets
 import zlib
 from pathlib import Path
 
@@ -83,7 +82,7 @@ def make_folder(folder: Path, *, durable: bool) -> None:
 
 def temporary_name(name: str) -> str:
     """`<name>.tmp.<pid>-<hex>`: who writes it, so that it can be swept once that process is dead."""
-    return f"{name}.tmp.{os.getpid()}-{_machine()}{secrets.token_hex(6)}"
+    return f"{name}.tmp.{os.getpid()}-{_machine()}{os.urandom(6).hex()}"
 
 
 def is_temporary(name: str) -> bool:

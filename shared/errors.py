@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from pathlib import Path
 
 
@@ -207,6 +206,8 @@ def named(error: OSError, path: str | os.PathLike[str], doing: str) -> LocalErro
     # os.path.exists: Path.exists raises when a parent may not be looked into.
     folder = next((p for p in [Path(where), *Path(where).parents] if os.path.exists(p)), Path("/"))  # noqa: PTH110
     if error.errno in _FULL:
+        import shutil  # noqa: PLC0415 - not for a build with nothing to do
+
         usage = shutil.disk_usage(folder)
         return DiskFull(
             f"no space left while {doing} {where}",

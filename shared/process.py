@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -30,12 +29,12 @@ def this() -> Process:
 
 def of(pid: int) -> Process:
     """A process of this machine by its id."""
-    return Process(pid, socket.gethostname(), _space(), _start(pid) or 0)
+    return Process(pid, os.uname().nodename, _space(), _start(pid) or 0)
 
 
 def state(process: Process) -> Literal["alive", "dead", "unknown"]:
     """Whether a process lives; unknown when it belongs to another machine or container."""
-    if not process.space or process.space != _space() or process.host != socket.gethostname():
+    if not process.space or process.space != _space() or process.host != os.uname().nodename:
         return "unknown"
     start = _start(process.pid)
     if start is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
@@ -157,7 +156,7 @@ class ProgressWriter:
             revision=revision_name(revision),
             base_revision=revision_name(base_revision) if base_revision else None,
             status="running",
-            host=socket.gethostname(),
+            host=os.uname().nodename,
             pid=os.getpid(),
             planned=len(self._jobs),
             started=now,

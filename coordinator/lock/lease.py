@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import uuid
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -89,6 +88,8 @@ def me(build: str, *, target: str = "") -> Holder:
 
 
 def _user() -> str:
+    import getpass  # noqa: PLC0415 - not for a build with nothing to do
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):

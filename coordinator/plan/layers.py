@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from statistics import median
 
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
@@ -27,7 +26,7 @@ def expected_seconds(graph: BuildGraph, manifest: Manifest | None, ids: Collecti
     for entry in manifest.jobs.values():
         if entry.seconds:
             samples.setdefault(entry.rule, []).append(entry.seconds)
-    typical = {rule: median(values) for rule, values in samples.items()}
+    typical = {rule: sorted(values)[len(values) // 2] for rule, values in samples.items()}
     expected: dict[str, float] = {}
     for id_ in ids:
         known = manifest.jobs.get(id_)
