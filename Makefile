@@ -46,6 +46,8 @@ bench: $(VENV)/.ready
 lock: $(VENV)/.ready
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	  --extra farm --group dev pyproject.toml -o requirements.lock
+	printf 'setuptools>=80\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url -c requirements.lock pyproject.toml - -o infra/docker/requirements.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -71,6 +71,7 @@ class Incremental(RuleBasedStateMachine):
         self.flag = "-f0"
         self.files: dict[str, str] = {}
         self.past: list[tuple[dict[str, str], str]] = []
+        # A damaged blob shows when it is next needed, so from then on more may run than the edits ask for.
         self.spoilt = False
         self.altered: set[str] = set()
         self.known: set[tuple[object, ...]] = set()
@@ -210,6 +211,9 @@ class Incremental(RuleBasedStateMachine):
     @rule(data=st.data(), how=st.sampled_from(["delete", "alter"]))
     def harm_an_output(self, data: st.DataObject, how: str) -> None:
         made = sorted(path for path in (self.space.root / "out").glob("*") if path.is_file())
+        if how == "alter":
+            # What was made of a source that is gone by now would, once altered, rightly be kept.
+            made = [path for path in made if path.name == "all" or self.has_source(path)]
         if made:
             path = data.draw(st.sampled_from(made))
             name = str(path.relative_to(self.space.root))
@@ -220,6 +224,10 @@ class Incremental(RuleBasedStateMachine):
                 path.write_text("altered")
                 self.altered.add(name)
             self.built = False
+
+    def has_source(self, made: Path) -> bool:
+        pool = UNITS if made.suffix == ".o" else DATA
+        return any(Path(path).stem == made.stem for path in pool if path in self.files)
 
     # -- the judgement ------------------------------------------------------------------------------
 
@@ -284,7 +292,6 @@ class Incremental(RuleBasedStateMachine):
             assert set(self.space.performed) >= new
         self.known.update(signatures.values())
         self.past.append((dict(self.files), self.flag))
-        self.spoilt = False
         self.altered.clear()
         self.built = True
 
@@ -332,5 +339,6 @@ Incremental.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
+    phases=[phase for phase in Phase if phase is not Phase.shrink or not os.environ.get("CI")],
 )
 TestIncrementalEqualsClean = Incremental.TestCase
