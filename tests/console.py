@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pytest
 
 COMMAND = (sys.executable, "-m", "windrow")
 
@@ -70,3 +73,12 @@ def ended(process: subprocess.Popen[str]) -> Said:
         process.communicate()
         raise
     return Said(process.returncode, out, err)
+
+
+def powerless() -> list[str]:
+    """Words that start a command without root's power over permissions; a skip where that cannot be had."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may read and write anywhere, and there is no setpriv to change that")
+    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
