@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, settings
@@ -245,21 +246,31 @@ class Incremental(RuleBasedStateMachine):
         made["out/all"] = evaluate(("toy-cat", "-all", *sorted(made)), made)[0]
         return made
 
+    def signature(self, path: str) -> tuple[object, ...]:
+        """What the result of a unit's or data file's job depends on: two equal signatures are one action."""
+        if path in DATA:
+            return ("head", path, self.files[path])
+        read: set[str] = set()
+        asked: set[str] = set()
+        compile_text(path, self.files, ["one", "two"], read, asked)
+        used = tuple(sorted((p, self.files[p]) for p in {path, *read}))
+        seen = tuple(sorted(p for p in (*HEADERS, *UNITS) if p in self.files and p.rpartition("/")[2] in asked))
+        return ("cc", path, self.flag, used, seen)
+
+    def job(self, path: str) -> str:
+        return f"head:out/{Path(path).stem}.head" if path in DATA else f"cc:out/{Path(path).stem}.o"
+
     def signatures(self, made: dict[str, str]) -> dict[str, tuple[object, ...]]:
-        """What each job's result depends on: two equal signatures are one action."""
-        found: dict[str, tuple[object, ...]] = {}
-        for path in (p for p in UNITS if p in self.files):
-            read: set[str] = set()
-            asked: set[str] = set()
-            compile_text(path, self.files, ["one", "two"], read, asked)
-            used = tuple(sorted((p, self.files[p]) for p in {path, *read}))
-            seen = tuple(sorted(p for p in (*HEADERS, *UNITS) if p in self.files and p.rpartition("/")[2] in asked))
-            found[f"cc:out/{Path(path).stem}.o"] = ("cc", path, self.flag, used, seen)
-        for path in (p for p in DATA if p in self.files):
-            found[f"head:out/{Path(path).stem}.head"] = ("head", path, self.files[path])
-        inputs = tuple(sorted((p, text) for p, text in made.items() if p != "out/all"))
-        found["link:out/all"] = ("link", inputs)
+        found = {self.job(path): self.signature(path) for path in (*UNITS, *DATA) if path in self.files}
+        found["link:out/all"] = ("link", tuple(sorted((p, text) for p, text in made.items() if p != "out/all")))
         return found
+
+    def remember_what_succeeded(self) -> None:
+        """A failed build loses no finished work."""
+        for path in (*UNITS, *DATA):
+            if path in self.files and self.job(path) in self.space.performed:
+                with suppress(CompileError):
+                    self.known.add(self.signature(path))
 
     @rule()
     def build_now(self) -> None:
@@ -278,6 +289,7 @@ class Incremental(RuleBasedStateMachine):
             assert report.status == "failed"
             assert report.revision == 0
             assert self.tree() == before
+            self.remember_what_succeeded()
             return
         assert report.status in ("ok", "no-changes"), report.failures
         for path, text in made.items():
