@@ -1,0 +1,245 @@
+"""One try at the jobs of one plan, under the lock: dispatch, materialise, commit, in that order on one page."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from coordinator.commit import materialise
+from coordinator.commit.base import Base
+from coordinator.commit.fold import fold
+from coordinator.commit.materialise import Applied
+from coordinator.dispatch.prepare import Preparer, SourceMoved
+from coordinator.dispatch.report import Options, RunReport
+from coordinator.dispatch.scheduler import Scheduler
+from coordinator.dispatch.tree import RunTree
+from coordinator.history.record import BuildRecord
+from coordinator.lock.lease import Lease
+from coordinator.progress import BuildObserver, Observers
+from coordinator.project import Project
+from coordinator.report import BuildReport, count_how
+from coordinator.survey import Survey, survey
+from shared.errors import Interrupted, LockLost
+from shared.model.action import ActionResult
+from shared.model.graph import BuildGraph
+from shared.model.manifest import Manifest
+from shared.model.plan import Plan
+
+if TYPE_CHECKING:
+    from coordinator.build import Request
+
+__all__ = ["Attempt", "SourceMoved"]
+
+
+class Attempt:
+    """One try at the jobs of one plan; use once."""
+
+    def __init__(
+        self,
+        project: Project,
+        request: Request,
+        observer: BuildObserver,
+        seen: Survey,
+        lease: Lease,
+        name: str,
+        began: float,
+    ) -> None:
+        self.project, self.request, self.seen, self.lease = project, request, seen, lease
+        self.name, self.began = name, began
+        self.settings, self.stores, self.clock = project.settings, project.stores, project.clock
+        self.graph: BuildGraph = seen.graph or BuildGraph(())
+        self.plan: Plan = _up_to(seen.plan, request.up_to_layer)
+        self.record = BuildRecord(project, self.plan, self.graph, build=name, base=seen.base)
+        self.observer = Observers(observer, self.record)
+        self.staging = materialise.Staging(self.settings.state_dir, name)
+
+    def run(self) -> BuildReport:
+        """Have the jobs done and commit; raises what `build` does, and SourceMoved when the tree changed meanwhile."""
+        with contextlib.closing(self.staging):
+            return self._run()
+
+    def _run(self) -> BuildReport:
+        for warning in (*self.seen.base.problems, *self.seen.warnings):
+            self.observer.warned(warning)
+        self.observer.planned(self.plan, self.graph, build=self.name, revision=self.seen.base.next_revision)
+        try:
+            self.record.begin(self.seen.snapshot)
+            report = self._finish(self._dispatch())
+        except Interrupted:
+            self.record.end("interrupted")
+            raise
+        except SourceMoved:
+            self.record.end("superseded")
+            raise
+        except BaseException:
+            self.record.end("failed")
+            raise
+        self.record.end(report.status)
+        return report
+
+    def _dispatch(self) -> RunReport:
+        tree = RunTree(self.graph, self.seen.snapshot, self.seen.base.manifest)
+        preparer = Preparer(
+            tree=tree,
+            blobs=self.stores.blobs,
+            results=self.stores.results,
+            root=self.settings.root,
+            build=self.name,
+            default_timeout=self.settings.job_timeout,
+            use_cache=not self.request.no_cache,
+            settle=self._settle,
+        )
+        timeout = self.request.timeout
+        return Scheduler(
+            self.plan,
+            tree=tree,
+            preparer=preparer,
+            performer=lambda: self.project.performer(self.name, self.graph.platform),
+            settle=self._settle,
+            observer=self.observer,
+            clock=self.clock,
+            alive=self._still_ours,
+            options=Options(
+                schedule=self.request.schedule,
+                keep_going=self.request.keep_going,
+                deadline=None if timeout is None else self.began + timeout,
+                require_cached=self.request.require_cached,
+            ),
+        ).run()
+
+    def _still_ours(self) -> None:
+        if self.lease.lost():
+            raise LockLost(
+                "the build lock was lost while building",
+                why="its lease ran out, or somebody took it with `windrow lock break`",
+                fix="nothing was committed and finished jobs are kept; build again",
+            )
+
+    def _settle(self, result: ActionResult) -> None:
+        """Fetch the outputs of a job that the workspace does not hold already; BlobMissing if they are gone."""
+        for output in result.outputs:
+            there = self.seen.snapshot.outputs.get(output.path)
+            if there is not None and (there.hash, there.mode) == (output.hash, output.mode):
+                self.staging.keep(output.path)
+            else:
+                self.staging.stage(output.path, output.hash, output.mode, self.stores.blobs)
+
+    def _finish(self, ran: RunReport) -> BuildReport:
+        """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""
+        self.record.ran(ran)
+        done = Applied((), (), ())
+        whole = not ran.failures and not ran.skipped
+        if whole or self.request.keep_going:
+            done = self._materialise(whole=whole)
+        why_not = self._why_not(ran, whole=whole)
+        committed: Base | None = None
+        if not why_not:
+            draft = self._draft(ran)
+            if _same(self.seen.base.manifest, draft):
+                why_not = "the revision is as it should be"
+            else:
+                self._still_ours()
+                self._all_there(ran)
+                committed = self.project.publish(self.seen.base, draft, self.lease)
+                for problem in (*self.record.archive(committed.revision), *committed.problems):
+                    self.observer.warned(problem)
+        self._learn(ran)
+        return self._report(ran, done, committed, why_not)
+
+    def _materialise(self, *, whole: bool) -> Applied:
+        manifest = self.seen.base.manifest
+        gone = {path: manifest.artefacts[path].hash for path in self.plan.removed} if manifest and whole else {}
+        done = materialise.apply(self.settings.root, self.settings.state_dir, self.staging, gone)
+        for warning in done.warnings:
+            self.observer.warned(warning)
+        return done
+
+    def _why_not(self, ran: RunReport, *, whole: bool) -> str:
+        if not whole:
+            return "a job failed" if ran.failures else "not every job ran"
+        if self.request.up_to_layer is not None and len(self.plan.layers) < len(self.seen.plan.layers):
+            return f"only layers 0 to {self.request.up_to_layer} of {len(self.seen.plan.layers)} were asked for"
+        if self.request.targets and not self._covers_all():
+            return "only some targets were asked for"
+        return ""
+
+    def _covers_all(self) -> bool:
+        """Whether the targets asked for took in everything that is out of date."""
+        everything = msgspec.structs.replace(self.request.question, targets=())
+        return set(survey(self.project, self.seen.base, everything).plan.jobs) <= set(self.plan.jobs)
+
+    def _all_there(self, ran: RunReport) -> None:
+        """No revision may name a blob that is gone, whoever took it away while the build ran."""
+        made = {output.hash: job for job, result in ran.results.items() for output in result.outputs}
+        missing = self.stores.blobs.find_missing(made)
+        if missing:
+            raise SourceMoved(f"stored outputs of {', '.join(sorted({made[hash_] for hash_ in missing})[:3])} vanished")
+
+    def _draft(self, ran: RunReport) -> Manifest:
+        base = self.seen.base.manifest
+        return fold(base, graph=self.graph, snapshot=self.seen.snapshot, results=ran.results, plan=self.plan)
+
+    def _learn(self, ran: RunReport) -> None:
+        """Let the next scan know the outputs just written, so that it need not read them."""
+        made = {output.path for result in ran.results.values() for output in result.outputs}
+        self.seen.scan.learn(made)
+        if warning := self.seen.scan.save():
+            self.observer.warned(warning)
+
+    def _report(
+        self,
+        ran: RunReport,
+        done: Applied,
+        committed: Base | None,
+        why_not: str,
+    ) -> BuildReport:
+        counts = count_how(ran.how)
+        return BuildReport(
+            build=self.name,
+            status="failed" if ran.failures else "ok",
+            project=self.settings.project,
+            branch=self.settings.branch,
+            base_revision=self.seen.base.revision,
+            revision=committed.revision if committed else 0,
+            planned=len(self.plan.jobs) + len(ran.added),
+            executed=counts.pop("executed", 0),
+            reused=counts,
+            failed=len(ran.failures),
+            skipped=len(ran.skipped),
+            layers=tuple(len(layer) for layer in self.plan.layers),
+            outputs_written=len(done.written),
+            outputs_removed=len(done.removed),
+            bytes_up=ran.bytes_up,
+            bytes_down=ran.bytes_down + self.staging.bytes_down,
+            seconds=self.clock.monotonic() - self.began,
+            saved_seconds=ran.saved_seconds,
+            files=len(self.seen.snapshot.sources),
+            failures=ran.failures,
+            changed=done.written,
+            not_committed=why_not,
+            plan=self.plan,
+        )
+
+
+def _up_to(plan: Plan, layer: int | None) -> Plan:
+    """The plan cut after a layer (numbered from 0)."""
+    if layer is None:
+        return plan
+    layers = plan.layers[: layer + 1]
+    kept = {id_ for group in layers for id_ in group}
+    return msgspec.structs.replace(
+        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=()
+    )
+
+
+def _same(base: Manifest | None, draft: Manifest) -> bool:
+    """Whether a draft would only repeat its base, as when outputs were brought back to the workspace."""
+    if base is None:
+        return False
+    told = msgspec.structs.replace
+    jobs = {id_: told(entry, seconds=0.0) for id_, entry in base.jobs.items()}
+    again = {id_: told(entry, seconds=0.0) for id_, entry in draft.jobs.items()}
+    same_files = (base.sources, base.artefacts, base.graph) == (draft.sources, draft.artefacts, draft.graph)
+    return same_files and jobs == again
