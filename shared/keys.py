@@ -89,6 +89,11 @@ def shadowing(trace: Trace, candidates: Iterable[str]) -> list[str]:
     return sorted(path for path in candidates if basename(path) in probes)
 
 
+def given_trace(action: Action) -> Trace | None:
+    """What an action without a depfile reads besides its own inputs: all it was given because a run asked for it."""
+    return Trace(used=action.extra) if action.depfile is None and action.extra else None
+
+
 def key_after_run(action: Action, trace: Trace | None) -> str:
     """Action key of an action that has run and told what it read."""
     body = body_of(action)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from shared.clock import Clock
-from shared.keys import key_after_run
+from shared.keys import given_trace, key_after_run
 from shared.model.action import ActionResult
 from shared.model.job import JobOrder, JobOutcome
 from shared.storage.blobs import BlobStore
@@ -130,7 +130,7 @@ def _command(ticket: Ticket) -> JobOutcome:
     order, worker = ticket.order, ticket.worker
     # What a run with a depfile reads is known only after it: its results are looked up by who has the traces.
     if not order.no_cache and order.action.depfile is None:
-        hit = ticket.patiently(lambda: worker.results.get(key_after_run(order.action, None)))
+        hit = ticket.patiently(lambda: worker.results.get(key_after_run(order.action, given_trace(order.action))))
         if hit is not None:
             return JobOutcome(order.job, order.attempt, "reused", result=hit.result, worker=worker.name)
     return CommandRun(ticket).outcome()

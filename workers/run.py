@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared import failpoint, hashing
 from shared.errors import BlobCorrupt, LocalError, StoreUnavailable, named
-from shared.keys import body_of, key_after_run, trace_key
+from shared.keys import body_of, given_trace, key_after_run, trace_key
 from shared.model.action import ActionResult, Input, Log, Output, Timings, Trace
 from shared.model.job import JobOutcome, Status
 from workers.execute.environment import environment
@@ -157,7 +157,7 @@ class CommandRun:
 
     def _trace(self, sandbox: Sandbox) -> Trace | None:
         if self.action.depfile is None:
-            return None
+            return given_trace(self.action)
         data = outputs.read(sandbox.tree, self.action.depfile, _DEPFILE_LIMIT)
         if data is None:
             raise Broken(f"it did not write its depfile {self.action.depfile}")
