@@ -14,11 +14,11 @@ from cli.options import open_project, open_settings, project_options
 from cli.performers import make_performer
 from cli.progress_lines import LineProgress
 from coordinator import build as building
-from coordinator.build import Request
 from coordinator.plan.explain import Explained, chain, sentence
 from coordinator.plan.planner import select
 from coordinator.project import Project
 from coordinator.report import BuildReport
+from coordinator.request import Request
 from coordinator.survey import Survey
 from shared.errors import BuildFailed, DifferencesFound, UsageError
 from shared.model.graph import BuildGraph

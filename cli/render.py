@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -23,6 +22,8 @@ def err(text: str = "") -> None:
 
 def as_json(value: Any) -> None:
     """One object on stdout."""
+    import json  # noqa: PLC0415 - not for a build with nothing to do
+
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")
 

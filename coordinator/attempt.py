@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,15 +19,13 @@ from coordinator.lock.lease import Lease
 from coordinator.progress import BuildObserver, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
+from coordinator.request import Request
 from coordinator.survey import Survey, survey
 from shared.errors import Interrupted, LockLost
 from shared.model.action import ActionResult
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.plan import Plan
-
-if TYPE_CHECKING:
-    from coordinator.build import Request
 
 __all__ = ["Attempt", "SourceMoved"]
 

@@ -6,9 +6,6 @@ import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
-
-import msgspec
 
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
@@ -17,30 +14,11 @@ from coordinator.lock.lease import Lease, me
 from coordinator.progress import BuildObserver
 from coordinator.project import Project
 from coordinator.report import BuildReport
-from coordinator.survey import Question, Survey, survey
+from coordinator.request import Request
+from coordinator.survey import Survey, survey
 from shared.errors import LockHeld, WindrowError
 
 SURVEYS = 4
-
-
-class Request(msgspec.Struct, frozen=True):
-    """What is asked of a build. wait and timeout are seconds; wait None waits without limit."""
-
-    targets: tuple[str, ...] = ()
-    full: bool = False
-    no_cache: bool = False
-    verify: bool = False
-    keep_going: bool = False
-    up_to_layer: int | None = None
-    schedule: Literal["ready", "layers"] = "ready"
-    wait: float | None = 0.0
-    timeout: float | None = None
-    require_cached: bool = False
-
-    @property
-    def question(self) -> Question:
-        """The part a survey needs."""
-        return Question(self.targets, self.full or self.no_cache, self.verify)
 
 
 def look(project: Project, request: Request) -> Survey:

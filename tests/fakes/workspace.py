@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 
 from coordinator import build as building
-from coordinator.build import Request
 from coordinator.dispatch.inline import InlinePerformer
 from coordinator.project import Project
 from coordinator.report import BuildReport
+from coordinator.request import Request
 from shared.clock import Clock, SystemClock
 from shared.model.manifest import Manifest
 from shared.settings_load import load

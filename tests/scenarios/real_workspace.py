@@ -7,10 +7,10 @@ from pathlib import Path
 
 from cli.performers import make_performer
 from coordinator import build as building
-from coordinator.build import Request
 from coordinator.commit import base as bases
 from coordinator.dispatch.performer import Performer
 from coordinator.project import Project
+from coordinator.request import Request
 from coordinator.survey import Survey
 from shared.clock import Clock
 from shared.model.manifest import Manifest

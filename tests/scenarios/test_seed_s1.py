@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coordinator import build as building
-from coordinator.build import Request
+from coordinator.request import Request
 from shared import hashing
 from shared.model.manifest import Manifest
 from tests.console import powerless

@@ -22,8 +22,8 @@ import msgspec
 import pytest
 
 from coordinator import build as building
-from coordinator.build import Request
 from coordinator.lock.lease import Holder, me
+from coordinator.request import Request
 from coordinator.scan.scanner import STATE_FILE
 from coordinator.scan.statcache import StatCache
 from shared import canonical, hashing
