@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coordinator import refnames
 from coordinator.commit import base as bases
 from coordinator.commit import publish as publishing
 from coordinator.commit.base import Base
 from coordinator.dispatch.performer import Performer
-from coordinator.history.eventlog import EventLog
 from coordinator.importers.declared import import_rules
 from coordinator.lock.lease import BuildLock, Lease
 from shared import toolchain
@@ -24,6 +24,9 @@ from shared.settings import Rule, Settings
 from shared.storage.compose import Stores, open_stores
 from shared.storage.disk_refs import DiskRefs
 from shared.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from coordinator.history.eventlog import EventLog
 
 MakePerformer = Callable[["Project", str, str], Performer]
 
