@@ -1,0 +1,446 @@
+"""Site: a project of fifteen small jobs, built by real processes, and the judges of what a fault left behind.
+
+Eight `part`s, four `pair`s, two `half`s, one `whole`. Each job writes a line outside of the tree when it begins,
+so executions can be counted, and waits for as long as a file of its name stands among the gates.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import psutil
+import pytest
+
+from coordinator import refnames
+from coordinator.commit.base import load as load_base
+from coordinator.project import Project
+from shared import hashing
+from shared.clock import SystemClock
+from shared.errors import BlobMissing, FarmError
+from shared.model.action import ActionResult
+from shared.model.manifest import Manifest, Pointer
+from shared.settings_load import load
+from shared.storage.compose import Stores
+from tests.waiting import until
+
+LAUNCHER = Path(__file__).resolve().parents[2] / "windrow.py"
+NAME = "site"
+PARTS = 8
+# Jobs, each with the outputs it reads; a part reads the source of its number.
+READS: dict[str, tuple[str, ...]] = {
+    **{f"part{n}": () for n in range(PARTS)},
+    **{f"pair{n}": (f"part{2 * n}", f"part{2 * n + 1}") for n in range(4)},
+    **{f"half{n}": (f"pair{2 * n}", f"pair{2 * n + 1}") for n in range(2)},
+    "whole": ("half0", "half1"),
+}
+JOBS = frozenset(READS)
+PATIENCE = 60.0  # seconds: a build that takes longer hangs
+
+
+class Built(NamedTuple):
+    """How a build ended: exit code (minus a signal), all it printed, the jobs that began meanwhile."""
+
+    code: int
+    output: str
+    began: tuple[str, ...]
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The object of --json."""
+        return json.loads(self.output[self.output.index("{\n") :])
+
+
+class Site:
+    """`environ` is what its builds are started with; `farm` settings go there."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str] = {}, *, tree: Path | None = None, name: str = NAME) -> None:
+        self.root, self.tree, self.name = root, tree or root / "tree", name
+        self.cache, self.log, self.gates = root / "cache", root / "begun", root / "gates"
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(root),
+            "WINDROW_CACHE_DIR": str(self.cache),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **environ,
+        }
+        self.running: list[Running] = []
+        for folder in (self.tree / "src", self.gates):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.log.touch()
+        self.texts = {n: f"text {n}\n" for n in range(PARTS)}
+        for number in range(PARTS):
+            self.write(number, self.texts[number])
+        self.rules()
+
+    # -- the project ------------------------------------------------------------------------------
+
+    def rules(self, **special: str) -> None:
+        """Write the rules; `special` gives a job another command, in which {body} stands for its own."""
+        lines = [f'[project]\nname = "{self.name}"\n\n[toolchain]\nfingerprint = "faults"\n']
+        for job, reads in READS.items():
+            files = [f"out/{read}" for read in reads] or [f"src/{job.removeprefix('part')}.txt"]
+            body = f"cat {' '.join(files)} > out/{job}"
+            told = special.get(job, "{body}").replace("{body}", body)
+            command = f"echo {job} >> {self.log}; while [ -e {self.gates}/{job} ]; do sleep 0.02; done; {told}"
+            rule = {"name": job, "inputs": files, "outputs": [f"out/{job}"], "command": command}
+            fields = (f"{key} = {json.dumps(value)}" for key, value in rule.items())
+            lines.append("\n".join(["[[rule]]", *fields, f"{special.get(job + '_more', '')}", ""]))
+        (self.tree / "windrow.toml").write_text("\n".join(lines))
+
+    def write(self, number: int, text: str) -> None:
+        """Have a source hold this."""
+        self.texts[number] = text
+        (self.tree / "src" / f"{number}.txt").write_text(text)
+
+    def edit(self, *numbers: int) -> frozenset[str]:
+        """Change some sources; the jobs that must run for it."""
+        for number in numbers:
+            self.write(number, self.texts[number] + "more\n")
+        needed = {f"part{number}" for number in numbers}
+        for job, reads in READS.items():
+            if needed.intersection(reads):
+                needed.add(job)
+        return frozenset(needed)
+
+    def expected(self) -> dict[str, bytes]:
+        """What every output is to hold, by path, worked out from the sources alone."""
+        texts: dict[str, str] = {}
+        for job, reads in READS.items():
+            texts[job] = "".join(texts[read] for read in reads) or self.texts[int(job.removeprefix("part"))]
+        return {f"out/{job}": text.encode() for job, text in texts.items()}
+
+    def outputs(self) -> dict[str, bytes]:
+        """What the tree holds."""
+        return {f"out/{p.name}": p.read_bytes() for p in sorted((self.tree / "out").glob("*")) if p.is_file()}
+
+    # -- gates ------------------------------------------------------------------------------------
+
+    def hold(self, *jobs: str) -> None:
+        """Have these jobs wait once they have begun."""
+        for job in jobs:
+            (self.gates / job).touch()
+
+    def let_go(self, *jobs: str) -> None:
+        """Have them go on; all without an argument."""
+        for path in list(self.gates.iterdir()):
+            if not jobs or path.name in jobs:
+                path.unlink()
+
+    def begun(self) -> list[str]:
+        """The jobs that began, in order, as often as they did."""
+        return self.log.read_text().split()
+
+    def await_begun(self, job: str, times: int = 1, *, since: int = 0, seconds: float = 20.0) -> None:
+        """Wait until a job has begun so often, after the first `since` lines of the log."""
+        until(lambda: self.begun()[since:].count(job) >= times, seconds=seconds, what=f"{job} to begin; {self.said()}")
+
+    # -- builds -----------------------------------------------------------------------------------
+
+    def start(self, *words: str, command: str = "build", under: Sequence[str] = (), **environ: str) -> Running:
+        """A build that is not waited for."""
+        argv = [*under, sys.executable, str(LAUNCHER), command, *words]
+        output = self.root / f"output{len(self.running)}"
+        running = Running(argv, self, {**self.environ, **environ}, output)
+        self.running.append(running)
+        return running
+
+    def build(self, *words: str, failpoint: str = "", under: Sequence[str] = (), **environ: str) -> Built:
+        """Build everything; no build may take longer than PATIENCE."""
+        if failpoint:
+            environ["WINDROW_FAILPOINT"] = failpoint
+        return self.start(*words, under=under, **environ).wait()
+
+    def right(self, *words: str, began: int | None = None) -> Built:
+        """Build; all must be right afterwards."""
+        built = self.build(*words)
+        assert built.code == 0, built.output
+        if began is not None:
+            assert len(built.began) == began, built
+        self.is_right()
+        return built
+
+    def said(self) -> str:
+        """What the builds printed, for messages."""
+        return "\n---\n".join(running.text()[-1500:] for running in self.running[-2:])
+
+    def end(self) -> None:
+        """Leave no process behind, whatever came before."""
+        for process in (process for running in self.running for process in running.family()):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        for running in self.running:
+            running.process.wait(10)
+        for process in self.mentioning():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    # -- what is stored ---------------------------------------------------------------------------
+
+    def project(self) -> Project:
+        """The project, in this process; a new one, so it knows nothing from before."""
+        settings = load(self.tree, flags={}, environ=self.environ)
+        return Project(settings, environ=self.environ, clock=SystemClock())
+
+    def results(self) -> dict[str, str]:
+        """The stored results, by name, each with the job that it is of."""
+        refs = self.project().stores.refs
+        found = {}
+        for name in refs.names("results/"):
+            record = refs.read(name)
+            assert record is not None
+            outputs = msgspec.json.decode(record.data, type=ActionResult).outputs
+            if outputs[0].path.removeprefix("out/") in JOBS:
+                found[name] = outputs[0].path.removeprefix("out/")
+        return found
+
+    def revision(self) -> int:
+        """The current revision; 0 before the first."""
+        pointer = current(self.project().stores, self.name)
+        return pointer.revision if pointer else 0
+
+    def manifest(self) -> Manifest:
+        """The current manifest."""
+        base = load_base(self.project().stores.refs, self.name, "main")
+        assert base.manifest is not None, base.problems
+        return base.manifest
+
+    # -- judging ----------------------------------------------------------------------------------
+
+    def is_right(self) -> None:
+        """Tree and revision are those of a clean build, the lock is free, and nothing is left of any build."""
+        expected = self.expected()
+        assert self.outputs() == expected
+        made = {path: artefact.hash for path, artefact in self.manifest().artefacts.items()}
+        assert made == {path: hashing.of_bytes(data) for path, data in expected.items()}
+        problems = faults(self.project().stores, self.name)
+        assert not problems, problems
+        assert self.project().lock().current() is None
+        self.left_nothing()
+
+    def left_nothing(self) -> None:
+        """No process, temporary file or half-done transaction of a build is left."""
+        until(lambda: not self.alive(), what="the end of every process of the build")
+        assert not self.rubbish(), self.rubbish()
+
+    def alive(self) -> list[str]:
+        """Processes that builds left running."""
+        left = {p.pid: p for running in self.running if running.over for p in running.family()}
+        if not any(not running.over for running in self.running):
+            left.update({p.pid: p for p in self.mentioning()})
+        return [f"{pid} {' '.join(_words(process))}" for pid, process in left.items()]
+
+    def mentioning(self) -> list[psutil.Process]:
+        """Processes that name this site in their command line or environment, or work in it."""
+        found = []
+        for process in psutil.process_iter():
+            if process.pid != os.getpid() and any(str(self.root) in word for word in _words(process)):
+                found.append(process)
+        return found
+
+    def shells(self, job: str) -> list[psutil.Process]:
+        """The shells that run a job's command just now."""
+        return [process for process in self.mentioning() if f"echo {job} >> {self.log};" in " ".join(_words(process))]
+
+    def rubbish(self) -> list[str]:
+        """Files that only a build under way may have."""
+        found = []
+        for top in (self.tree, self.cache):
+            for path in top.rglob("*"):
+                name = path.name
+                staged = path.parent.name == "stage" and path.parent.parent.name == ".windrow"
+                if ".tmp." in name or name.endswith(".part") or name == "journal.json" or staged or name.startswith("w-"):
+                    found.append(str(path.relative_to(self.root) if path.is_relative_to(self.root) else path))
+        return found
+
+    def heals(self, *, needed: frozenset[str], known: Mapping[str, str], exact: bool = True) -> Built:
+        """The next build runs what is needed and was not stored yet (`known`: what was before), and no more."""
+        stored = {job for name, job in self.results().items() if name not in known}
+        built = self.right()
+        again = stored.intersection(built.began)
+        assert not again, f"{again} had been stored, and ran again\n{built.output}"
+        if exact:
+            assert Counter(built.began) == Counter(needed - stored), built.output
+        self.right(began=0)
+        return built
+
+    @contextmanager
+    def witness(self) -> Iterator[None]:
+        """Have the current revision examined, whole, at every change while the block runs."""
+        witness = Witness(self.project().stores, self.name)
+        witness.start()
+        try:
+            yield
+        finally:
+            witness.stop()
+        assert not witness.problems, witness.problems
+
+
+class Running:
+    """A command under way, and all processes it was ever seen to have."""
+
+    def __init__(self, argv: Sequence[str], site: Site, environ: Mapping[str, str], output: Path) -> None:
+        self._site, self._output, self._since = site, output, len(site.begun())
+        with output.open("wb") as file:
+            self.process = subprocess.Popen(
+                argv, cwd=site.tree, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+            )
+        self._family: set[psutil.Process] = set()
+
+    @property
+    def over(self) -> bool:
+        """Whether the command itself has ended."""
+        return self.process.poll() is not None
+
+    def look(self) -> None:
+        """Note its descendants."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._family.update(psutil.Process(self.process.pid).children(recursive=True))
+
+    def family(self) -> list[psutil.Process]:
+        """Those of its processes that still run."""
+        own = [psutil.Process(self.process.pid)] if not self.over else []
+        return own + [process for process in self._family if alive(process)]
+
+    def kill(self, *, whole: bool = False) -> Built:
+        """kill -9 it; `whole`: with everything that it started, at one stroke."""
+        self.look()
+        if whole:
+            for process in self._family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.suspend()
+            for process in self._family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        self.process.kill()
+        return self.wait()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the command itself."""
+        self.look()
+        self.process.send_signal(number)
+
+    def await_stopped(self) -> None:
+        """Wait until it has stopped itself."""
+
+        def stopped() -> bool:
+            assert not self.over, self.text()
+            return psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
+
+        until(stopped, seconds=PATIENCE, what="the process to stop itself")
+
+    def wait(self) -> Built:
+        """How it ended; AssertionError when it does not."""
+
+        looks = itertools.cycle((True, False, False, False))
+
+        def ended() -> bool:
+            if self.over:
+                return True
+            if next(looks):
+                self.look()
+            return False
+
+        until(ended, seconds=PATIENCE, what=f"the end of {self.process.args}\n{self.text()}")
+        return Built(self.process.returncode, self.text(), tuple(self._site.begun()[self._since :]))
+
+    def text(self) -> str:
+        """What it printed so far."""
+        return self._output.read_text(errors="replace")
+
+
+class Witness:
+    """Reads the pointer over and over, and examines each revision it ever names."""
+
+    def __init__(self, stores: Stores, name: str) -> None:
+        self._stores, self._name = stores, name
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
+        self.problems: list[str] = []
+        self.seen: list[int] = []
+        self._last: Pointer | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look a last time."""
+        self._over.set()
+        self._thread.join(PATIENCE)
+
+    def _run(self) -> None:
+        over = False
+        while not over:
+            over = self._over.wait(0.01)
+            try:
+                self._look()
+            except FarmError:
+                continue  # the store is away: nobody can read a wrong revision from it
+
+    def _look(self) -> None:
+        pointer = current(self._stores, self._name)
+        if pointer == self._last:
+            return
+        before = self._last.revision if self._last else 0
+        if pointer is None or pointer.revision <= before:
+            self.problems.append(f"the pointer went from {before} to {pointer}")
+            return
+        self.problems += faults(self._stores, self._name)
+        self._last = pointer
+        self.seen.append(pointer.revision)
+
+
+def current(stores: Stores, name: str) -> Pointer | None:
+    """The pointer of a project; whatever cannot be read is an error of the test's subject."""
+    record = stores.refs.read(refnames.pointer(name, "main"))
+    return msgspec.json.decode(record.data, type=Pointer) if record else None
+
+
+def faults(stores: Stores, name: str) -> list[str]:
+    """What is wrong with the current revision: its manifest, or any blob it names."""
+    base = load_base(stores.refs, name, "main")
+    if base.pointer is None:
+        return list(base.problems)
+    if base.manifest is None:
+        return [f"revision {base.pointer.revision} has no manifest", *base.problems]
+    problems = []
+    for path, artefact in base.manifest.artefacts.items():
+        try:
+            stores.far.get(artefact.hash)
+        except BlobMissing as error:
+            problems.append(f"{path} of revision {base.pointer.revision}: {error.what}")
+    return problems
+
+
+def _words(process: psutil.Process) -> list[str]:
+    words: list[str] = []
+    for ask in (process.cmdline, process.cwd, lambda: list(process.environ().values())):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied, OSError):
+            found = ask()
+            words += [found] if isinstance(found, str) else found
+    return words
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether it runs, and is no zombie."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+KILLED = -signal.SIGKILL
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system or become another user")
