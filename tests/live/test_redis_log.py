@@ -20,14 +20,14 @@ PLACE = "projects/log-test/main"
 
 
 @pytest.fixture
-def open_log(valkey: Server) -> Iterator[OpenLog]:
-    client = redis.Redis.from_url(valkey.url)
+def open_log(any_broker: Server) -> Iterator[OpenLog]:
+    client = redis.Redis.from_url(any_broker.url)
     client.delete("windrow:events:log-test/main")
     client.close()
     opened: list[RedisLog] = []
 
     def open_again() -> RedisLog:
-        opened.append(RedisLog(valkey.url, PLACE, SystemClock()))
+        opened.append(RedisLog(any_broker.url, PLACE, SystemClock()))
         return opened[-1]
 
     yield open_again
