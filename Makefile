@@ -34,12 +34,12 @@ unit: $(VENV)/.ready
 check: lint types layers unit
 
 test: lint types layers
-	$(BIN)/pytest -n $(JOBS) -m "not slow" tests
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not slow" tests
 
 live: $(VENV)/.ready
 	$(BIN)/pytest -m live tests
 faults: $(VENV)/.ready
-	$(BIN)/pytest -m "fault or slow" tests
+	WINDROW_RACE_ROUNDS=100 $(BIN)/pytest -m "fault or slow" tests tests/live/test_commit_race.py
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks
 
