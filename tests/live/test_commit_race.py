@@ -14,7 +14,7 @@ from shared.storage.s3_refs import S3Refs
 from tests.contracts.commit_race import race
 from tests.services import S3Service
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.fault]
 
 # This server makes the losers of a race for one key wait for a second or two, so its hundred rounds take
 # minutes; `make faults` runs them.
