@@ -16,6 +16,7 @@ from coordinator.dispatch.scheduler import Scheduler
 from coordinator.dispatch.tree import RunTree
 from coordinator.history.record import BuildRecord
 from coordinator.lock.lease import Lease
+from coordinator.plan.planner import select
 from coordinator.progress import BuildObserver, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
@@ -48,6 +49,7 @@ class Attempt:
         self.settings, self.stores, self.clock = project.settings, project.stores, project.clock
         self.graph: BuildGraph = seen.graph or BuildGraph(())
         self.plan: Plan = _up_to(seen.plan, request.up_to_layer)
+        self.outside = self._left_out()
         self.record = BuildRecord(project, self.plan, self.graph, build=name, base=seen.base)
         self.observer = Observers(observer, self.record)
         self.staging = materialise.Staging(self.settings.state_dir, name)
@@ -103,8 +105,16 @@ class Attempt:
                 keep_going=self.request.keep_going,
                 deadline=None if timeout is None else self.began + timeout,
                 require_cached=self.request.require_cached,
+                outside=self.outside,
             ),
         ).run()
+
+    def _left_out(self) -> frozenset[str]:
+        """The jobs that were not asked for: above the last layer, or needed by no target."""
+        left_out = self.seen.plan.jobs.keys() - self.plan.jobs.keys()
+        if self.request.targets:
+            left_out |= self.graph.recipes.keys() - self.graph.closure(select(self.graph, self.request.targets))
+        return frozenset(left_out)
 
     def _still_ours(self) -> None:
         if self.lease.lost():
@@ -158,14 +168,23 @@ class Attempt:
             return "a job failed" if ran.failures else "not every job ran"
         if self.request.up_to_layer is not None and len(self.plan.layers) < len(self.seen.plan.layers):
             return f"only layers 0 to {self.request.up_to_layer} of {len(self.seen.plan.layers)} were asked for"
-        if self.request.targets and not self._covers_all():
+        if self.request.targets and not self._covers_all(ran):
             return "only some targets were asked for"
         return ""
 
-    def _covers_all(self) -> bool:
-        """Whether the targets asked for took in everything that is out of date."""
+    def _covers_all(self, ran: RunReport) -> bool:
+        """Whether the targets asked for took in everything that is out of date, also by what this build made."""
         everything = msgspec.structs.replace(self.request.question, targets=())
-        return set(survey(self.project, self.seen.base, everything).plan.jobs) <= set(self.plan.jobs)
+        if not set(survey(self.project, self.seen.base, everything).plan.jobs) <= set(self.plan.jobs):
+            return False
+        known = self.seen.base.manifest.artefacts if self.seen.base.manifest else {}
+        users = self.graph.dependants()
+        return not any(
+            (made := known.get(output.path)) is None or made.hash != output.hash
+            for job, result in ran.results.items()
+            if not self.outside.isdisjoint(users[job])
+            for output in result.outputs
+        )
 
     def _all_there(self, ran: RunReport) -> None:
         """No revision may name a blob that is gone, whoever took it away while the build ran."""

@@ -290,7 +290,7 @@ class Scheduler:
         for user in self._dependants[run.id]:
             waiting = self._runs.get(user)
             if waiting is None:
-                if changed and self._tree.reads(user, run.id):
+                if changed and user not in self._options.outside and self._tree.reads(user, run.id):
                     self._join(user)
             elif run.id in waiting.waiting:
                 waiting.waiting.discard(run.id)
