@@ -216,6 +216,10 @@ def named(error: OSError, path: str | os.PathLike[str], doing: str) -> LocalErro
             fix="free some space and build again; finished jobs are kept",
         )
     if error.errno in _REFUSED:
+        effective = os.access in os.supports_effective_ids
+        if "writ" in doing and str(folder) == where and os.access(folder, os.W_OK, effective_ids=effective):
+            # Files are replaced by others of their name: it is the folder that refuses.
+            folder = folder.parent
         status = folder.stat()
         mode, owner = status.st_mode & 0o7777, status.st_uid
         why = f"{folder} has mode {mode:o}, owner uid {owner}; this process is uid {os.geteuid()}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.errors import ConfigError, NoProject
+from shared.errors import ConfigError, NoProject, named
 from shared.settings import FarmSettings, Rule, Settings, StorageSettings
 from shared.settings_check import checked, only_shared, unknown
 from shared.settings_file import SettingsFile, Values
@@ -52,10 +52,14 @@ def load_without_project(folder: Path, *, flags: Mapping[str, object], environ: 
 
 
 def find_root(start: Path) -> Path:
-    """The nearest folder, from `start` upwards, that holds a windrow.toml; NoProject if none does."""
+    """The nearest folder, from `start` upwards, that holds a windrow.toml; NoProject, LocalError."""
     start = start.resolve()
     for folder in (start, *start.parents):
-        if (folder / PROJECT_FILE).is_file():
+        try:
+            found = (folder / PROJECT_FILE).is_file()
+        except OSError as error:
+            raise named(error, folder / PROJECT_FILE, "reading") from error
+        if found:
             return folder
     raise NoProject(
         f"no {PROJECT_FILE} in {start}", at=str(start), why="nor in any folder above it", fix="windrow init makes one"
