@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from cli import render
-from shared.errors import Interrupted, WindrowError
+from shared.errors import Interrupted, UsageError, WindrowError
 from shared.redaction import redact
 
 # Name, where it lives, one line of help: `--help` must not import what it does not run.
@@ -96,9 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _tell(error, arguments)
     except click.exceptions.Abort:
         return _tell(Interrupted("interrupted"), arguments)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        return _tell(_misused(error), arguments)
     except KeyboardInterrupt:
         return _tell(Interrupted("interrupted"), arguments)
     except BrokenPipeError:
@@ -116,6 +118,12 @@ def _tell(error: WindrowError, arguments: Sequence[str]) -> int:
     if not error.told:
         render.err(render.error_text(error))
     return error.exit_code
+
+
+def _misused(error: click.ClickException) -> WindrowError:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context else "windrow"
+    return UsageError(error.format_message().rstrip("."), fix=f"`{command} --help` tells what it takes")
 
 
 def _bug(error: Exception) -> WindrowError:
