@@ -206,8 +206,10 @@ class LocalFarm:
     def _read(self, name: str, kind: Any) -> Any:
         try:
             return msgspec.json.decode((self.folder / name).read_bytes(), type=kind)
-        except (FileNotFoundError, msgspec.MsgspecError):
+        except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError):
             return None
+        except OSError as error:
+            raise named(error, self.folder / name, "reading") from error
 
     def _beats(self, broker: str, pids: set[int]) -> tuple[Beat, ...]:
         import redis  # noqa: PLC0415 - not for a farm that is down

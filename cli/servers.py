@@ -140,8 +140,10 @@ def recorded(folder: Path) -> Server | None:
     """The server that was started in a folder, running or not; None if none was or the record is damaged."""
     try:
         return msgspec.json.decode((folder / _RECORD).read_bytes(), type=Server)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
         return None
+    except OSError as error:
+        raise named(error, folder / _RECORD, "reading") from error
 
 
 def alive(server: Server) -> bool:
