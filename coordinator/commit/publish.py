@@ -72,11 +72,22 @@ def _complete(base: Base, draft: Manifest, lease: Lease, now: str) -> Manifest:
         branch=base.branch,
         build=lease.holder.build,
         created_at=now,
+        tool=draft.tool or _tool(),
         content_hash=content_hash(draft),
         base_revision=base.revision,
         base_hash=base.manifest_hash,
         fence=lease.fence,
     )
+
+
+def _tool() -> str:
+    from importlib import metadata  # noqa: PLC0415 - only a commit needs to know
+
+    try:
+        return f"windrow {metadata.version('windrow')}"
+    except metadata.PackageNotFoundError:
+        # Run from a source tree that was never installed.
+        return "windrow"
 
 
 def _write(refs: RefStore, base: Base, complete: Manifest) -> tuple[Manifest, bytes]:
