@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +30,6 @@ from coordinator.project import Project
 from shared import hashing
 from shared.clock import SystemClock
 from shared.errors import BlobMissing, FarmError
-from shared.model.action import ActionResult
 from shared.model.manifest import Manifest, Pointer
 from shared.settings_load import load
 from shared.storage.compose import Stores
@@ -194,16 +193,18 @@ class Site:
         settings = load(self.tree, flags={}, environ=self.environ)
         return Project(settings, environ=self.environ, clock=SystemClock())
 
-    def results(self) -> dict[str, str]:
-        """The stored results, by name, each with the job that it is of."""
-        refs = self.project().stores.refs
-        found = {}
-        for name in refs.names("results/"):
+    def results(self) -> frozenset[str]:
+        """The names of all stored results."""
+        return frozenset(self.project().stores.refs.names("results/"))
+
+    def stored(self, known: Collection[str]) -> set[str]:
+        """The jobs whose results were stored since `known` was all there was."""
+        refs, found = self.project().stores.refs, set()
+        for name in self.results().difference(known):
             record = refs.read(name)
             assert record is not None
-            outputs = msgspec.json.decode(record.data, type=ActionResult).outputs
-            if outputs[0].path.removeprefix("out/") in JOBS:
-                found[name] = outputs[0].path.removeprefix("out/")
+            result = msgspec.json.decode(record.data)
+            found.update(made["path"].removeprefix("out/") for made in result.get("outputs", ()))
         return found
 
     def revision(self) -> int:
@@ -265,9 +266,9 @@ class Site:
                     found.append(str(path.relative_to(self.root) if path.is_relative_to(self.root) else path))
         return found
 
-    def heals(self, *, needed: frozenset[str], known: Mapping[str, str], exact: bool = True) -> Built:
+    def heals(self, *, needed: frozenset[str], known: Collection[str], exact: bool = True) -> Built:
         """The next build runs what is needed and was not stored yet (`known`: what was before), and no more."""
-        stored = {job for name, job in self.results().items() if name not in known}
+        stored = self.stored(known)
         built = self.right()
         again = stored.intersection(built.began)
         assert not again, f"{again} had been stored, and ran again\n{built.output}"

@@ -56,16 +56,17 @@ def test_a_first_build_killed_at_a_failpoint_is_made_good_by_the_next(site: Site
     with site.witness():
         assert site.build(failpoint=f"{place}=kill").code == KILLED
 
-        site.heals(needed=JOBS, known={})
+        site.heals(needed=JOBS, known=())
 
 
 def test_a_build_killed_time_and_again_loses_nothing_that_was_finished(site: Site) -> None:
     with site.witness():
         for place in ("worker.uploaded", "worker.stored", "materialise.renamed-2", "commit.after-manifest", "commit.before-pointer"):
-            known = site.results()
-            assert site.build(failpoint=f"{place}=kill").code == KILLED
-            assert not set(known.values()).intersection(site.running[-1].wait().began)
-        site.heals(needed=JOBS, known={})
+            finished = site.stored(())
+            built = site.build(failpoint=f"{place}=kill")
+            assert built.code == KILLED
+            assert not finished.intersection(built.began)
+        site.heals(needed=JOBS, known=())
     assert site.manifest().base_revision == 0
 
 
@@ -78,7 +79,7 @@ def test_a_build_killed_in_mid_job_leaves_no_job_running(site: Site) -> None:
 
     until(lambda: not site.alive(), what="the end of its jobs")
     site.let_go()
-    site.heals(needed=JOBS, known={})
+    site.heals(needed=JOBS, known=())
 
 
 def test_a_build_killed_with_everything_it_started_is_made_good_by_the_next(site: Site) -> None:
@@ -89,7 +90,7 @@ def test_a_build_killed_with_everything_it_started_is_made_good_by_the_next(site
     assert running.kill(whole=True).code == KILLED
 
     site.let_go()
-    site.heals(needed=JOBS, known={})
+    site.heals(needed=JOBS, known=())
 
 
 def test_a_job_whose_build_and_supervisor_were_killed_is_ended_by_the_next_build(site: Site) -> None:
@@ -151,7 +152,7 @@ def test_ctrl_c_at_a_terminal_reaches_the_jobs_too_and_does_no_more(site: Site) 
     assert built.code == 130, built.output
     site.left_nothing()
     site.let_go()
-    site.heals(needed=JOBS, known={})
+    site.heals(needed=JOBS, known=())
 
 
 @pytest.mark.parametrize("place", ["materialise.journal-written", "materialise.renamed-2", "commit.before-pointer"])
