@@ -91,9 +91,9 @@ def _figures(samples: Sequence[Sample]) -> tuple[float, tuple[float, float], flo
 def show(title: str, rows: Sequence[Row]) -> None:
     """Print a table and keep it as JSON under benchmarks/results."""
     print(f"\n{title}")
-    print(f"{'':44} {'median s':>9} {'(min–max)':>15} {'cpu s':>8}   {'peer':22} {'median s':>9} {'ratio':>7}")
+    print(f"{'':44} {'median s':>9} {'(min-max)':>15} {'cpu s':>8}   {'peer':22} {'median s':>9} {'ratio':>7}")
     for row in rows:
-        spread = f"({row.wall_spread[0]:.3f}–{row.wall_spread[1]:.3f})"
+        spread = f"({row.wall_spread[0]:.3f}-{row.wall_spread[1]:.3f})"
         line = f"{row.name + ', ' + row.subject:44} {row.wall:9.3f} {spread:>15} {row.cpu:8.3f}"
         if row.peer:
             line += f"   {row.peer:22} {row.peer_wall:9.3f} {row.ratio:7.2f}"
@@ -101,4 +101,4 @@ def show(title: str, rows: Sequence[Row]) -> None:
     RESULTS.mkdir(exist_ok=True)
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
     body = {"title": title, "machine": machine, "rows": [asdict(row) for row in rows]}
-    (RESULTS / f"{title.split(':')[0].replace(' ', '-').lower()}.json").write_text(json.dumps(body, indent=2) + "\n")
+    (RESULTS / f"{title.partition(":")[0].replace(' ', '-').lower()}.json").write_text(json.dumps(body, indent=2) + "\n")
