@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -83,12 +82,14 @@ def windrow(ctx: click.Context, directory: str | None) -> None:
 
 def run(argv: Sequence[str] | None = None) -> NoReturn:
     """The console script: run a command and exit with its code."""
-    sys.exit(main(argv))
+    code = main(argv)
+    render.flush()
+    sys.exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments, told = list(sys.argv[1:] if argv is None else argv), sys.stdout
     _interrupt_on_term()
     try:
         code = windrow.main(args=arguments, prog_name="windrow", standalone_mode=False)
@@ -103,9 +104,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _tell(_misused(error), arguments)
     except KeyboardInterrupt:
         return _tell(Interrupted("interrupted"), arguments)
-    except BrokenPipeError:
-        # The reader went away, e.g. `windrow show | head`; nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        # So click ends when the reader of its help went away, and muffles the stream for good.
+        if sys.stdout is told:
+            raise
         return 0
     except Exception as error:  # noqa: BLE001 - the last resort: a bug, told in one line and kept in a file
         return _tell(_bug(error), arguments)

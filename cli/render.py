@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from shared.errors import WindrowError
 from shared.redaction import redact
@@ -12,20 +13,39 @@ from shared.redaction import redact
 
 def out(text: str = "") -> None:
     """A line of the result, on stdout."""
-    sys.stdout.write(text + "\n")
+    _say(text, sys.stdout)
 
 
 def err(text: str = "") -> None:
     """A line for the person watching, on stderr."""
-    sys.stderr.write(redact(text) + "\n")
+    _say(redact(text), sys.stderr)
 
 
 def as_json(value: Any) -> None:
     """One object on stdout."""
     import json  # noqa: PLC0415 - not for a build with nothing to do
 
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    _say(json.dumps(value, indent=2, ensure_ascii=False), sys.stdout)
+
+
+def flush() -> None:
+    """Have all that was said on stdout reach its reader, if there still is one."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _muffle(sys.stdout)
+
+
+def _say(text: str, stream: TextIO) -> None:
+    try:
+        stream.write(text + "\n")
+    except BrokenPipeError:
+        _muffle(stream)
+
+
+def _muffle(stream: TextIO) -> None:
+    """The reader went away, as in `windrow show | head`: say the rest to nobody, so that the exit code still tells."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def error_text(error: WindrowError) -> str:
