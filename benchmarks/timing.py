@@ -101,4 +101,5 @@ def show(title: str, rows: Sequence[Row]) -> None:
     RESULTS.mkdir(exist_ok=True)
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
     body = {"title": title, "machine": machine, "rows": [asdict(row) for row in rows]}
-    (RESULTS / f"{title.partition(":")[0].replace(' ', '-').lower()}.json").write_text(json.dumps(body, indent=2) + "\n")
+    name = title.partition(":")[0].replace(" ", "-").lower()
+    (RESULTS / f"{name}.json").write_text(json.dumps(body, indent=2) + "\n")
