@@ -59,7 +59,7 @@ def _cache(report: BuildReport) -> Iterator[str]:
     reused = sum(report.reused.values())
     if not reused and not report.bytes_up and not report.bytes_down:
         return
-    names = (("cut_off", "inputs came out equal"), ("local", "local"), ("remote", "remote"), ("shared", "shared"))
+    names = (("cut_off", "with equal inputs"), ("local", "local"), ("remote", "remote"), ("shared", "shared"))
     parts = [f"{report.reused[name]} {words}" for name, words in names if report.reused.get(name)]
     text = f"cache  {reused}/{report.planned} reused" + (f" ({', '.join(parts)})" if parts else "")
     if report.bytes_down or report.bytes_up:
