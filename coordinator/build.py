@@ -44,7 +44,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     with _held(project, request, name, seen.base) as lease:
         materialise.sweep(project.settings.root, project.settings.state_dir, seen.snapshot.outputs)
         for attempt in range(SURVEYS):
-            base = project.load_base()
+            base = project.load_base(seen.base)
             if attempt or base.tag != seen.base.tag:
                 # Somebody committed while this build waited, or a source changed under it.
                 seen = survey(project, base, request.question)

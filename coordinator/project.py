@@ -58,9 +58,10 @@ class Project:
         """Project and branch."""
         return self.settings.project, self.settings.branch
 
-    def load_base(self) -> Base:
-        """What the next build starts from."""
-        return bases.load(self.stores.refs, *self.name, local=self.settings.state_dir / "manifest.json")
+    def load_base(self, known: Base | None = None) -> Base:
+        """What the next build starts from: what is known of it already, while that is still so."""
+        local = self.settings.state_dir / "manifest.json"
+        return bases.load(self.stores.refs, *self.name, local=local, known=known)
 
     def publish(self, base: Base, draft: Manifest, lease: Lease) -> Base:
         """Commit a draft on top of its base."""

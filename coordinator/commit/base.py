@@ -49,14 +49,17 @@ class _Head(msgspec.Struct):
     tool: str = ""
 
 
-def load(refs: RefStore, project: str, branch: str, *, local: Path | None = None) -> Base:
+def load(refs: RefStore, project: str, branch: str, *, local: Path | None = None, known: Base | None = None) -> Base:
     """The present base; SchemaUnknown when a newer Windrow wrote it, StoreUnavailable.
 
     local: a copy of the manifest in the workspace, used instead of the store's when it is the same.
+    known: what was loaded before, and is given back as it is while the pointer stays the same.
     """
     record = refs.read(refnames.pointer(project, branch))
     if record is None:
         return _highest(refs, Base(project, branch))
+    if known is not None and known.tag == record.tag:
+        return known
     try:
         pointer = _pointer(record.data)
     except CorruptRecord as error:

@@ -175,7 +175,8 @@ def sweep(root: Path, state_dir: Path, outputs: Iterable[str] = ()) -> int:
         else:
             shutil.rmtree(folder, ignore_errors=True)
             count += 1
-    for parent in sorted({(root / path).parent for path in outputs}):
+    for made in sorted({path.rpartition("/")[0] for path in outputs}):
+        parent = root / made
         for entry in list(os.scandir(parent)) if parent.is_dir() else []:
             match = _TEMPORARY.fullmatch(entry.name)
             if match and match["build"] not in live and entry.is_file(follow_symlinks=False):
