@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from shared.clock import Clock
 from shared.keys import given_trace, key_after_run
@@ -14,33 +12,9 @@ from shared.model.action import ActionResult
 from shared.model.job import JobOrder, JobOutcome
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
-from workers.execute.probes import Prober
-from workers.execute.slot import SlotPool
-from workers.patience import patiently
 from workers.run import CommandRun
-from workers.sandbox.home import Home
-
-T = TypeVar("T")
-
-
-class Ticket:
-    """One order being performed: what it needs of its worker, and whether anybody still waits for it."""
-
-    def __init__(self, worker: Worker, order: JobOrder) -> None:
-        self.worker, self.order = worker, order
-        self._cancelled = threading.Event()
-
-    def cancel(self) -> None:
-        """Nobody waits for it any more."""
-        self._cancelled.set()
-
-    def cancelled(self) -> bool:
-        """Whether nobody waits for it any more."""
-        return self._cancelled.is_set()
-
-    def patiently(self, call: Callable[[], T]) -> T:
-        """Ask a store, again if need be."""
-        return patiently(self.worker.clock, call, self.cancelled)
+from workers.ticket import Ticket
+from workers.workshop import Workshop
 
 
 class Worker:
@@ -62,12 +36,9 @@ class Worker:
         clock: Clock,
         path: str | None = None,
     ) -> None:
-        self.blobs, self.results, self.name, self.clock = blobs, results, name, clock
-        self.path = os.environ.get("PATH", os.defpath) if path is None else path
-        self.pool = SlotPool(slots)
-        self.prober = Prober()
-        self._root = sandbox_root
-        self._home: Home | None = None
+        self._workshop = Workshop(
+            blobs, results, name=name, sandbox_root=sandbox_root, slots=slots, clock=clock, path=path
+        )
         self._tickets: set[Ticket] = set()
         self._lock = threading.Lock()
         self._kinds: dict[str, Callable[[Ticket], JobOutcome]] = {"command": _command, "noop": _noop}
@@ -77,8 +48,8 @@ class Worker:
         kind = self._kinds.get(order.action.kind)
         if kind is None:
             message = f"this worker knows no jobs of kind {order.action.kind!r}"
-            return JobOutcome(order.job, order.attempt, "failed", message=message, worker=self.name)
-        ticket = Ticket(self, order)
+            return JobOutcome(order.job, order.attempt, "failed", message=message, worker=self._workshop.name)
+        ticket = Ticket(self._workshop, order)
         with self._lock:
             self._tickets.add(ticket)
         try:
@@ -86,13 +57,6 @@ class Worker:
         finally:
             with self._lock:
                 self._tickets.discard(ticket)
-
-    def home(self) -> Home:
-        """Where jobs run; made when first needed."""
-        with self._lock:
-            if self._home is None:
-                self._home = Home(self._root)
-            return self._home
 
     def cancel(self, build: str) -> None:
         """Kill what is being performed for one build."""
@@ -111,26 +75,22 @@ class Worker:
     def close(self) -> None:
         """Kill what runs, end the supervisors, remove the worker's folder."""
         self.cancel_all()
-        self.pool.close()
-        with self._lock:
-            home, self._home = self._home, None
-        if home is not None:
-            home.close()
+        self._workshop.close()
 
 
 def _noop(ticket: Ticket) -> JobOutcome:
     """A job that does nothing: no process, no blob."""
     order = ticket.order
-    result = ActionResult(key=key_after_run(order.action, None), outputs=(), worker=ticket.worker.name)
-    return JobOutcome(order.job, order.attempt, "executed", result=result, worker=ticket.worker.name)
+    result = ActionResult(key=key_after_run(order.action, None), outputs=(), worker=ticket.workshop.name)
+    return JobOutcome(order.job, order.attempt, "executed", result=result, worker=ticket.workshop.name)
 
 
 def _command(ticket: Ticket) -> JobOutcome:
     """A command: its stored result if there is one that fits, else a run of it."""
-    order, worker = ticket.order, ticket.worker
+    order, workshop = ticket.order, ticket.workshop
     # What a run with a depfile reads is known only after it: its results are looked up by who has the traces.
     if not order.no_cache and order.action.depfile is None:
-        hit = ticket.patiently(lambda: worker.results.get(key_after_run(order.action, given_trace(order.action))))
+        hit = ticket.patiently(lambda: workshop.results.get(key_after_run(order.action, given_trace(order.action))))
         if hit is not None:
-            return JobOutcome(order.job, order.attempt, "reused", result=hit.result, worker=worker.name)
+            return JobOutcome(order.job, order.attempt, "reused", result=hit.result, worker=workshop.name)
     return CommandRun(ticket).outcome()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from functools import partial
-from typing import TYPE_CHECKING
 
 from shared import failpoint, hashing
 from shared.errors import BlobCorrupt, LocalError, StoreUnavailable, named
@@ -19,9 +18,7 @@ from workers.execute.trace import trace_of
 from workers.sandbox import outputs
 from workers.sandbox.broken import Broken
 from workers.sandbox.sandbox import InputsMissing, Sandbox
-
-if TYPE_CHECKING:
-    from workers.perform import Ticket
+from workers.ticket import Ticket
 
 _DEPFILE_LIMIT = 64 << 20  # bytes
 _SOURCE_LIMIT = 64 << 20  # bytes
@@ -33,20 +30,20 @@ class CommandRun:
     """From fetching the inputs to storing the result. One use."""
 
     def __init__(self, ticket: Ticket) -> None:
-        self.ticket, self.worker, self.order = ticket, ticket.worker, ticket.order
+        self.ticket, self.workshop, self.order = ticket, ticket.workshop, ticket.order
         self.action = ticket.order.action
-        self.started = self.worker.clock.monotonic()
+        self.started = self.workshop.clock.monotonic()
         self.bytes_up = self.bytes_down = 0
         self.fetch_seconds = 0.0
 
     def outcome(self) -> JobOutcome:
         """Run it."""
-        with self.worker.pool.slot() as slot:
+        with self.workshop.pool.slot() as slot:
             if self.ticket.cancelled():
                 return self._end("lost", message="cancelled")
             # A supervisor takes some milliseconds to start: the inputs are fetched meanwhile.
             slot.start()
-            home = self.worker.home()
+            home = self.workshop.home()
             try:
                 with Sandbox(home.place(), self.action, home.discard) as sandbox:
                     self._fetch(sandbox)
@@ -59,9 +56,9 @@ class CommandRun:
     def _fetch(self, sandbox: Sandbox) -> None:
         sandbox.lay_out_folders()
         files = sandbox.files()
-        self.bytes_down += self.ticket.patiently(lambda: sandbox.fetch(self.worker.blobs, files))
+        self.bytes_down += self.ticket.patiently(lambda: sandbox.fetch(self.workshop.blobs, files))
         sandbox.lay_out_links()
-        self.fetch_seconds = self.worker.clock.monotonic() - self.started
+        self.fetch_seconds = self.workshop.clock.monotonic() - self.started
         failpoint.hit("worker.fetched")
 
     def _run(self, slot: Slot, sandbox: Sandbox) -> JobOutcome:
@@ -69,7 +66,7 @@ class CommandRun:
             Request(
                 argv=self.action.argv,
                 cwd=str(sandbox.tree),
-                env=environment(self.action, path=self.worker.path, tmp=sandbox.tmp),
+                env=environment(self.action, path=self.workshop.path, tmp=sandbox.tmp),
                 stdout=str(sandbox.stdout),
                 stderr=str(sandbox.stderr),
                 timeout=self.order.timeout,
@@ -107,7 +104,7 @@ class CommandRun:
 
     def _store(self, sandbox: Sandbox, ended: Ended, run: _Printed) -> JobOutcome:
         """Check what the run left, and store it; Broken when it did not do what it declares."""
-        begun = self.worker.clock.monotonic()
+        begun = self.workshop.clock.monotonic()
         made = self._collect(sandbox)
         trace = self._trace(sandbox)
         self._upload(sandbox, made)
@@ -120,8 +117,10 @@ class CommandRun:
             stdout=stdout,
             stderr=stderr,
             trace=trace,
-            timings=Timings(fetch=self.fetch_seconds, run=ended.seconds, upload=self.worker.clock.monotonic() - begun),
-            worker=self.worker.name,
+            timings=Timings(
+                fetch=self.fetch_seconds, run=ended.seconds, upload=self.workshop.clock.monotonic() - begun
+            ),
+            worker=self.workshop.name,
         )
         failpoint.hit("worker.uploaded")
         message = self._keep(result) or message
@@ -130,7 +129,7 @@ class CommandRun:
 
     def _keep(self, result: ActionResult) -> str:
         """Have later builds find a result; a remark when that could not be done, since nothing is wrong with it."""
-        results, trace = self.worker.results, result.trace
+        results, trace = self.workshop.results, result.trace
         try:
             self.ticket.patiently(lambda: results.put(result, replace=self.order.no_cache))
             if trace is not None:
@@ -166,7 +165,7 @@ class CommandRun:
             return self._content(sandbox, item)
 
         text = data.decode("utf-8", "replace")
-        return trace_of(self.action, text, str(sandbox.tree), self.worker.prober, content)
+        return trace_of(self.action, text, str(sandbox.tree), self.workshop.prober, content)
 
     def _content(self, sandbox: Sandbox, item: Input) -> bytes:
         """The bytes of an input: those in the sandbox, unless the command changed its copy."""
@@ -176,10 +175,10 @@ class CommandRun:
             data = None
         if data is not None and hashing.of_bytes(data) == item.hash:
             return data
-        return self.ticket.patiently(lambda: self.worker.blobs.get(item.hash))
+        return self.ticket.patiently(lambda: self.workshop.blobs.get(item.hash))
 
     def _upload(self, sandbox: Sandbox, made: tuple[Output, ...]) -> None:
-        put_file = self.worker.blobs.put_file
+        put_file = self.workshop.blobs.put_file
         for output in made:
             try:
                 self.bytes_up += self.ticket.patiently(partial(put_file, output.hash, sandbox.tree / output.path))
@@ -188,7 +187,7 @@ class CommandRun:
 
     def _compare(self, key: str, made: tuple[Output, ...]) -> str:
         """A remark when a stored result of the same key holds other bytes."""
-        hit = self.ticket.patiently(lambda: self.worker.results.get(key))
+        hit = self.ticket.patiently(lambda: self.workshop.results.get(key))
         if hit is None:
             return ""
         before = {output.path: output.hash for output in hit.result.outputs}
@@ -222,8 +221,8 @@ class CommandRun:
             stderr=stderr,
             missing=missing,
             wanted=wanted,
-            worker=self.worker.name,
-            seconds=self.worker.clock.monotonic() - self.started,
+            worker=self.workshop.name,
+            seconds=self.workshop.clock.monotonic() - self.started,
             bytes_up=self.bytes_up,
             bytes_down=self.bytes_down,
         )
@@ -245,7 +244,7 @@ class _Printed:
 
     def _log(self, stream: int) -> Log:
         run = self._run
-        log, moved = run.ticket.patiently(lambda: log_of(self._data[stream], self._cut[stream], run.worker.blobs))
+        log, moved = run.ticket.patiently(lambda: log_of(self._data[stream], self._cut[stream], run.workshop.blobs))
         run.bytes_up += moved
         return log
 

@@ -1,0 +1,33 @@
+"""Ticket: one order being performed, and whether anybody still waits for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from shared.model.job import JobOrder
+from workers.patience import patiently
+from workers.workshop import Workshop
+
+T = TypeVar("T")
+
+
+class Ticket:
+    """An order, and the workshop it is performed in."""
+
+    def __init__(self, workshop: Workshop, order: JobOrder) -> None:
+        self.workshop, self.order = workshop, order
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more."""
+        self._cancelled.set()
+
+    def cancelled(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._cancelled.is_set()
+
+    def patiently(self, call: Callable[[], T]) -> T:
+        """Ask a store, again if need be."""
+        return patiently(self.workshop.clock, call, self.cancelled)
