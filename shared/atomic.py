@@ -14,16 +14,16 @@ from shared.errors import named
 _FOREIGN_SECONDS = 86400.0
 
 
-def write_atomic(path: Path, data: bytes, *, durable: bool, modified: float | None = None) -> None:
+def write_atomic(path: Path, data: bytes, *, durable: bool, modified: float | None = None, mode: int = 0o644) -> None:
     """Replace a file by these bytes: a reader sees the old ones or the new ones, never a part.
 
-    durable: they survive a power cut once this returns. modified: its time in seconds, else now. Makes the folder
-    if it is missing. Raises LocalError.
+    durable: they survive a power cut once this returns. modified: its time in seconds, else now. mode: its
+    permissions from the start, whatever the umask. Makes the folder if it is missing. Raises LocalError.
     """
     make_folder(path.parent, durable=durable)
     temporary = path.with_name(temporary_name(path.name))
     try:
-        descriptor = create(temporary, 0o644)
+        descriptor = create(temporary, mode)
         try:
             write_all(descriptor, data)
             if modified is not None:

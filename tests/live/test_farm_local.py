@@ -10,14 +10,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import psutil
 import pytest
+from redis.exceptions import AuthenticationError
 
 from cli import servers
 from cli.local_farm import LocalFarm
-from shared import toolchain
+from shared import queue, toolchain
 from shared.clock import SystemClock
 from shared.errors import ConfigError, LocalError
 from tests.live.farm_rig import ROOT, Build, Rig, settings
@@ -59,14 +61,13 @@ def perform_one(broker: str, folder: Path) -> None:
 
 
 def test_a_farm_comes_up_once_serves_and_goes_down_without_a_trace(farm: LocalFarm, tmp_path: Path) -> None:
-    first, was_up = farm.up(workers=2, slots=1)
-    second, was_up_then = farm.up(workers=2, slots=1)
+    first, before = farm.up(workers=2, slots=1)
+    second, before_then = farm.up(workers=2, slots=1)
     perform_one(first.broker, tmp_path / "blobs")
 
-    assert (was_up, was_up_then) == (False, True)
+    assert (before.up, before_then.up) == (False, True)
     assert first.workers == second.workers
     assert len(second.beats) == 2
-    assert stat.S_IMODE(farm.credentials_file.stat().st_mode) == 0o600
 
     farm.down()
 
@@ -86,17 +87,81 @@ def test_a_farm_comes_back_on_the_same_ports_with_the_same_keys(farm: LocalFarm)
     assert farm.credentials_file.read_text() == keys
 
 
-def test_half_a_farm_is_cleared_away_and_started_anew(farm: LocalFarm) -> None:
-    before, _ = farm.up(workers=1, slots=1)
+def test_a_dead_worker_is_replaced_and_the_others_stay(farm: LocalFarm) -> None:
+    before, _ = farm.up(workers=2, slots=1)
     os.kill(before.workers[0], signal.SIGKILL)
     until(lambda: not farm.status().up)
 
-    after, was_up = farm.up(workers=1, slots=1)
+    after, half = farm.up(slots=1)
 
-    assert was_up is False
-    assert after.up
+    assert (half.up, after.up) == (False, True)
+    assert (after.broker, after.endpoint) == (before.broker, before.endpoint)
+    assert len(after.workers) == 2
+    assert set(before.workers) - set(after.workers) == {before.workers[0]}
+
+
+def test_a_farm_that_lost_its_broker_is_cleared_away_and_started_anew(farm: LocalFarm, tmp_path: Path) -> None:
+    before, _ = farm.up(workers=1, slots=1)
+    path = farm.write(before, tmp_path)
+    broker = servers.recorded(farm.folder / "broker")
+    assert broker is not None
+    os.kill(broker.pid, signal.SIGKILL)
+    until(lambda: not farm.status().broker)
+    farm.broker_file.chmod(0o644)
+
+    after, half = farm.up(workers=1, slots=1)
+
+    assert (half.up, after.up) == (False, True)
     assert after.workers != before.workers
     assert len(processes_of(farm.folder)) == 3
+    assert after.broker != before.broker, "a password that others could read is not used again"
+    assert after.broker in path.read_text()
+
+
+def test_up_brings_the_workers_to_the_number_that_is_asked_for(farm: LocalFarm, tmp_path: Path) -> None:
+    one, _ = farm.up(workers=1, slots=1)
+    three, _ = farm.up(workers=3, slots=1)
+    two, _ = farm.up(workers=2, slots=1)
+    same, _ = farm.up(slots=1)
+    perform_one(same.broker, tmp_path / "blobs")
+
+    assert [len(state.workers) for state in (one, three, two, same)] == [1, 3, 2, 2]
+    assert one.workers == three.workers[:1]
+    assert two.workers == same.workers == three.workers[:2]
+    assert len(same.beats) == 2
+    assert not psutil.pid_exists(three.workers[2])
+
+
+def test_a_worker_too_many_that_does_not_start_leaves_the_others(farm: LocalFarm, tmp_path: Path) -> None:
+    before, _ = farm.up(workers=1, slots=1)
+    (tmp_path / "windrow").mkdir()
+    (tmp_path / "windrow" / "config.toml").write_text("[nonsense]\n")
+    broken = LocalFarm(farm.folder, clock=SystemClock(), environ={**os.environ, "XDG_CONFIG_HOME": str(tmp_path)})
+
+    with pytest.raises(LocalError, match="a worker did not start"):
+        broken.up(workers=3, slots=1)
+
+    assert farm.status().up
+    assert farm.status().workers == before.workers
+
+
+def test_the_broker_serves_those_who_know_its_password_only(farm: LocalFarm) -> None:
+    state, _ = farm.up(workers=1, slots=1)
+    parts = urlsplit(state.broker)
+
+    with queue.connect(f"redis://127.0.0.1:{parts.port}/0") as stranger, pytest.raises(AuthenticationError):
+        stranger.ping()
+
+    assert parts.password is not None
+    assert len(parts.password) >= 30
+    holders = [path for path in farm.folder.rglob("*") if path.is_file() and parts.password in path.read_text("latin-1")]
+    assert farm.broker_file in holders
+    assert farm.broker_file.read_text().strip() == state.broker
+    private = [*holders, farm.credentials_file, farm.folder / "broker/valkey.conf", farm.folder / "storage/s3.json"]
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in private if path.stat().st_mode & 0o077} == {}
+    assert stat.S_IMODE(farm.folder.stat().st_mode) == 0o700
+    for process in psutil.process_iter(["cmdline"]):
+        assert parts.password not in " ".join(process.info["cmdline"] or [])
 
 
 def test_a_farm_whose_workers_do_not_start_leaves_nothing(farm: LocalFarm, tmp_path: Path) -> None:
@@ -118,6 +183,7 @@ def test_write_points_a_project_at_the_farm_and_down_takes_it_back(farm: LocalFa
     path = farm.write(state, tmp_path)
 
     text = path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert state.broker in text
     assert str(farm.credentials_file) in text
     assert farm.credentials_file.read_text().split("= ")[-1].strip() not in text
@@ -169,14 +235,31 @@ def test_a_worker_told_of_no_broker_says_which_flag_is_missing(tmp_path: Path) -
     assert "a worker needs --broker" in done.stderr
 
 
-def test_the_commands_tell_the_state_as_json(farm: LocalFarm) -> None:
-    def run(*words: str) -> dict[str, object]:
-        command = [sys.executable, str(ROOT / "windrow.py"), "farm", *words, "--dir", str(farm.folder), "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return json.loads(done.stdout)  # type: ignore[no-any-return]
+def commanded(farm: LocalFarm, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "windrow.py"), "farm", *words, "--dir", str(farm.folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True)
 
-    before, started, after = run("status"), run("up", "--workers", "1"), run("status")
 
+def test_the_commands_tell_the_state_as_json_without_a_secret(farm: LocalFarm) -> None:
+    texts = [commanded(farm, *words, "--json").stdout for words in (["status"], ["up", "--workers", "1"], ["status"])]
+
+    before, started, after = map(json.loads, texts)
     assert (before["schema"], before["up"], started["was_up"], after["up"]) == ("windrow.farm/1", False, False, True)
-    assert len(after["worker_pids"]) == 1  # type: ignore[arg-type]
+    assert len(after["worker_pids"]) == 1
+    assert after["broker_file"] == str(farm.broker_file)
     assert servers.recorded(farm.folder / "broker") is not None
+    assert str(urlsplit(farm.status().broker).password) not in "".join(texts)
+
+
+def test_the_lines_that_up_prints_let_a_shell_use_the_farm_and_hold_no_secret(farm: LocalFarm) -> None:
+    up, status = commanded(farm, "up", "--workers", "1"), commanded(farm, "status")
+
+    shell = subprocess.run(["sh", "-c", f"{up.stdout}\nenv"], capture_output=True, text=True, check=True)
+    told = dict(line.partition("=")[::2] for line in shell.stdout.splitlines() if line.startswith("WINDROW_"))
+    state = farm.status()
+    password = urlsplit(state.broker).password
+    assert told["WINDROW_FARM__BROKER"] == state.broker
+    assert told["WINDROW_STORAGE__ENDPOINT"] == state.endpoint
+    assert told["WINDROW_STORAGE__CREDENTIALS_FILE"] == str(farm.credentials_file)
+    assert password is not None
+    assert password not in up.stdout + up.stderr + status.stdout + status.stderr

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from redis.exceptions import AuthenticationError
 
 from cli import servers
+from shared import queue
 from shared.errors import LocalError, ToolMissing
 from tests.services import S3Service
 
@@ -28,6 +31,22 @@ def test_a_broker_answers_and_is_gone_after_stop(tmp_path: Path) -> None:
     assert answer == b"+PONG\r\n"
     assert not servers.alive(server)
     assert servers.recorded(tmp_path) is None
+
+
+def test_a_broker_with_a_password_answers_only_who_gives_it(tmp_path: Path) -> None:
+    password = 'p@ss: "w\\rd/é{0}'
+    server = servers.start_valkey(tmp_path, password=password)
+    try:
+        with queue.connect(server.url) as known:
+            assert known.ping()
+        with queue.connect(f"redis://127.0.0.1:{server.port}/0") as stranger, pytest.raises(AuthenticationError):
+            stranger.ping()
+        words = Path(f"/proc/{server.pid}/cmdline").read_text()
+    finally:
+        servers.stop(server)
+
+    assert "requirepass" not in words
+    assert stat.S_IMODE((tmp_path / "valkey.conf").stat().st_mode) == 0o600
 
 
 def test_another_process_finds_and_stops_a_server(tmp_path: Path) -> None:
