@@ -63,10 +63,11 @@ class FarmWorker:
         """kill -9 it; `whole`: at one stroke with its supervisors and jobs. Those, as they were."""
         family = self.family()
         if whole:
-            for process in (psutil.Process(self.process.pid), *family):
-                process.suspend()
-            for process in family:
-                process.kill()
+            # Stopped first, so that none can do anything about the end of another.
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for process in (psutil.Process(self.process.pid), *family):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.send_signal(number)
         self.process.kill()
         self.process.wait(10)
         return family
@@ -112,9 +113,9 @@ class Farm:
         """Have so many workers, all of them well; the dead are replaced, the superfluous ended."""
         for worker in [worker for worker in self.workers if worker.over]:
             self.workers.remove(worker)
-        while len(self.workers) > count:
-            worker = self.workers.pop()
-            worker.kill()
+        for worker in [worker for worker in self.workers if worker.number >= count]:
+            worker.kill(whole=True)
+            self.workers.remove(worker)
         for number in range(count):
             if number not in [worker.number for worker in self.workers]:
                 self.start(number)

@@ -144,7 +144,10 @@ class Site:
 
     def await_begun(self, job: str, times: int = 1, *, since: int = 0, seconds: float = 20.0) -> None:
         """Wait until a job has begun so often, after the first `since` lines of the log."""
-        until(lambda: self.begun()[since:].count(job) >= times, seconds=seconds, what=f"{job} to begin; {self.said()}")
+        try:
+            until(lambda: self.begun()[since:].count(job) >= times, seconds=seconds, what=f"{job} to begin")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.said()}") from None
 
     # -- builds -----------------------------------------------------------------------------------
 
@@ -319,12 +322,11 @@ class Running:
         """kill -9 it; `whole`: with everything that it started, at one stroke."""
         self.look()
         if whole:
-            for process in self._family:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.suspend()
-            for process in self._family:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
+            # Stopped first, so that none can do anything about the end of another.
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for process in (psutil.Process(self.process.pid), *self._family):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.send_signal(number)
         self.process.kill()
         return self.wait()
 
@@ -354,7 +356,10 @@ class Running:
                 self.look()
             return False
 
-        until(ended, seconds=PATIENCE, what=f"the end of {self.process.args}\n{self.text()}")
+        try:
+            until(ended, seconds=PATIENCE, what="the end of the build")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.text()}") from None
         return Built(self.process.returncode, self.text(), tuple(self._site.begun()[self._since :]))
 
     def text(self) -> str:
