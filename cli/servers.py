@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import secrets
 import shutil
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -115,9 +116,21 @@ def start_seaweedfs(folder: Path, *, port: int = 0, access_key: str, secret_key:
         kinds = ("s3", "s3-grpc", "master", "master-grpc", "volume", "volume-grpc", "filer", "filer-grpc")
         return tuple(f"{_SOCKETS}/seaweedfs-{kind}-{number}.sock" for kind, number in zip(kinds, ports, strict=True))
 
+    # Without these its inner servers serve every user of the machine by HTTP, past the keys of its front door.
+    keys = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
+    secret = {f"WEED_JWT_{key}_KEY": secrets.token_urlsafe(30) for key in keys}
     url = f"http://{HOST}:{{port}}"
     return launch(
-        "seaweedfs", folder, command, ready, port=port, url=url, count=8, sockets=sockets, patience=_WEED_STOP_SECONDS
+        "seaweedfs",
+        folder,
+        command,
+        ready,
+        port=port,
+        url=url,
+        count=8,
+        sockets=sockets,
+        patience=_WEED_STOP_SECONDS,
+        environ=secret,
     )
 
 
@@ -132,6 +145,7 @@ def launch(  # noqa: PLR0913 - what a server is started from
     count: int = 1,
     sockets: Callable[[Sequence[int]], tuple[str, ...]] = lambda _: (),
     patience: float = STOP_SECONDS,
+    environ: Mapping[str, str] = {},
     clock: Clock | None = None,
 ) -> Server:
     """Start a server detached from this process and wait until it is ready; LocalError with its log if it is not.
@@ -144,7 +158,7 @@ def launch(  # noqa: PLR0913 - what a server is started from
     why = ""
     for _ in range(1 if port else _TRIES):
         ports = _free_ports(count, first=port)
-        pid, log = _spawn(name, command(ports), folder)
+        pid, log = _spawn(name, command(ports), folder, environ)
         started, address = _status(pid) or "", url.format(port=ports[0])
         server = Server(name, pid, started, ports[0], address, str(folder), log, sockets(ports), patience)
         try:
@@ -203,11 +217,11 @@ def find_program(distribution: str, name: str, *others: str) -> str:
     return os.path.realpath(found)
 
 
-def _spawn(name: str, command: list[str], folder: Path) -> tuple[int, str]:
+def _spawn(name: str, command: list[str], folder: Path, environ: Mapping[str, str]) -> tuple[int, str]:
     """Process id and log of a program started in a session of its own."""
     log = folder / f"{name}.log"
     # A server needs nothing of this process's environment, least of all its credentials.
-    env = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TZ") if key in os.environ}
+    env = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TZ") if key in os.environ} | dict(environ)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

@@ -154,7 +154,9 @@ def test_the_broker_serves_those_who_know_its_password_only(farm: LocalFarm) -> 
 
     assert parts.password is not None
     assert len(parts.password) >= 30
-    holders = [path for path in farm.folder.rglob("*") if path.is_file() and parts.password in path.read_text("latin-1")]
+    holders = [
+        path for path in farm.folder.rglob("*") if path.is_file() and parts.password in path.read_text("latin-1")
+    ]
     assert farm.broker_file in holders
     assert farm.broker_file.read_text().strip() == state.broker
     private = [*holders, farm.credentials_file, farm.folder / "broker/valkey.conf", farm.folder / "storage/s3.json"]

@@ -95,6 +95,18 @@ def test_a_missing_program_names_what_to_install(tmp_path: Path) -> None:
     assert "windrow[farm]" in caught.value.fix
 
 
+def test_nobody_gets_past_a_bucket_s_keys_by_its_filer(seaweedfs: S3Service) -> None:
+    assert seaweedfs.server is not None
+    words = Path(f"/proc/{seaweedfs.server.pid}/cmdline").read_text().split("\0")
+    port = next(word.partition("=")[2] for word in words if word.startswith("-filer.port="))
+
+    for method in ("GET", "PUT", "DELETE"):
+        with socket.create_connection((servers.HOST, int(port)), timeout=5) as connection:
+            head = f"{method} /buckets/{seaweedfs.bucket}/x HTTP/1.0\r\nContent-Length: 0\r\n\r\n"
+            connection.sendall(head.encode())
+            assert connection.recv(64).split()[1] == b"401"
+
+
 def test_a_bucket_is_reached_with_its_keys_only(seaweedfs: S3Service) -> None:
     from shared.errors import StoreUnavailable
     from shared.storage import s3_client
