@@ -98,7 +98,8 @@ def _number(text: str, option: str) -> float:
 
 
 def _progress(*, verbose: bool, quiet: bool) -> Progress:
-    lively = sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM", "dumb") != "dumb"
+    able = (os.environ.get("TERM") or "dumb") not in ("dumb", "unknown")
+    lively = able and sys.stderr.isatty() and not os.environ.get("CI")
     if quiet or not lively:
         return LineProgress(verbose=verbose, quiet=quiet)
 
