@@ -184,9 +184,9 @@ class DiskBlobs:
 
     def _temporary(self, path: Path) -> Path:
         folder = self.root / TEMPORARY
-        with self._lock:
-            # The folder may be deleted under a running process: that costs time only.
-            if not self._prepared or not folder.is_dir():
+        # The folder may be deleted under a running process: that costs time only.
+        if not self._prepared or not folder.is_dir():
+            with self._lock:
                 atomic.make_folder(folder, durable=False)
                 atomic.sweep(folder)
                 self._prepared = True

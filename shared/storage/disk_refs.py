@@ -48,7 +48,7 @@ class DiskRefs:
         path = self._path(name)
         if path.exists():
             return None
-        with self._guarded(path):
+        with self._guarded(path, durable=_durable(name)):
             if path.exists():
                 return None
             self._write(path, data, name)
@@ -57,7 +57,7 @@ class DiskRefs:
     def swap(self, name: str, data: bytes, expected: str | None, *, fence: int = 0) -> str:
         """See RefStore."""
         path = self._path(name)
-        with self._guarded(path) as guard:
+        with self._guarded(path, durable=_durable(name)) as guard:
             fences = _fences(guard)
             last = fences.get(path.name, 0)
             current = self.read(name)
@@ -72,7 +72,7 @@ class DiskRefs:
     def write(self, name: str, data: bytes) -> None:
         """See RefStore."""
         path = self._path(name)
-        with self._guarded(path):
+        with self._guarded(path, durable=_durable(name)):
             self._write(path, data, name)
 
     def names(self, prefix: str) -> list[str]:
@@ -101,7 +101,7 @@ class DiskRefs:
         path = self._path(name)
         if not path.exists():
             return
-        with self._guarded(path):
+        with self._guarded(path, durable=_durable(name)):
             try:
                 atomic.discard(path)
             except OSError as error:
@@ -122,9 +122,9 @@ class DiskRefs:
         return self.root / names.check(name)
 
     @contextmanager
-    def _guarded(self, path: Path) -> Iterator[int]:
+    def _guarded(self, path: Path, *, durable: bool = True) -> Iterator[int]:
         """Alone among all processes that change records in this folder; StoreUnavailable when one does not let go."""
-        atomic.make_folder(path.parent, durable=True)
+        atomic.make_folder(path.parent, durable=durable)
         guard = path.parent / _GUARD
         try:
             descriptor = os.open(guard, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
