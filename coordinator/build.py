@@ -67,7 +67,7 @@ def _clear_up(project: Project, request: Request) -> None:
     if (settings.state_dir / "journal.json").exists():
         with workspace.holding(settings.state_dir, project.clock, wait=request.wait):
             materialise.recover(settings.root, settings.state_dir)
-    if materialise.any_staged(settings.state_dir):
+    if materialise.any_left(settings.state_dir):
         # A build that is under way clears up after itself.
         with contextlib.suppress(LockHeld), workspace.holding(settings.state_dir, project.clock):
             materialise.sweep(settings.root, settings.state_dir)

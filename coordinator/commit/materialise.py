@@ -156,18 +156,22 @@ def recover(root: Path, state_dir: Path) -> Outcome | None:
     return "forward" if complete else "back"
 
 
-def any_staged(state_dir: Path) -> bool:
-    """Whether builds under way, or dead, have folders here."""
+def any_left(state_dir: Path) -> bool:
+    """Whether there are files here that builds have only while they run."""
     try:
+        with os.scandir(state_dir) as entries:
+            if any(atomic.is_temporary(entry.name) for entry in entries):
+                return True
         with os.scandir(state_dir / "stage") as entries:
             return next(entries, None) is not None
-    except FileNotFoundError:
+    except OSError:
+        # Nothing was written here yet; or something is wrong, and whoever writes here next says what.
         return False
 
 
 def sweep(root: Path, state_dir: Path, outputs: Iterable[str] = ()) -> int:
-    """Remove what dead builds left: staging folders, and temporary files beside these outputs; how many."""
-    count, live = 0, set()
+    """Remove what dead builds left: staging folders, temporary files there and beside these outputs; how many."""
+    count, live = atomic.sweep(state_dir), set()
     stage = state_dir / "stage"
     for folder in sorted(stage.iterdir()) if stage.is_dir() else []:
         if _owned(folder):

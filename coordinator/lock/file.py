@@ -88,6 +88,7 @@ class FileLock:
             held = self._read()
             if held is not None and not self._stale(held):
                 return held.holder
+            atomic.sweep(self._folder)
             fence = max(self._fence(), at_least, held.holder.fence if held else 0) + 1
             self._count(fence)
             now = iso(self._clock.now())
