@@ -165,13 +165,13 @@ class Site:
             environ["WINDROW_FAILPOINT"] = failpoint
         return self.start(*words, under=under, **environ).wait()
 
-    def right(self, *words: str, began: int | None = None) -> Built:
+    def right(self, *words: str, began: int | None = None, tidies: bool = True) -> Built:
         """Build; all must be right afterwards."""
         built = self.build(*words)
         assert built.code == 0, built.output
         if began is not None:
             assert len(built.began) == began, built
-        self.is_right()
+        self.is_right(tidies=tidies)
         return built
 
     def said(self) -> str:
@@ -223,7 +223,7 @@ class Site:
 
     # -- judging ----------------------------------------------------------------------------------
 
-    def is_right(self) -> None:
+    def is_right(self, *, tidies: bool = True) -> None:
         """Tree and revision are those of a clean build, the lock is free, and nothing is left of any build."""
         expected = self.expected()
         assert self.outputs() == expected
@@ -232,12 +232,12 @@ class Site:
         problems = faults(self.project().stores, self.name)
         assert not problems, problems
         assert self.project().lock().current() is None
-        self.left_nothing()
+        self.left_nothing(tidies=tidies)
 
-    def left_nothing(self) -> None:
+    def left_nothing(self, *, tidies: bool = True) -> None:
         """No process, temporary file or half-done transaction of a build is left."""
         until(lambda: not self.alive(), what="the end of every process of the build")
-        assert not self.rubbish(), self.rubbish()
+        assert not tidies or not self.rubbish(), self.rubbish()
 
     def alive(self) -> list[str]:
         """Processes that builds left running."""
@@ -269,15 +269,20 @@ class Site:
                     found.append(str(path.relative_to(self.root) if path.is_relative_to(self.root) else path))
         return found
 
-    def heals(self, *, needed: frozenset[str], known: Collection[str], exact: bool = True) -> Built:
-        """The next build runs what is needed and was not stored yet (`known`: what was before), and no more."""
+    def heals(
+        self, *, needed: frozenset[str], known: Collection[str], exact: bool = True, tidies: bool = True
+    ) -> Built:
+        """The next build runs what is needed and was not stored yet (`known`: what was before), and no more.
+
+        tidies: and leaves no file that only a build under way may have.
+        """
         stored = self.stored(known)
-        built = self.right()
+        built = self.right(tidies=tidies)
         again = stored.intersection(built.began)
         assert not again, f"{again} had been stored, and ran again\n{built.output}"
         if exact:
             assert Counter(built.began) == Counter(needed - stored), built.output
-        self.right(began=0)
+        self.right(began=0, tidies=tidies)
         return built
 
     @contextmanager
