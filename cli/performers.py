@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coordinator.dispatch.performer import Performer
 from coordinator.project import Project
+
+if TYPE_CHECKING:
+    from workers.sandbox.memory import Memory
 
 
 def slots_of(jobs: int) -> int:
@@ -38,6 +42,7 @@ def make_performer(project: Project, build: str, platform: str) -> Performer:
         sandbox_root=sandbox_root(project.settings.cache_dir),
         slots=slots,
         clock=project.clock,
+        memory=sandbox_memory(),
     )
     return InlinePerformer(worker.perform, worker.cancel_all, slots, close=worker.close)
 
@@ -45,3 +50,12 @@ def make_performer(project: Project, build: str, platform: str) -> Performer:
 def sandbox_root(cache_dir: Path) -> Path:
     """Where jobs get their directories: $WINDROW_SANDBOX_DIR, else beside the local store."""
     return Path(os.environ.get("WINDROW_SANDBOX_DIR") or cache_dir / "sandbox")
+
+
+def sandbox_memory() -> Memory | None:
+    """Where small jobs get theirs in memory, unless $WINDROW_SANDBOX_DIR says where."""
+    if os.environ.get("WINDROW_SANDBOX_DIR"):
+        return None
+    from workers.sandbox.memory import find  # noqa: PLC0415 - not for a build with nothing to do
+
+    return find(os.environ)

@@ -7,18 +7,21 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli import credentials
 from cli.options import start_folder
-from cli.performers import sandbox_root, slots_of
+from cli.performers import sandbox_memory, sandbox_root, slots_of
 from shared import toolchain
 from shared.clock import SystemClock
 from shared.errors import ConfigError, NoProject
 from shared.settings import Settings
 from shared.settings_load import load, load_without_project
+
+if TYPE_CHECKING:
+    from workers.sandbox.memory import Memory
 
 
 @click.command()
@@ -55,6 +58,7 @@ def worker(**given: Any) -> int:
         slots=given["slots"] or slots_of(settings.jobs),
         name=given["name"],
         sandbox=Path(given["sandbox_dir"]).absolute() if given["sandbox_dir"] else sandbox_root(settings.cache_dir),
+        memory=None if given["sandbox_dir"] else sandbox_memory(),
         platforms=given["platforms"],
         finish=given["finish"],
     )
@@ -94,6 +98,7 @@ def run(
     slots: int,
     name: str,
     sandbox: Path,
+    memory: Memory | None = None,
     platforms: Sequence[str] = (),
     finish: float | None = None,
 ) -> int:
@@ -117,6 +122,7 @@ def run(
             slots=slots,
             clock=clock,
             path=path,
+            memory=memory,
         )
 
     options = app.WorkerOptions(

@@ -13,6 +13,7 @@ from shared.model.job import JobOrder, JobOutcome
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
 from workers.run import CommandRun
+from workers.sandbox.memory import Memory
 from workers.ticket import Ticket
 from workers.workshop import Workshop
 
@@ -21,8 +22,8 @@ class Worker:
     """Performs orders, as many at once as it has slots; thread-safe.
 
     `perform` raises StoreUnavailable when a store stays away, and LocalError when this machine is the
-    trouble. `path` is where commands are looked up; None takes this process's PATH. Nothing is written and no
-    process started before the first command.
+    trouble. `path` is where commands are looked up; None takes this process's PATH. Small jobs are tried in
+    `memory` first, if it is given. Nothing is written and no process started before the first command.
     """
 
     def __init__(
@@ -35,9 +36,10 @@ class Worker:
         slots: int,
         clock: Clock,
         path: str | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._workshop = Workshop(
-            blobs, results, name=name, sandbox_root=sandbox_root, slots=slots, clock=clock, path=path
+            blobs, results, name=name, sandbox_root=sandbox_root, slots=slots, clock=clock, path=path, memory=memory
         )
         self._tickets: set[Ticket] = set()
         self._lock = threading.Lock()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
+from contextlib import suppress
 from functools import partial
 
 from shared import failpoint, hashing
-from shared.errors import BlobCorrupt, LocalError, StoreUnavailable, named
+from shared.errors import BlobCorrupt, DiskFull, LocalError, StoreUnavailable, named
 from shared.keys import body_of, given_trace, key_after_run, trace_key
 from shared.model.action import ActionResult, Input, Log, Output, Timings, Trace
 from shared.model.job import JobOutcome, Status
@@ -17,6 +20,7 @@ from workers.execute.slot import Ended, Request, Slot
 from workers.execute.trace import trace_of
 from workers.sandbox import outputs
 from workers.sandbox.broken import Broken
+from workers.sandbox.memory import Memory
 from workers.sandbox.sandbox import InputsMissing, Sandbox
 from workers.ticket import Ticket
 
@@ -24,6 +28,7 @@ _DEPFILE_LIMIT = 64 << 20  # bytes
 _SOURCE_LIMIT = 64 << 20  # bytes
 _NOT_FOUND, _NOT_RUNNABLE, _TIMED_OUT, _KILLED = 127, 126, 124, 128  # as shells and timeout(1) have them
 _ENOENT = 2
+_NO_SPACE = os.strerror(errno.ENOSPC).encode()
 
 
 class CommandRun:
@@ -43,15 +48,23 @@ class CommandRun:
                 return self._end("lost", message="cancelled")
             # A supervisor takes some milliseconds to start: the inputs are fetched meanwhile.
             slot.start()
-            home = self.workshop.home()
-            try:
-                with Sandbox(home.place(), self.action, home.discard) as sandbox:
-                    self._fetch(sandbox)
-                    return self._run(slot, sandbox)
-            except InputsMissing as error:
-                return self._end("missing", missing=error.hashes, message="inputs are not in the store")
-            except Broken as error:
-                return self._end("failed", message=str(error))
+            memory = self.workshop.memory
+            if memory is not None and memory.takes(self.action):
+                # More than fits is no failure of the job: then it runs anew, on the disk.
+                with suppress(DiskFull):
+                    return self._perform(slot, memory)
+            return self._perform(slot, None)
+
+    def _perform(self, slot: Slot, memory: Memory | None) -> JobOutcome:
+        home = self.workshop.home(memory)
+        try:
+            with Sandbox(home.place(), self.action, home.discard) as sandbox:
+                self._fetch(sandbox)
+                return self._run(slot, sandbox, memory)
+        except InputsMissing as error:
+            return self._end("missing", missing=error.hashes, message="inputs are not in the store")
+        except Broken as error:
+            return self._end("failed", message=str(error))
 
     def _fetch(self, sandbox: Sandbox) -> None:
         sandbox.lay_out_folders()
@@ -61,7 +74,7 @@ class CommandRun:
         self.fetch_seconds = self.workshop.clock.monotonic() - self.started
         failpoint.hit("worker.fetched")
 
-    def _run(self, slot: Slot, sandbox: Sandbox) -> JobOutcome:
+    def _run(self, slot: Slot, sandbox: Sandbox, memory: Memory | None) -> JobOutcome:
         ended = slot.run(
             Request(
                 argv=self.action.argv,
@@ -71,15 +84,19 @@ class CommandRun:
                 stderr=str(sandbox.stderr),
                 timeout=self.order.timeout,
             ),
-            self.ticket.cancelled,
+            lambda: self.ticket.cancelled() or (memory is not None and memory.short()),
         )
         failpoint.hit("worker.ran")
+        if memory is not None and ended.cancelled and not self.ticket.cancelled():
+            raise DiskFull("jobs take more memory than they may", at=str(sandbox.tree))
         if ended.lost or ended.cancelled:
             return self._end("lost", message="cancelled" if ended.cancelled else "the supervisor of its slot died")
         if ended.log_errno:
             raise named(OSError(ended.log_errno, ""), sandbox.stdout, "writing")
         run = _Printed(self, sandbox, ended)
         if ended.error or ended.exit_code != 0:
+            if memory is not None and run.lacked_space(ended):
+                raise DiskFull(f"no space left in {memory.root}", at=str(sandbox.tree))
             code, message = self._complaint(ended)
             named_paths = () if ended.timed_out else run.wanted(message)
             return self._end("failed", message=message, exit_code=code, printed=run, wanted=named_paths)
@@ -241,6 +258,10 @@ class _Printed:
         if self._logs is None:
             self._logs = (self._log(0), self._log(1))
         return self._logs
+
+    def lacked_space(self, ended: Ended) -> bool:
+        """Whether it says so, or was killed for writing into a mapped file what there was no space for."""
+        return ended.signal == signal.SIGBUS or any(_NO_SPACE in data for data in self._data)
 
     def _log(self, stream: int) -> Log:
         run = self._run

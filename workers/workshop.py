@@ -12,10 +12,14 @@ from shared.storage.results import Results
 from workers.execute.probes import Prober
 from workers.execute.slot import SlotPool
 from workers.sandbox.home import Home
+from workers.sandbox.memory import Memory
 
 
 class Workshop:
-    """Stores, slots, and a folder for sandboxes; thread-safe. name: the worker's, for people. path: of commands."""
+    """Stores, slots, and folders for sandboxes; thread-safe.
+
+    name: the worker's, for people. path: where commands are looked up. memory: where small jobs are tried first.
+    """
 
     def __init__(
         self,
@@ -27,26 +31,29 @@ class Workshop:
         slots: int,
         clock: Clock,
         path: str | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.blobs, self.results, self.name, self.clock = blobs, results, name, clock
         self.path = os.environ.get("PATH", os.defpath) if path is None else path
         self.pool = SlotPool(slots)
         self.prober = Prober()
+        self.memory = memory
         self._root = sandbox_root
-        self._home: Home | None = None
+        self._homes: dict[Path, Home] = {}
         self._lock = threading.Lock()
 
-    def home(self) -> Home:
-        """Where jobs run; made when first needed."""
+    def home(self, memory: Memory | None = None) -> Home:
+        """Where jobs run, on the disk or in memory; made when first needed."""
+        root = memory.root if memory is not None else self._root
         with self._lock:
-            if self._home is None:
-                self._home = Home(self._root)
-            return self._home
+            if root not in self._homes:
+                self._homes[root] = Home(root)
+            return self._homes[root]
 
     def close(self) -> None:
-        """End the supervisors, remove the folder."""
+        """End the supervisors, remove the folders."""
         self.pool.close()
         with self._lock:
-            home, self._home = self._home, None
-        if home is not None:
+            homes, self._homes = self._homes, {}
+        for home in homes.values():
             home.close()
