@@ -101,6 +101,9 @@ class BuildRecord:
 
     def ran(self, report: RunReport) -> None:
         """Log what came of the jobs."""
+        for job in report.skipped:
+            # Also those that nobody was told of, since the build stopped before it came to them.
+            self.writer.skipped(job)
         self._log.append(list(self._artefacts(report)))
 
     def _artefacts(self, report: RunReport) -> Iterator[Event]:
