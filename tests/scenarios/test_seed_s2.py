@@ -701,12 +701,14 @@ def test_a_first_run_that_fails_is_taken_up_where_it_ended(
     movie.broken.touch()
     first = movie.build(keep_going=keep_going, schedule="layers")
     between = movie.project().load_base()
+    status = movie.console.run("status").out
     movie.broken.unlink()
 
     second = movie.build()
 
     assert (first.planned, first.executed, first.failed, first.skipped) == (JOBS, ok, 1, skipped)
     assert (first.revision, between.revision) == (0, 0)
+    assert f"{ok} executed, 0 reused, 1 failed, {skipped} skipped" in status
     assert (second.status, second.executed, sum(second.reused.values())) == ("ok", JOBS - ok, ok)
     assert second.revision == 1
 
