@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import psutil
-import pytest
 
 from coordinator import refnames
 from coordinator.commit.base import load as load_base
@@ -454,4 +453,3 @@ def alive(process: psutil.Process) -> bool:
 
 
 KILLED = -signal.SIGKILL
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system or become another user")

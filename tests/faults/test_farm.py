@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.faults.disk import fill, needs_root, small_disk
 from tests.faults.farm import SLOTS, Farm, running_farm
 from tests.faults.site import JOBS, KILLED, Site, alive
 from tests.waiting import until
@@ -92,6 +93,7 @@ def test_a_killed_job_fails_alone_and_the_next_build_runs_it(farm: Farm, site: S
     assert set(site.right().began) == {"pair1", "half0", "whole"}
 
 
+@pytest.mark.slow
 def test_a_stopped_job_is_ended_by_its_time_limit(farm: Farm, site: Site) -> None:
     site.rules(pair1_more="timeout = 1.0")
     site.hold("pair1")
@@ -255,6 +257,23 @@ def test_a_frozen_broker_is_waited_for(farm: Farm, site: Site) -> None:
         site.is_right()
 
 
+def test_a_frozen_store_is_waited_for(farm: Farm, site: Site) -> None:
+    with site.witness():
+        site.hold("part0")
+        running = site.start()
+        site.await_begun("part0")
+
+        psutil.Process(farm.store.pid).suspend()
+        site.let_go()
+        away = time.monotonic() + 3.0
+        until(lambda: time.monotonic() > away, what="three seconds")
+        psutil.Process(farm.store.pid).resume()
+        built = running.wait()
+
+        assert built.code == 0, built.output
+        site.is_right()
+
+
 def test_a_store_killed_and_started_again_costs_nothing_that_was_finished(farm: Farm, site: Site) -> None:
     with site.witness():
         known = site.results()
@@ -358,6 +377,30 @@ def test_a_build_killed_in_mid_job_is_gone_on_with_at_once(farm: Farm, site: Sit
     rests(farm)
 
 
+def test_a_build_that_was_asleep_past_its_lease_cannot_commit_any_more(farm: Farm, site: Site) -> None:
+    site.environ["WINDROW_BUILD__LEASE"] = "1"
+    other = Site(site.root, site.environ, tree=site.root / "other", name=site.name)
+    try:
+        with site.witness():
+            sleeper = site.start(WINDROW_FAILPOINT="commit.before-pointer=stop")
+            sleeper.await_stopped()
+            other.edit(1)
+
+            overtaking = other.build("--wait", "30")
+            assert overtaking.code == 0, overtaking.output
+            manifest = other.manifest()
+            sleeper.signal(signal.SIGCONT)
+            built = sleeper.wait()
+
+            assert built.code in (11, 32), built.output
+            assert other.manifest() == manifest
+            other.is_right()
+            site.right()
+    finally:
+        other.end()
+    rests(farm)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_build_has_its_jobs_ended_on_the_farm(farm: Farm, site: Site, number: int) -> None:
     with site.witness():
@@ -380,6 +423,28 @@ def test_an_interrupted_build_has_its_jobs_ended_on_the_farm(farm: Farm, site: S
         assert finished
 
 
+@needs_root
+@pytest.mark.slow
+def test_a_worker_whose_disk_is_full_says_so_and_harms_nothing(farm: Farm, site: Site) -> None:
+    with small_disk(farm.folder / "machine5", 2) as disk, site.witness():
+        full = farm.start(5)
+        farm.ready(*farm.workers)
+        farm.workers[0].kill(whole=True)
+        filler = fill(disk)
+
+        built = site.build()
+
+        assert built.code in (1, 36), built.output
+        assert "no space left" in built.output.lower()
+        assert str(disk) in built.output
+        assert site.revision() == 0
+        filler.unlink()
+        farm.ready(full)
+        site.right()
+        full.kill(whole=True)
+        farm.workers.remove(full)
+
+
 @pytest.mark.slow
 def test_a_job_whose_supervisor_is_stopped_is_given_up_in_time(farm: Farm, site: Site) -> None:
     farm.ensure(2)
@@ -393,7 +458,7 @@ def test_a_job_whose_supervisor_is_stopped_is_given_up_in_time(farm: Farm, site:
     supervisor = shell.parent()
     assert supervisor.ppid() == worker.process.pid
     supervisor.suspend()
-    site.await_begun("pair1", times=2, seconds=75)
+    site.await_begun("pair1", times=2, seconds=95)
     site.let_go()
     built = running.wait()
 
