@@ -63,6 +63,8 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     full = given["full"] or (settings.mode == "full" and not given["incremental"])
     if given["full"] and given["incremental"]:
         raise UsageError("--full and --incremental contradict each other", fix="leave one of them out")
+    if given["timeout"] is not None and not given["timeout"] > 0:
+        raise click.BadParameter("give a number of seconds above 0", param_hint="--timeout")
     wait = given["wait"]
     request = Request(
         targets=targets,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 
 import msgspec
 
@@ -22,7 +23,7 @@ from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.request import Request
 from coordinator.survey import Survey, survey
-from shared.errors import Interrupted, LockLost
+from shared.errors import Interrupted, LockLost, named
 from shared.model.action import ActionResult
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
@@ -158,10 +159,26 @@ class Attempt:
     def _materialise(self, *, whole: bool) -> Applied:
         manifest = self.seen.base.manifest
         gone = {path: manifest.artefacts[path].hash for path in self.plan.removed} if manifest and whole else {}
+        self._spare()
         done = materialise.apply(self.settings.root, self.settings.state_dir, self.staging, gone)
         for warning in done.warnings:
             self.observer.warned(warning)
         return done
+
+    def _spare(self) -> None:
+        """Keep a copy of what outputs replace that no revision made and git does not ignore: it may be somebody's."""
+        known = self.seen.base.manifest.artefacts if self.seen.base.manifest else {}
+        there = self.seen.scan.snapshot.sources
+        for write in self.staging.writes():
+            if write.path in known or write.path not in there or there[write.path].hash == write.hash:
+                continue
+            kept = self.settings.state_dir / "replaced" / self.name / write.path
+            try:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(self.settings.root / write.path, kept, follow_symlinks=False)
+            except OSError as error:
+                raise named(error, kept, "writing") from error
+            self.observer.warned(f"{write.path} was there and no revision made it; it is kept as {kept}")
 
     def _why_not(self, ran: RunReport, *, whole: bool) -> str:
         if not whole:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shared import errors
@@ -21,6 +21,7 @@ def holding(state_dir: Path, clock: Clock, *, wait: float | None = 0.0) -> Itera
     path = state_dir / "workspace.lock"
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
+        keep_out_of_git(state_dir)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise errors.named(error, path, "writing") from error
@@ -34,6 +35,12 @@ def holding(state_dir: Path, clock: Clock, *, wait: float | None = 0.0) -> Itera
         yield
     finally:
         os.close(fd)
+
+
+def keep_out_of_git(state_dir: Path) -> None:
+    """Have git ignore the folder, whatever the project's own .gitignore says."""
+    with suppress(FileExistsError), (state_dir / ".gitignore").open("x") as file:
+        file.write("*\n")
 
 
 def _lock(fd: int, path: Path, clock: Clock, wait: float | None) -> None:

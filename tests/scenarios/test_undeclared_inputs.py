@@ -101,3 +101,15 @@ def test_a_file_that_is_nowhere_fails_the_job_once(space: RealWorkspace) -> None
 
     assert (report.status, report.failed) == ("failed", 1)
     assert "nowhere.h" in report.failures[0].output
+
+
+def test_a_file_that_an_output_replaces_is_kept(space: RealWorkspace) -> None:
+    space.write("windrow.toml", '[project]\nname = "w"\n[[rule]]\nname = "r"\ncommand = "echo made > {out}"\noutputs = ["notes.txt"]\n')
+    space.write("notes.txt", "mine\n")
+
+    space.build()
+
+    (warning,) = space.observer.warnings
+    kept = Path(warning.rpartition(" ")[2])
+    assert (space.read("notes.txt"), kept.read_text()) == ("made\n", "mine\n")
+    assert (space.root / ".windrow/.gitignore").read_text() == "*\n"
