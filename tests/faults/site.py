@@ -71,11 +71,13 @@ class Site:
             "PATH": os.environ["PATH"],
             "HOME": str(root),
             "WINDROW_CACHE_DIR": str(self.cache),
+            # Where small jobs run, so that what they leave there can be told from that of others.
+            "XDG_RUNTIME_DIR": str(root / "memory"),
             "PYTHONDONTWRITEBYTECODE": "1",
             **environ,
         }
         self.running: list[Running] = []
-        for folder in (self.tree / "src", self.gates):
+        for folder in (self.tree / "src", self.gates, root / "memory"):
             folder.mkdir(parents=True, exist_ok=True)
         self.log.touch()
         self.texts = {n: f"text {n}\n" for n in range(PARTS)}
@@ -260,7 +262,7 @@ class Site:
     def rubbish(self) -> list[str]:
         """Files that only a build under way may have."""
         found = []
-        for top in (self.tree, self.cache):
+        for top in (self.tree, self.cache, self.root / "memory"):
             for path in top.rglob("*"):
                 name = path.name
                 staged = path.parent.name == "stage" and path.parent.parent.name == ".windrow"
