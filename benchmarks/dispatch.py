@@ -1,28 +1,23 @@
-"""How many no-op jobs a second the farm dispatches: 10,000 through FarmPerformer, real workers, a real broker.
-
-python benchmarks/dispatch.py [--jobs 10000] [--workers 1] [--slots 2] [--runs 5] [--batch 64]
-"""
-
-# ruff: noqa: E402 - run as a script, it must find our packages first
+"""How many jobs that do nothing the farm dispatches a second: through FarmPerformer, a real broker and a worker."""
 
 from __future__ import annotations
 
-import argparse
 import os
-import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:] = [str(ROOT), *sys.path]
+from typing import cast
 
 import psutil
 
+from benchmarks import timing
+from benchmarks.rig import ROOT, WINDROW, environment
+from benchmarks.timing import ROUNDS, Row, Sample
 from cli import servers
 from coordinator.dispatch.fanout import FarmPerformer
 from coordinator.dispatch.performer import Report
@@ -30,16 +25,19 @@ from shared.errors import WindrowError
 from shared.model.action import Action, Input
 from shared.model.job import JobOrder, JobOutcome
 from shared.settings import FarmSettings
+from shared.storage.blobs import BlobStore
+from shared.storage.disk import DiskBlobs
 from tests.live.standin_worker import FolderBlobs
 
 PLATFORM = "testing-gcc"
+JOBS, SLOTS, BATCH = 10_000, 2, 64
 
 
 def order(build: str, number: int) -> JobOrder:
     """A small compile job's order; the worker does nothing for it."""
     inputs = tuple(Input(f"include/header{i}.h", f"sha256:{i:064x}", 1000) for i in range(4))
     name = f"build/file{number}.o"
-    action = Action("command", ("noop", name), (), (name,), None, PLATFORM, inputs, tuple(i.path for i in inputs))
+    action = Action("noop", ("noop", name), (), (name,), None, PLATFORM, inputs, tuple(i.path for i in inputs))
     return JobOrder(build, f"cc:{name}", 1, action, 60.0)
 
 
@@ -75,17 +73,17 @@ class Drive:
                 self._performer.submit(orders)
 
 
-def run(broker: str, folder: Path, jobs: int, batch: int) -> float:
+def run(broker: str, blobs: BlobStore, jobs: int) -> float:
     """Seconds for one build of so many jobs."""
     build = f"bench-{uuid.uuid4().hex[:8]}"
     settings = FarmSettings(broker=broker)
-    performer = FarmPerformer(settings, build=build, platform=PLATFORM, tools=["gcc"], blobs=FolderBlobs(folder))
-    drive = Drive(performer, [order(build, n) for n in range(jobs)], batch)
+    performer = FarmPerformer(settings, build=build, platform=PLATFORM, tools=["gcc"], blobs=blobs)
+    drive = Drive(performer, [order(build, n) for n in range(jobs)], BATCH)
     performer.open(drive.hear)
     began = time.perf_counter()
     drive.feed()
     if not drive.done.wait(120) or drive.error is not None:
-        raise SystemExit(f"did not finish: {drive.error and (drive.error.what, drive.error.why)}")
+        raise RuntimeError(f"did not finish: {drive.error and (drive.error.what, drive.error.why)}")
     seconds = time.perf_counter() - began
     if performer.resubmitted:
         print(f"  {performer.resubmitted} jobs were sent again", file=sys.stderr)
@@ -99,40 +97,45 @@ def cpu(pid: int) -> float:
     return times.user + times.system
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=10_000)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--slots", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=64)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        valkey = servers.start_valkey(folder / "valkey")
-        script = str(ROOT / "tests" / "live" / "standin_worker.py")
-        command = [sys.executable, script, "--broker", valkey.url, "--slots", str(options.slots), "--heartbeat", "1"]
-        command += ["--blobs", str(folder / "blobs")]
-        workers = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(options.workers)]
-        try:
-            run(valkey.url, folder / "blobs", 200, options.batch)  # warm
-            before = cpu(os.getpid()), [cpu(w.pid) for w in workers], cpu(valkey.pid)
-            seconds = [run(valkey.url, folder / "blobs", options.jobs, options.batch) for _ in range(options.runs)]
-            after = cpu(os.getpid()), [cpu(w.pid) for w in workers], cpu(valkey.pid)
-        finally:
-            for worker in workers:
-                worker.terminate()
-            for worker in workers:
-                worker.wait(60)
-            servers.stop(valkey)
-    rates = sorted(options.jobs / s for s in seconds)
-    total = options.jobs * options.runs
-    micro = [1e6 * (after[0] - before[0]) / total, 1e6 * (sum(after[1]) - sum(before[1])) / total]
-    micro.append(1e6 * (after[2] - before[2]) / total)
-    print(f"{options.jobs} jobs, {options.workers} workers x {options.slots} slots, {options.runs} runs")
-    print(f"jobs/s: median {statistics.median(rates):,.0f}, from {rates[0]:,.0f} to {rates[-1]:,.0f}")
-    print("CPU µs a job: coordinator {:.0f}, workers {:.0f}, broker {:.0f}".format(*micro))
+@contextmanager
+def worker(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process while the block runs."""
+    with (folder / "worker.log").open("ab") as log:
+        started = subprocess.Popen(command, stderr=log, env=environment(folder / "cache"))
+    try:
+        yield started
+    finally:
+        started.terminate()
+        started.wait(60)
 
 
-if __name__ == "__main__":
-    main()
+def tables(home: Path) -> list[Row]:
+    """A worker of two slots, real but for what performs jobs, and a real one; jobs that do nothing."""
+    small = cast("BlobStore", FolderBlobs(home / "blobs"))  # as much of one as messages need
+    stand_in = [sys.executable, str(ROOT / "tests" / "live" / "standin_worker.py"), "--heartbeat", "1"]
+    stand_in += ["--blobs", str(home / "blobs")]
+    real = [*WINDROW, "worker", "--storage", f"file://{home}/store", "--platform", PLATFORM]
+    valkey = servers.start_valkey(home / "valkey")
+    found: list[Row] = []
+    try:
+        store = DiskBlobs(home / "store")
+        for who, words, blobs in (("stand-in worker", stand_in, small), ("real worker", real, store)):
+            command = [*words, "--broker", valkey.url, "--slots", str(SLOTS)]
+            with worker(command, home) as process:
+                found += _measure(who, valkey.url, blobs, [os.getpid(), process.pid, valkey.pid])
+    finally:
+        servers.stop(valkey)
+    return found
+
+
+def _measure(who: str, broker: str, blobs: BlobStore, pids: list[int]) -> list[Row]:
+    run(broker, blobs, 200)  # warm
+    before = [cpu(pid) for pid in pids]
+    seconds = [run(broker, blobs, JOBS) for _ in range(ROUNDS)]
+    micro = [1e6 * (cpu(pid) - was) / (JOBS * ROUNDS) for pid, was in zip(pids, before, strict=True)]
+
+    def note(_who: str, row: Row) -> str:
+        spent = "coordinator {:.0f}, worker {:.0f}, broker {:.0f}".format(*micro)
+        return f"{JOBS / row.wall:,.0f} jobs/s; CPU µs a job: {spent}"
+
+    return timing.rows("10,000 jobs", {who: [Sample(one) for one in seconds]}, note=note)

@@ -1,13 +1,17 @@
-"""How long scan, import and diff take on 100 and on 10,000 files: `python -m benchmarks.scan_speed`."""
+"""How long scan, import and diff take on 100 and on 10,000 files, in this process."""
 
+from __future__ import annotations
+
+import dataclasses
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import timing
+from benchmarks.rig import ROOT, environment
+from benchmarks.timing import ROUNDS, Row, Sample
 from coordinator.diff import diff
 from coordinator.importers.declared import import_rules
 from coordinator.scan import scan
@@ -53,50 +57,52 @@ def make_tree(root: Path, files: int, outputs: int) -> list[str]:
     return made
 
 
-def best(what: Callable[[], object], times: int = 7) -> float:
-    """The shortest of some runs, in milliseconds."""
-    took = []
-    for _ in range(times):
-        start = time.perf_counter()
-        what()
-        took.append(time.perf_counter() - start)
-    return min(took) * 1000
+def _timed(what: Callable[[], object]) -> Sample:
+    wall, cpu = time.perf_counter(), time.process_time()
+    what()
+    return Sample(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def measure(files: int, outputs: int) -> None:
-    """Print a line for each step."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder).resolve()
-        made = set(make_tree(root, files, outputs))
-        settings = load(root, flags={}, environ={"HOME": folder})
-        start = time.perf_counter()
-        first = scan(settings, made)
-        first.save()
-        print(f"{files} files, {outputs} outputs")
-        print(
-            f"  first scan, all hashed  {(time.perf_counter() - start) * 1000:8.1f} ms  ({first.snapshot.hashed} read)"
-        )
-        time.sleep(0.05)
-        scan(settings, made).save()
-        print(f"  scan, nothing changed   {best(lambda: scan(settings, made).save()):8.1f} ms")
-        print(f"  scan, verify            {best(lambda: scan(settings, made, verify=True), 3):8.1f} ms")
-        snapshot = scan(settings, made).snapshot
-        manifest = _manifest(settings, snapshot)
-        importing = best(lambda: import_rules(settings, snapshot, platform="p", environ={}), 3)
-        print(f"  import of the rules     {importing:8.1f} ms")
-        print(f"  diff                    {best(lambda: diff(manifest, snapshot)):8.1f} ms")
-        code = "import coordinator.scan, coordinator.diff, coordinator.importers.declared, shared.settings_load"
-        bare = best(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True))
-        loading = best(lambda: subprocess.run([sys.executable, "-c", code], check=True))
-        print(f"  importing all of it     {loading - bare:8.1f} ms")
+def _bare_and_loaded() -> dict[str, list[Sample]]:
+    """Python as it is, and with the modules that this needs."""
+    code = "import coordinator.scan, coordinator.diff, coordinator.importers.declared, shared.settings_load"
+    words = {"imports of it all": code, "python itself": "pass"}
+    return {
+        who: [timing.run([sys.executable, "-c", text], ROOT, environment(ROOT)) for _ in range(ROUNDS)]
+        for who, text in words.items()
+    }
+
+
+def measure(root: Path, files: int, outputs: int) -> list[Row]:
+    """A row for each step, of a tree that nothing changed in."""
+    made = set(make_tree(root, files, outputs))
+    settings = load(root, flags={}, environ={"HOME": str(root)})
+    scan(settings, made).save()
+    first = scan(settings, made)
+    first.save()
+    snapshot = first.snapshot
+    manifest = _manifest(settings, snapshot)
+    steps: dict[str, Callable[[], object]] = {
+        "scan and diff": lambda: diff(manifest, scan(settings, made).snapshot),
+        "scan": lambda: scan(settings, made).save(),
+        "scan, every file read": lambda: scan(settings, made, verify=True),
+        "diff": lambda: diff(manifest, snapshot),
+        "import of the rules": lambda: import_rules(settings, snapshot, platform="p", environ={}),
+    }
+    taken = {who: [_timed(step) for _ in range(ROUNDS + 2)] for who, step in steps.items()}
+    return [dataclasses.replace(row, ratio=0.0) for row in timing.rows(f"{files:,} files, {outputs:,} outputs", taken)]
+
+
+def tables(home: Path) -> list[Row]:
+    """Trees of three sizes, and what loading the code takes."""
+    found: list[Row] = []
+    for files, outputs in ((100, 50), (10_000, 0), (10_000, 10_000)):
+        folder = home / f"{files}-{outputs}"
+        folder.mkdir()
+        found += measure(folder, files, outputs)
+    return found + timing.rows("loading the code", _bare_and_loaded())
 
 
 def _manifest(settings: Settings, snapshot: Snapshot) -> Manifest:
     artefacts = {path: Artefact(state.hash, state.size, "j", state.mode) for path, state in snapshot.outputs.items()}
     return Manifest(settings.project, "main", 1, dict(snapshot.sources), {}, artefacts)
-
-
-if __name__ == "__main__":
-    measure(100, 50)
-    measure(10_000, 0)
-    measure(10_000, 10_000)

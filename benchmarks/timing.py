@@ -1,41 +1,44 @@
-"""Times commands as whole processes, in turn with their peer, and keeps what was measured."""
+"""Times commands as whole processes, in turn with their peers, and keeps what was measured."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import platform
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
+ROUNDS = 5
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One run: seconds on the wall and of all processors."""
+    """One run: seconds on the wall and of all processors; count: whatever was counted in it, -1 for nothing."""
 
     wall: float
-    cpu: float
+    cpu: float = 0.0
+    count: int = -1
 
 
 @dataclass(frozen=True)
 class Row:
-    """A measurement and its peer's: medians, spreads (min, max) in seconds, and the ratio of the medians."""
+    """A measurement: medians and spread (min, max) in seconds.
+
+    ratio: the median of the row's subject of comparison (the first of its name) over this one's; 0 for itself.
+    """
 
     name: str
-    subject: str
+    who: str
     wall: float
-    wall_spread: tuple[float, float]
-    cpu: float
-    peer: str = ""
-    peer_wall: float = 0.0
-    peer_wall_spread: tuple[float, float] = (0.0, 0.0)
-    peer_cpu: float = 0.0
+    spread: tuple[float, float]
+    cpu: float = 0.0
     ratio: float = 0.0
+    count: int = -1
     note: str = ""
 
 
@@ -60,46 +63,90 @@ def run(argv: Sequence[str], folder: Path, env: Mapping[str, str]) -> Sample:
 
 def compare(
     name: str,
-    subject: tuple[str, Callable[[], Sample]],
-    peer: tuple[str, Callable[[], Sample]] | None = None,
+    contenders: Mapping[str, Callable[[], Sample]],
     *,
-    rounds: int = 5,
-    note: str = "",
-) -> Row:
-    """Both in turn, A B A B …, after one run of each that does not count."""
-    pairs = [subject] + ([peer] if peer else [])
-    for _, once in pairs:
+    rounds: int = ROUNDS,
+    note: Callable[[str, Row], str] = lambda _who, _row: "",
+) -> list[Row]:
+    """All in turn, A B A B …, after one run of each that does not count; the first is what the others are peers of."""
+    for once in contenders.values():
         once()
-    taken: dict[str, list[Sample]] = {label: [] for label, _ in pairs}
+    taken: dict[str, list[Sample]] = {who: [] for who in contenders}
     for _ in range(rounds):
-        for label, once in pairs:
-            taken[label].append(once())
-    ours = taken[subject[0]]
-    row = Row(name, subject[0], *_figures(ours), note=note)
-    if peer is None:
-        return row
-    theirs = _figures(taken[peer[0]])
-    return Row(name, subject[0], *_figures(ours), peer[0], *theirs, ratio=round(row.wall / theirs[0], 3), note=note)
+        for who, once in contenders.items():
+            taken[who].append(once())
+    return rows(name, taken, note=note)
 
 
-def _figures(samples: Sequence[Sample]) -> tuple[float, tuple[float, float], float]:
-    walls = [sample.wall for sample in samples]
-    spread = (round(min(walls), 4), round(max(walls), 4))
-    return round(statistics.median(walls), 4), spread, round(statistics.median(s.cpu for s in samples), 4)
+def rows(
+    name: str, taken: Mapping[str, Sequence[Sample]], *, note: Callable[[str, Row], str] = lambda _who, _row: ""
+) -> list[Row]:
+    """A row for each contender; `note` is given the first one's row when it words another's."""
+    found: list[Row] = []
+    for who, samples in taken.items():
+        walls = [sample.wall for sample in samples]
+        wall = statistics.median(walls)
+        row = Row(
+            name,
+            who,
+            round(wall, 4),
+            (round(min(walls), 4), round(max(walls), 4)),
+            cpu=round(statistics.median(sample.cpu for sample in samples), 4),
+            ratio=round(found[0].wall / wall, 3) if found else 0.0,
+            count=samples[-1].count,
+        )
+        text = note(who, row)
+        found.append(Row(**{**asdict(row), "note": text}) if text else row)
+    return found
 
 
-def show(title: str, rows: Sequence[Row]) -> None:
-    """Print a table and keep it as JSON under benchmarks/results."""
+def show(title: str, found: Sequence[Row]) -> None:
+    """Print a table."""
     print(f"\n{title}")
-    print(f"{'':44} {'median s':>9} {'(min-max)':>15} {'cpu s':>8}   {'peer':22} {'median s':>9} {'ratio':>7}")
-    for row in rows:
-        spread = f"({row.wall_spread[0]:.3f}-{row.wall_spread[1]:.3f})"
-        line = f"{row.name + ', ' + row.subject:44} {row.wall:9.3f} {spread:>15} {row.cpu:8.3f}"
-        if row.peer:
-            line += f"   {row.peer:22} {row.peer_wall:9.3f} {row.ratio:7.2f}"
-        print(line + (f"   {row.note}" if row.note else ""))
-    RESULTS.mkdir(exist_ok=True)
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
-    body = {"title": title, "machine": machine, "rows": [asdict(row) for row in rows]}
-    name = title.partition(":")[0].replace(" ", "-").lower()
-    (RESULTS / f"{name}.json").write_text(json.dumps(body, indent=2) + "\n")
+    print(f"{'':26} {'':24} {'median s':>9} {'(min-max)':>17} {'cpu s':>8} {'ratio':>7}", flush=True)
+    name = ""
+    for row in found:
+        spread = f"({row.spread[0]:.3f}-{row.spread[1]:.3f})"
+        head = row.name if row.name != name else ""
+        line = f"{head:26} {row.who:24} {row.wall:9.3f} {spread:>17} {row.cpu:8.3f}"
+        line += f" {row.ratio:7.2f}" if row.ratio else " " * 8
+        line += f"  {row.count} executed" if row.count >= 0 else ""
+        print(line + (f"  {row.note}" if row.note else ""))
+        name = row.name
+
+
+def keep(folder: Path, name: str, title: str, found: Sequence[Row], load_before: float) -> None:
+    """Keep a table as JSON, with machine, commit, date, and the load (of a minute) before and after."""
+    body = {
+        "title": title,
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "machine": {
+            "cores": os.cpu_count(),
+            "processor": _processor(),
+            "python": platform.python_version(),
+            "system": platform.platform(),
+        },
+        "load": [round(load_before, 2), round(os.getloadavg()[0], 2)],
+        "rows": [asdict(row) for row in found],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(body, indent=2) + "\n")
+
+
+def _commit() -> str:
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()

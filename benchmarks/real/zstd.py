@@ -225,7 +225,12 @@ CASES = (
 def make(folder: Path, jobs: int = 2) -> int:
     """Build with make; how many commands it ran."""
     done = subprocess.run(["make", f"-j{jobs}", "all"], cwd=folder, check=True, capture_output=True, text=True)
-    return len([line for line in done.stdout.splitlines() if line.startswith(("gcc ", "rm -f", "./"))])
+    return commands(done.stdout)
+
+
+def commands(said: str) -> int:
+    """How many commands make says it ran."""
+    return len([line for line in said.splitlines() if line.startswith(("gcc ", "rm -f", "./"))])
 
 
 def outputs(folder: Path, under: str) -> dict[str, bytes]:
