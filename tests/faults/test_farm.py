@@ -60,7 +60,7 @@ def test_a_worker_killed_in_mid_job_costs_its_jobs_one_more_try(farm: Farm, site
         site.hold(*(f"part{n}" for n in range(8)))
         running = site.start()
         until(lambda: len(site.begun()) == 2 * SLOTS, what="jobs in every slot")
-        victim = farm.runner("part0", site)
+        victim = farm.runner(site.begun()[0], site)
         taken = {job for job in site.begun() if farm.runner(job, site) is victim}
 
         family = victim.kill(whole=whole)
