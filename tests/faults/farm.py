@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -139,8 +140,9 @@ class Farm:
 
     def beats(self) -> list[Beat]:
         """The heartbeats there are."""
-        names = [queue.worker_key(name.decode()) for name in self.redis.zrange(queue.WORKERS, 0, -1)]
-        return queue.read_beats(self.redis.mget(names)) if names else []
+        members: Any = self.redis.zrange(queue.WORKERS, 0, -1)
+        values: Any = self.redis.mget([queue.worker_key(name.decode()) for name in members]) if members else []
+        return queue.read_beats(values)
 
     def runner(self, job: str, site: Site) -> FarmWorker:
         """The worker that runs a job of a site."""

@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,15 +22,13 @@ from typing import Any, NamedTuple
 import msgspec
 import psutil
 
-from coordinator import refnames
 from coordinator.commit.base import load as load_base
 from coordinator.project import Project
 from shared import hashing
 from shared.clock import SystemClock
-from shared.errors import BlobMissing, FarmError
-from shared.model.manifest import Manifest, Pointer
+from shared.model.manifest import Manifest
 from shared.settings_load import load
-from shared.storage.compose import Stores
+from tests.faults.witness import Witness, current, faults
 from tests.waiting import until
 
 LAUNCHER = Path(__file__).resolve().parents[2] / "windrow.py"
@@ -58,7 +55,8 @@ class Built(NamedTuple):
     @property
     def report(self) -> dict[str, Any]:
         """The object of --json."""
-        return json.loads(self.output[self.output.index("{\n") :])
+        report: dict[str, Any] = json.loads(self.output[self.output.index("{\n") :])
+        return report
 
 
 class Site:
@@ -203,7 +201,8 @@ class Site:
 
     def stored(self, known: Collection[str]) -> set[str]:
         """The jobs whose results were stored since `known` was all there was."""
-        refs, found = self.project().stores.refs, set()
+        found: set[str] = set()
+        refs = self.project().stores.refs
         for name in self.results().difference(known):
             record = refs.read(name)
             assert record is not None
@@ -371,70 +370,6 @@ class Running:
     def text(self) -> str:
         """What it printed so far."""
         return self._output.read_text(errors="replace")
-
-
-class Witness:
-    """Reads the pointer over and over, and examines each revision it ever names."""
-
-    def __init__(self, stores: Stores, name: str) -> None:
-        self._stores, self._name = stores, name
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
-        self.problems: list[str] = []
-        self.seen: list[int] = []
-        self._last: Pointer | None = None
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look a last time."""
-        self._over.set()
-        self._thread.join(PATIENCE)
-
-    def _run(self) -> None:
-        over = False
-        while not over:
-            over = self._over.wait(0.01)
-            try:
-                self._look()
-            except FarmError:
-                continue  # the store is away: nobody can read a wrong revision from it
-
-    def _look(self) -> None:
-        pointer = current(self._stores, self._name)
-        if pointer == self._last:
-            return
-        before = self._last.revision if self._last else 0
-        if pointer is None or pointer.revision <= before:
-            self.problems.append(f"the pointer went from {before} to {pointer}")
-            return
-        self.problems += faults(self._stores, self._name)
-        self._last = pointer
-        self.seen.append(pointer.revision)
-
-
-def current(stores: Stores, name: str) -> Pointer | None:
-    """The pointer of a project; whatever cannot be read is an error of the test's subject."""
-    record = stores.refs.read(refnames.pointer(name, "main"))
-    return msgspec.json.decode(record.data, type=Pointer) if record else None
-
-
-def faults(stores: Stores, name: str) -> list[str]:
-    """What is wrong with the current revision: its manifest, or any blob it names."""
-    base = load_base(stores.refs, name, "main")
-    if base.pointer is None:
-        return list(base.problems)
-    if base.manifest is None:
-        return [f"revision {base.pointer.revision} has no manifest", *base.problems]
-    problems = []
-    for path, artefact in base.manifest.artefacts.items():
-        try:
-            stores.far.get(artefact.hash)
-        except BlobMissing as error:
-            problems.append(f"{path} of revision {base.pointer.revision}: {error.what}")
-    return problems
 
 
 def _words(process: psutil.Process) -> list[str]:
