@@ -7,7 +7,6 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
@@ -15,6 +14,7 @@ from shared import queue
 from shared.clock import Clock, SystemClock, iso
 from shared.queue import Beat
 from shared.storage.blobs import BlobStore
+from shared.version import VERSION
 from workers import tasks
 from workers.batch import BatchRunner, Performs
 from workers.consumer import CeleryConsumer, celery_worker
@@ -69,9 +69,7 @@ def run(
         performs.close()
         return 0
     app = queue.celery_app(options.broker)
-    about = Beat(
-        id=worker, host=host, pid=os.getpid(), slots=options.slots, version=_version(), started=iso(clock.now())
-    )
+    about = Beat(id=worker, host=host, pid=os.getpid(), slots=options.slots, version=VERSION, started=iso(clock.now()))
     fitness = Fitness(fingerprint, pinned=options.pinned, clock=clock)
     runner = BatchRunner(performs, link, ledger, blobs=blobs, serves=fitness.serves, clock=clock)
     tasks.register(app, runner)
@@ -98,10 +96,3 @@ def run(
         presence.close()
         performs.close()
     return int(controller.exitcode or 0)
-
-
-def _version() -> str:
-    try:
-        return version("windrow")
-    except PackageNotFoundError:
-        return "unknown"

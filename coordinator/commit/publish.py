@@ -13,6 +13,7 @@ from shared import canonical, failpoint, hashing
 from shared.errors import Conflict, LockLost, StoreUnavailable
 from shared.model.manifest import Manifest, Pointer, revision_name
 from shared.storage.refs import RefStore
+from shared.version import VERSION
 
 __all__ = ["Base", "content_hash", "load", "publish"]
 
@@ -72,22 +73,12 @@ def _complete(base: Base, draft: Manifest, lease: Lease, now: str) -> Manifest:
         branch=base.branch,
         build=lease.holder.build,
         created_at=now,
-        tool=draft.tool or _tool(),
+        tool=draft.tool or f"windrow {VERSION}",
         content_hash=content_hash(draft),
         base_revision=base.revision,
         base_hash=base.manifest_hash,
         fence=lease.fence,
     )
-
-
-def _tool() -> str:
-    from importlib import metadata  # noqa: PLC0415 - only a commit needs to know
-
-    try:
-        return f"windrow {metadata.version('windrow')}"
-    except metadata.PackageNotFoundError:
-        # Run from a source tree that was never installed.
-        return "windrow"
 
 
 def _write(refs: RefStore, base: Base, complete: Manifest) -> tuple[Manifest, bytes]:

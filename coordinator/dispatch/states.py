@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from coordinator.dispatch.prepare import Given
 from coordinator.progress import How
@@ -43,8 +44,7 @@ UNDER_WAY = frozenset({State.PREPARING, State.SUBMITTED, State.RUNNING, State.SE
 ENDED = frozenset({State.DONE, State.FAILED, State.SKIPPED})
 
 
-@dataclass(slots=True)
-class JobRun:
+class JobRun(msgspec.Struct):
     """One job of a build: its state and what is known of it."""
 
     id: str
