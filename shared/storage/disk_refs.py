@@ -20,8 +20,6 @@ from shared.storage.swapping import refuse_swap
 _GUARD = ".guard"
 _GUARD_SECONDS = 20.0
 _POLL = 0.002
-# Only a cache: a result torn by a power cut cannot be decoded and counts as missing.
-_NOT_SYNCED = "results/"
 
 
 class DiskRefs:
@@ -157,7 +155,9 @@ class DiskRefs:
 
 
 def _durable(name: str) -> bool:
-    return not name.startswith(_NOT_SYNCED)
+    """Not for results, which are a cache, nor for how a build went: torn by a power cut they count as missing."""
+    kind, *place = name.split("/")
+    return kind != "results" and place[2:3] != ["runs"]
 
 
 def _shown(file: str) -> bool:
