@@ -53,14 +53,20 @@ class Terminal(Console):
         os.close(slave)
         sent = b""
         with os.fdopen(master, "rb", buffering=0) as screen, process:
-            for data in chunks(screen):
-                sent += data
-                # Only when the waiting job has been shown is it let go.
-                if let_go and b"copy:out/" in sent.partition(HIDDEN)[2]:
-                    self.gate.open()
-                    let_go = False
-            assert process.stdout is not None
-            assert process.stdout.read() == ""
+            try:
+                for data in chunks(screen):
+                    sent += data
+                    # Only when the waiting job has been shown is it let go; a long name is cut from the left.
+                    moving = sent.partition(HIDDEN)[2]
+                    if let_go and (b"copy:out/" in moving or LONG[-9:].encode() in moving):
+                        self.gate.open()
+                        let_go = False
+                assert process.stdout is not None
+                assert process.stdout.read() == ""
+            except BaseException:
+                process.kill()
+                self.gate.open()
+                raise
         return process.returncode, sent.decode()
 
 
@@ -104,15 +110,17 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 
 def test_running_jobs_are_shown_and_taken_off_the_screen(terminal: Terminal) -> None:
+    (terminal.folder / f"src/{LONG}.txt").unlink()
+
     code, sent = terminal.on_screen("build", "-j", "1", let_go=True)
 
     left = [line for line in shown(sent) if line]
     assert code == 0
-    assert re.search(r"\[\d/6\]", ESCAPE.sub("", sent))
+    assert re.search(r"\[\d/5\]", ESCAPE.sub("", sent))
     assert re.search(r"copy:out/\w+ +here", ESCAPE.sub("", sent))
-    assert re.fullmatch(r"plan [0-9a-f]{6}  6 jobs known · 6 to run in 1 layer · 0 unchanged", left[0])
-    assert re.fullmatch(r"build [0-9a-f]{6} ok: 6 jobs executed, 0 reused  [\d.]+s", left[1])
-    assert left[2:] == ["6 outputs written; revision none → rev-0001"]
+    assert re.fullmatch(r"plan [0-9a-f]{6}  5 jobs known · 5 to run in 1 layer · 0 unchanged", left[0])
+    assert re.fullmatch(r"build [0-9a-f]{6} ok: 5 jobs executed, 0 reused  [\d.]+s", left[1])
+    assert left[2:] == ["5 outputs written; revision none → rev-0001"]
     assert sent.count("\x1b[?25l") == sent.count("\x1b[?25h") == 1
     assert "\x1b[?1049h" not in sent
 
