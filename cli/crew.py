@@ -102,7 +102,9 @@ class Crew:
         number = next(n for n in itertools.count(1) if str(self._log(n)) not in taken)
         command = [sys.executable, str(_LAUNCHER), "worker", "--storage", at.storage, "--endpoint", at.endpoint]
         command += ["--slots", str(slots), "--name", f"farm{number}"]
-        command += ["--cache-dir", str(self._folder / "cache"), "--sandbox-dir", str(self._folder / "sandbox")]
+        command += ["--cache-dir", str(self._folder / "cache")]
+        if chosen := self._environ.get("WINDROW_SANDBOX_DIR"):
+            command += ["--sandbox-dir", chosen]
         environ = {name: value for name, value in self._environ.items() if not name.startswith(("AWS_", "WINDROW_"))}
         environ["WINDROW_STORAGE__CREDENTIALS_FILE"] = at.credentials_file
         # Not by --broker: every user of the machine may read that.
