@@ -17,14 +17,15 @@ from shared.model.path import basename
 
 _ACTION = "windrow-action/1"
 _TRACE = "windrow-trace/1"
+_ROOTED = "windrow-rooted/1"
 
 
 class Body:
     """The part of a key that does not come from files."""
 
-    __slots__ = ("argv", "depfile", "env", "kind", "outputs", "tools")
+    __slots__ = ("_fields",)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the fields of a key
         self,
         kind: str,
         argv: tuple[str, ...],
@@ -32,20 +33,25 @@ class Body:
         outputs: tuple[str, ...],
         depfile: str | None,
         tools: str,
+        cwd: str = "",
+        files: tuple[tuple[str, str], ...] = (),
+        outside: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        self.kind, self.argv, self.env = kind, argv, env
-        self.outputs, self.depfile, self.tools = outputs, depfile, tools
+        self._fields: tuple[object, ...] = (kind, argv, env, outputs, depfile, tools)
+        if cwd or files or outside:
+            self._fields += (cwd, files, outside)
 
     def key(self, kind: str, *rest: object) -> str:
         """Digest of the body and what is added to it."""
-        body = (kind, self.kind, self.argv, self.env, self.outputs, self.depfile, self.tools)
-        return hashing.of_value((*body, *rest))
+        return hashing.of_value((kind, *self._fields, *rest))
 
 
 def body_of(action: Action) -> Body:
     """The body of an action."""
     tools = action.tools or action.platform
-    return Body(action.kind, action.argv, action.env, action.outputs, action.depfile, tools)
+    return Body(
+        action.kind, action.argv, action.env, action.outputs, action.depfile, tools, action.cwd, action.files, action.outside
+    )
 
 
 def plain_key(body: Body, inputs: Iterable[Input]) -> str:
@@ -78,15 +84,27 @@ def traced_key(
         if found is None:
             return None
         used.append((path, found.hash, found.mode))
-    return body.key(_ACTION, sorted(used), shadowing(trace, candidates))
+    shadows = shadowing(trace, candidates)
+    return body.key(_ACTION, sorted(used), shadows, trace.listed) if trace.listed else body.key(_ACTION, sorted(used), shadows)
+
+
+def rooted(key: str, root: str) -> str:
+    """Where a result is kept whose outputs hold the absolute path of the tree they were made in."""
+    return hashing.of_value([_ROOTED, key, root])
 
 
 def shadowing(trace: Trace, candidates: Iterable[str]) -> list[str]:
-    """The candidates that a run with this trace could have found under a name it asked for, sorted."""
+    """The candidates that a run with this trace could have found under a name it asked for, sorted.
+
+    What lies in a folder whose entries were asked for is found under any name.
+    """
     probes = frozenset(trace.probes)
     if "*" in probes:
         return sorted(candidates)
-    return sorted(path for path in candidates if basename(path) in probes)
+    listed = frozenset(trace.listed)
+    return sorted(
+        path for path in candidates if basename(path) in probes or (listed and path.rpartition("/")[0] in listed)
+    )
 
 
 def given_trace(action: Action) -> Trace | None:
@@ -97,7 +115,7 @@ def given_trace(action: Action) -> Trace | None:
 def key_after_run(action: Action, trace: Trace | None) -> str:
     """Action key of an action that has run and told what it read."""
     body = body_of(action)
-    if action.depfile is None and trace is None:
+    if trace is None and (action.depfile is None or action.loose):
         return plain_key(body, action.inputs)
     by_path: Mapping[str, Input] = {i.path: i for i in action.inputs}
     primary = [by_path[path] for path in action.primary]

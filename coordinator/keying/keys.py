@@ -13,10 +13,23 @@ from shared.model.graph import Recipe
 Find = Callable[[str], Input | None]
 
 
-def body_of(recipe: Recipe, platform: str) -> keys.Body:
-    """The part of a recipe's keys that does not come from files."""
+Outside = Callable[[str], str]
+
+
+def body_of(recipe: Recipe, platform: str, outside: Outside = lambda _: "") -> keys.Body:
+    """The part of a recipe's keys that does not come from the tree; `outside` gives digests of files beyond it."""
     tools = recipe.tools or platform
-    return keys.Body(recipe.kind, recipe.argv, recipe.env, recipe.outputs, recipe.depfile, tools)
+    return keys.Body(
+        recipe.kind,
+        recipe.argv,
+        recipe.env,
+        recipe.outputs,
+        recipe.depfile,
+        tools,
+        recipe.cwd,
+        recipe.files,
+        tuple((path, outside(path)) for path in recipe.outside),
+    )
 
 
 def primary_of(recipe: Recipe, find: Find) -> list[Input]:

@@ -10,6 +10,11 @@ import msgspec
 from shared.model.file import Mode
 
 
+# In the texts of an imported command: the absolute path of the tree, which is no part of any key. No real
+# command can hold this character.
+ROOT = "\0"
+
+
 class Input(msgspec.Struct, frozen=True, gc=False, array_like=True, order=True):
     """A file an action is given: path in the tree, digest, size in bytes, kind."""
 
@@ -19,13 +24,17 @@ class Input(msgspec.Struct, frozen=True, gc=False, array_like=True, order=True):
     mode: Mode = "file"
 
 
-class Output(msgspec.Struct, frozen=True, gc=False):
-    """A file an action made: path in the tree, digest, size in bytes, kind."""
+class Output(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A file an action made: path in the tree, digest, size in bytes, kind.
+
+    target: what a symlink holds, else empty; the digest is that of this text then, and there is no blob.
+    """
 
     path: str
     hash: str
     size: int
     mode: Mode = "file"
+    target: str = ""
 
 
 class Trace(msgspec.Struct, frozen=True):
@@ -34,11 +43,13 @@ class Trace(msgspec.Struct, frozen=True):
     used: paths read besides the recipe's own inputs, sorted. probes: base names it asked for, sorted; a
     candidate of one of these names could be read in another's place; `*` means any name.
     tree: the run was given the whole tree, so every source is a candidate.
+    listed: folders whose entries it asked for, sorted: what is in them counts, by name.
     """
 
     used: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()
     tree: bool = False
+    listed: tuple[str, ...] = ()
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -49,6 +60,13 @@ class Action(msgspec.Struct, frozen=True):
     count as candidates only if this run reads them too. links: symlink path to target text, for inputs of
     mode link. tree: every source was given. platform: which workers can run it; tools: identity of the tools
     it runs, which its key holds instead of the platform where it is known.
+
+    Commands of an imported build name absolute paths: `ROOT` in argv and files stands for `root`, the absolute
+    path of the tree on the coordinating machine; the tree appears there while the command runs (`mounts`: the
+    folders of it that do, "" for all). cwd: the folder it runs in. files: texts laid out beside the inputs
+    (response files). loose: an output may be left out, and what else is written is an output too. observed:
+    what it reads is noticed, and kept in a trace. outside: absolute paths beyond the tree that it reads, with
+    their digests.
     """
 
     kind: str
@@ -63,6 +81,18 @@ class Action(msgspec.Struct, frozen=True):
     links: dict[str, str] = {}
     tree: bool = False
     tools: str = ""
+    root: str = ""
+    cwd: str = ""
+    mounts: tuple[str, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    loose: bool = False
+    observed: bool = False
+    outside: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command as it is run where the tree appears at its root."""
+        return tuple(word.replace(ROOT, self.root) for word in self.argv)
 
 
 class Log(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -7,6 +7,7 @@ action, and within a plan a job of the same id.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import msgspec
 
@@ -21,6 +22,11 @@ class Recipe(msgspec.Struct, frozen=True):
     depfile of a run tells which it did. outputs: every path it writes. depfile: where it writes that list.
     timeout: seconds, None for the default. tools: identity of the tools it runs, empty for those of the
     graph's platform. at: `file:line` of the rule.
+
+    What imported builds add (root, cwd, mounts, files, loose: see Action): after: paths that must be made
+    before, read or not. finds: how its inputs are found before a run has told them. place: on any worker; here,
+    in a sandbox; or in the workspace itself, where nothing is cached. pool: which of the graph's pools bounds it.
+    always: it runs whenever it is asked for. outside: absolute paths beyond the tree that it reads.
     """
 
     id: str
@@ -35,6 +41,18 @@ class Recipe(msgspec.Struct, frozen=True):
     kind: str = "command"
     tools: str = ""
     at: str = ""
+    root: str = ""
+    cwd: str = ""
+    mounts: tuple[str, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    after: tuple[str, ...] = ()
+    finds: Literal["declared", "includes", "tree"] = "declared"
+    place: Literal["any", "here", "workspace"] = "any"
+    pool: str = ""
+    loose: bool = False
+    always: bool = False
+    outside: tuple[str, ...] = ()
+    description: str = ""
 
 
 class BuildGraph:
