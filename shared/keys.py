@@ -115,10 +115,11 @@ def given_trace(action: Action) -> Trace | None:
 def key_after_run(action: Action, trace: Trace | None) -> str:
     """Action key of an action that has run and told what it read."""
     body = body_of(action)
-    if trace is None and (action.depfile is None or action.loose):
-        return plain_key(body, action.inputs)
     by_path: Mapping[str, Input] = {i.path: i for i in action.inputs}
     primary = [by_path[path] for path in action.primary]
+    if trace is None and (action.depfile is None or action.loose):
+        # What else it was given, it was given in case it wanted it; nobody saw it read that.
+        return plain_key(body, primary)
     trace = trace or Trace()
     unread = set(action.extra).difference(trace.used)
     key = traced_key(body, primary, trace, by_path.get, (path for path in by_path if path not in unread))

@@ -43,11 +43,28 @@ class Rule(msgspec.Struct, frozen=True):
     at: str = ""
 
 
+class NinjaSettings(msgspec.Struct, frozen=True):
+    """`[ninja]`: file is a build.ninja, its folder the one commands run in unless `directory` names another.
+
+    Both are relative to the root. local: rules (names, or globs over them) whose commands run on this machine.
+    """
+
+    file: str = ""
+    directory: str = ""
+    local: tuple[str, ...] = ()
+
+    @property
+    def cwd(self) -> str:
+        """The folder that commands run in, relative to the root; empty for the root itself."""
+        return self.directory.rstrip("/").removeprefix("./") or self.file.rpartition("/")[0]
+
+
 class Settings(msgspec.Struct, frozen=True):
     """What a command runs with, after flags, environment and files were merged.
 
     root: the project's root (where windrow.toml lies). cache_dir: the local store and caches of this
-    user. state_dir: `<root>/.windrow`. fingerprint: a pinned toolchain fingerprint, else "".
+    user. state_dir: `<root>/.windrow`, unless `state` names another. fingerprint: a pinned toolchain
+    fingerprint, else "". folders: those of the root that hold the project; none for all of it.
     """
 
     root: Path
@@ -61,6 +78,9 @@ class Settings(msgspec.Struct, frozen=True):
     ignore: tuple[str, ...] = ()
     categories: dict[str, tuple[str, ...]] = {}
     rules: tuple[Rule, ...] = ()
+    ninja: NinjaSettings | None = None
+    folders: tuple[str, ...] = ()
+    state: Path | None = None
     jobs: int = 0  # parallel jobs when they run here; 0 = number of cores
     job_timeout: float = 3600.0  # seconds
     mode: str = "incremental"
@@ -72,7 +92,7 @@ class Settings(msgspec.Struct, frozen=True):
     @property
     def state_dir(self) -> Path:
         """Workspace state: a cache, never the truth."""
-        return self.root / ".windrow"
+        return self.state or self.root / ".windrow"
 
 
 def branch_key(branch: str) -> str:

@@ -36,8 +36,9 @@ class SettingsFile:
     def merge_into(self, values: Values) -> None:
         """Put every key of the file, checked, over those there are."""
         for table, content in self.tables.items():
-            if table in ("rule", "ninja"):
-                self._check_special(table)
+            if table == "rule":
+                if not self.shared:
+                    raise only_shared("`rule`", self.where(("rule",)))
                 continue
             if table not in TABLES:
                 raise unknown(table, (*TABLES, "rule"), self.where((table,)))
@@ -52,17 +53,6 @@ class SettingsFile:
                 if key.shared and not self.shared:
                     raise only_shared(f"`{table}.{name}`", self.where((table, name)))
                 values[f"{table}.{name}"] = checked(f"{table}.{name}", key, value, self.where, (table, name))
-
-    def _check_special(self, table: str) -> None:
-        if not self.shared:
-            raise only_shared(f"`{table}`", self.where((table,)))
-        if table == "ninja":
-            raise ConfigError(
-                "[ninja] is not supported yet",
-                at=self.where(("ninja",)),
-                why="this version builds declared rules only",
-                fix="declare [[rule]]s, or take this table out",
-            )
 
     def rules(self) -> tuple[Rule, ...]:
         """Every `[[rule]]`, checked."""

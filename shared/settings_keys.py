@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from shared.globs import compiled
+from shared.model.path import normalise
 from shared.redaction import has_credentials, redact
 
 PROJECT_FILE = "windrow.toml"
@@ -79,6 +80,14 @@ def _filled(value: str) -> str:
     return "" if value else "it is empty"
 
 
+def _inside(value: str) -> str:
+    try:
+        normalise(value)
+    except ValueError as error:
+        return f"'{value}': {error}"
+    return ""
+
+
 def _no_nul(value: tuple[str, ...] | str) -> str:
     words = (value,) if isinstance(value, str) else value
     if not any(words):
@@ -138,6 +147,11 @@ TABLES: dict[str, dict[str, Key]] = {
     "scan": {
         "ignore": Key(_LIST, _STRINGS, shared=True),
         "categories": Key(dict[str, _LIST], "a table of lists of strings", _categories, shared=True),
+    },
+    "ninja": {
+        "file": Key(str, "a string", _inside, shared=True),
+        "directory": Key(str, "a string", lambda text: _inside(text) if text.strip("./") else "", shared=True),
+        "local": Key(_LIST, _STRINGS, shared=True),
     },
     "build": {
         "jobs": Key(int, "a whole number", _at_least(0)),

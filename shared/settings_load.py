@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import ConfigError, NoProject, named
-from shared.settings import FarmSettings, Rule, Settings, StorageSettings
+from shared.model.path import normalise
+from shared.settings import FarmSettings, NinjaSettings, Rule, Settings, StorageSettings
 from shared.settings_check import checked, only_shared, unknown
 from shared.settings_file import SettingsFile, Values
 from shared.settings_keys import LOCAL_FILE, PROJECT_FILE, TABLES
@@ -38,7 +39,7 @@ def load(start: Path, *, flags: Mapping[str, object], environ: Mapping[str, str]
             at=project.where(("project",)),
             fix='add to windrow.toml: [project] name = "hello"',
         )
-    return _settings(root, values, project.rules(), environ)
+    return _settings(root, values, project.rules(), environ, project)
 
 
 def load_without_project(folder: Path, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
@@ -78,7 +79,13 @@ def _home(environ: Mapping[str, str], variable: str, default: str) -> Path:
     return Path(environ.get("HOME") or Path.home()) / default
 
 
-def _settings(root: Path, values: Values, rules: tuple[Rule, ...], environ: Mapping[str, str]) -> Settings:
+def _settings(
+    root: Path,
+    values: Values,
+    rules: tuple[Rule, ...],
+    environ: Mapping[str, str],
+    project: SettingsFile | None = None,
+) -> Settings:
     def taken(table: str, **renamed: str) -> dict[str, Any]:
         return {
             renamed.get(name, name): values[f"{table}.{name}"] for name in TABLES[table] if f"{table}.{name}" in values
@@ -99,11 +106,24 @@ def _settings(root: Path, values: Values, rules: tuple[Rule, ...], environ: Mapp
         storage=StorageSettings(**taken("storage")),
         farm=FarmSettings(**taken("farm")),
         rules=rules,
+        ninja=_ninja(taken("ninja"), project),
         **taken("toolchain"),
         **taken("scan"),
         **taken("build", timeout="job_timeout"),
         **cache,
     )
+
+
+def _ninja(given: dict[str, Any], project: SettingsFile | None) -> NinjaSettings | None:
+    if not given:
+        return None
+    if not given.get("file"):
+        raise ConfigError(
+            "[ninja] names no file",
+            at=project.where(("ninja",)) if project else "",
+            fix='file = "build/build.ninja"',
+        )
+    return NinjaSettings(**{**given, "file": normalise(given["file"])})
 
 
 def _from_environment(environ: Mapping[str, str]) -> Values:

@@ -18,6 +18,7 @@ class Candidates:
     def __init__(self, sources: Iterable[str]) -> None:
         self._sources = tuple(sources)
         self._indexes: dict[int, dict[str, list[str]]] = {}
+        self._folders: dict[str, list[str]] = {}
 
     def scope(self, recipe: Recipe, trace: Trace) -> set[str]:
         """Every path the recipe could read: declared, read before, or (given the tree) any source."""
@@ -33,6 +34,9 @@ class Candidates:
             pools.append(self._index(self._sources))
         probes = frozenset(trace.probes)
         found = {path for path in (*recipe.inputs, *trace.used) if basename(path) in probes}
+        for folder in trace.listed:
+            found.update(self._inside().get(folder, ()))
+            found.update(path for path in (*recipe.inputs, *trace.used) if path.rpartition("/")[0] == folder)
         for pool in pools:
             for name in probes:
                 found.update(pool.get(name, ()))
@@ -42,6 +46,13 @@ class Candidates:
         """What of `shadowing` the trace did not read, sorted: usually nothing."""
         known = {*recipe.inputs, *trace.used}
         return tuple(path for path in self.shadowing(recipe, trace) if path not in known)
+
+    def _inside(self) -> dict[str, list[str]]:
+        """The sources by the folder they lie in."""
+        if not self._folders:
+            for path in self._sources:
+                self._folders.setdefault(path.rpartition("/")[0], []).append(path)
+        return self._folders
 
     def _index(self, paths: tuple[str, ...]) -> dict[str, list[str]]:
         index = self._indexes.get(id(paths))

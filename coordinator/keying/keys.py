@@ -13,11 +13,8 @@ from shared.model.graph import Recipe
 Find = Callable[[str], Input | None]
 
 
-Outside = Callable[[str], str]
-
-
-def body_of(recipe: Recipe, platform: str, outside: Outside = lambda _: "") -> keys.Body:
-    """The part of a recipe's keys that does not come from the tree; `outside` gives digests of files beyond it."""
+def body_of(recipe: Recipe, platform: str) -> keys.Body:
+    """The part of a recipe's keys that does not come from files of the tree."""
     tools = recipe.tools or platform
     return keys.Body(
         recipe.kind,
@@ -28,7 +25,7 @@ def body_of(recipe: Recipe, platform: str, outside: Outside = lambda _: "") -> k
         tools,
         recipe.cwd,
         recipe.files,
-        tuple((path, outside(path)) for path in recipe.outside),
+        recipe.outside,
     )
 
 
@@ -37,6 +34,9 @@ def primary_of(recipe: Recipe, find: Find) -> list[Input]:
     found: list[Input] = []
     for path in recipe.inputs:
         state = find(path)
+        if state is None and recipe.loose:
+            # Nothing says that its maker had to make it.
+            continue
         if state is None:
             raise GraphError(f"missing input {path}", at=recipe.at, why=f"rule '{recipe.rule}' reads it")
         found.append(state)
@@ -56,7 +56,7 @@ def action_keys(
     """
     body = body_of(recipe, platform)
     primary = primary_of(recipe, find)
-    if recipe.depfile is None:
+    if recipe.depfile is None or recipe.loose:
         yield keys.plain_key(body, primary), None
     seen: set[str] = set()
     for trace in traces(keys.trace_key(body, primary)):

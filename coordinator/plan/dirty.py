@@ -13,6 +13,7 @@ from shared.model.graph import BuildGraph, Recipe
 from shared.model.manifest import JobEntry, Manifest
 from shared.model.plan import (
     RESTORING,
+    AlwaysRuns,
     BlobLost,
     CommandChanged,
     EnvironmentChanged,
@@ -71,6 +72,7 @@ class _Marker:
         self.deleted = frozenset(changes.deleted)
         self.outputs_off = frozenset((*changes.missing, *changes.altered))
         self.missing = frozenset(changes.missing)
+        self.made = facts.manifest.artefacts if facts.manifest else {}
         self.candidates = Candidates(facts.snapshot.sources)
 
     def own_reasons(self, id_: str) -> Iterator[Reason]:
@@ -81,13 +83,21 @@ class _Marker:
         if entry is None:
             yield NeverBuilt()
             return
+        if recipe.always:
+            yield AlwaysRuns()
         yield from self._definition(recipe, entry)
         yield from self._inputs(recipe, entry)
         yield from self._outputs(recipe)
 
     def _definition(self, recipe: Recipe, entry: JobEntry) -> Iterator[Reason]:
-        if (recipe.argv, recipe.outputs, recipe.depfile) != (entry.argv, entry.outputs, entry.depfile):
-            yield CommandChanged(was=entry.argv, now=recipe.argv)
+        if (recipe.argv, recipe.outputs, recipe.depfile, recipe.cwd, recipe.files) != (
+            entry.argv,
+            entry.outputs,
+            entry.depfile,
+            entry.cwd,
+            entry.files,
+        ):
+            yield CommandChanged(was=_told(entry), now=_told(recipe))
         if recipe.env != entry.env:
             was, now = dict(entry.env), dict(recipe.env)
             for name in sorted({*was, *now}):
@@ -107,7 +117,15 @@ class _Marker:
                 yield from (self._changed(path) for path in read if path in self.modified)
         if not self.deleted.isdisjoint(trace.used):
             yield from (InputRemoved(path) for path in trace.used if path in self.deleted)
-        if recipe.depfile is not None:
+        if recipe.outside != entry.outside:
+            before, after = dict(entry.outside), dict(recipe.outside)
+            yield from (InputRemoved(path) for path in sorted(before.keys() - after.keys()))
+            for path in sorted(after):
+                if path not in before:
+                    yield InputAdded(path)
+                elif before[path] != after[path]:
+                    yield InputChanged(path, was=before[path], now=after[path])
+        if recipe.depfile is not None or trace.listed:
             # A file that was passed over may still have been asked after (`__has_include`): gone counts too.
             known, now = entry.unread, self.candidates.unread(recipe, trace)
             if known != now:
@@ -120,6 +138,8 @@ class _Marker:
         return InputChanged(path, was=was.hash, now=now.hash)
 
     def _outputs(self, recipe: Recipe) -> Iterator[Reason]:
+        if recipe.loose:
+            yield from (AlwaysRuns(path) for path in recipe.outputs if path not in self.made)
         if not self.outputs_off.isdisjoint(recipe.outputs):
             for path in recipe.outputs:
                 if path in self.outputs_off:
@@ -134,11 +154,18 @@ class _Marker:
             return
         recipe, entry = self.graph.recipes[id_], self.entries.get(id_)
         read: Set[str] = frozenset(recipe.inputs)
-        if recipe.depfile is not None and entry is not None:
+        if (recipe.depfile is not None or recipe.loose) and entry is not None:
             # A candidate that the last run did not read cannot change this one.
             read = frozenset((*recipe.inputs, *(entry.trace or Trace()).used, *entry.unread))
+        elif recipe.loose:
+            read = frozenset((*recipe.inputs, *recipe.candidates, *recipe.after))
         elif recipe.depfile is not None:
             read = frozenset((*recipe.inputs, *recipe.candidates))
         for need in needs:
             if need in spreading and not read.isdisjoint(self.graph.recipes[need].outputs):
                 yield Upstream(need)
+
+
+def _told(of: Recipe | JobEntry) -> tuple[str, ...]:
+    """A command in words: what is run, and the response files it is given."""
+    return (*of.argv, *(text for _, text in of.files))

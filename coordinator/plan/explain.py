@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from shared.model.plan import (
+    AlwaysRuns,
     BlobLost,
     CommandChanged,
     EnvironmentChanged,
@@ -51,6 +52,8 @@ def sentence(reason: Reason) -> str:  # noqa: PLR0911 - one return a reason
             return f"it failed in build {build}"
         case Upstream(job):
             return f"{job} must run"
+        case AlwaysRuns(path):
+            return f"its output {path} was not made when it ran" if path else "what it needs is never up to date"
         case NeverBuilt():
             return "it has not been built before"
         case Forced():

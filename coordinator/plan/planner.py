@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from coordinator.plan.dirty import Facts, mark
 from coordinator.plan.layers import expected_seconds, layers_of, priorities
-from shared.errors import UnknownTarget
+from shared.errors import GraphError, UnknownTarget
 from shared.model.graph import BuildGraph
 from shared.model.plan import Plan, PlannedJob
 
@@ -16,9 +16,17 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
     """The plan for these facts, narrowed to what the targets need; UnknownTarget for a name nothing answers to."""
     graph, manifest = facts.graph, facts.manifest
     reasons = mark(facts)
-    wanted = graph.closure(select(graph, targets)) if targets else None
+    targets = tuple(targets)
+    wanted = _wanted(graph, targets)
+    outside: frozenset[str] = frozenset()
+    stale: frozenset[str] = frozenset()
     if wanted is not None:
+        outside = frozenset(graph.recipes.keys() - wanted)
+        stale = outside & reasons.keys()
         reasons = {id_: why for id_, why in reasons.items() if id_ in wanted}
+        _refuse_missing(graph, reasons)
+    else:
+        _refuse_missing(graph, graph.recipes)
     layers = layers_of(graph, reasons)
     expected = expected_seconds(graph, manifest, reasons)
     priority = priorities(graph, layers, expected)
@@ -38,10 +46,30 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
         jobs=jobs,
         priority=priority,
         changes=facts.changes,
-        removed=tuple(gone) if wanted is None else (),
+        removed=() if targets else tuple(gone),
         preserved=tuple(sorted(id_ for id_ in graph.recipes if id_ not in jobs)),
         estimated_seconds=max(priority.values(), default=0.0) if any(expected.values()) else 0.0,
+        outside=outside,
+        stale=stale,
     )
+
+
+def _wanted(graph: BuildGraph, targets: tuple[str, ...]) -> set[str] | None:
+    """The jobs asked for and all they need; None for every job."""
+    if targets:
+        return graph.closure(select(graph, targets))
+    return None if graph.names.default is None else graph.closure(graph.names.default)
+
+
+def _refuse_missing(graph: BuildGraph, ids: Collection[str]) -> None:
+    for id_ in sorted(graph.names.missing.keys() & set(ids)) if graph.names.missing else ():
+        path, recipe = graph.names.missing[id_], graph.recipes[id_]
+        raise GraphError(
+            f"'{path}', needed by '{recipe.outputs[0]}', is missing and nothing makes it",
+            at=recipe.at,
+            why=f"rule '{recipe.rule}' names it as an input",
+            fix="bring the file back, or generate the build files anew",
+        )
 
 
 def select(graph: BuildGraph, targets: Iterable[str]) -> Collection[str]:
@@ -52,8 +80,12 @@ def select(graph: BuildGraph, targets: Iterable[str]) -> Collection[str]:
     chosen: dict[str, None] = {}
     for target in targets:
         name = target.removeprefix("./")
+        found: Collection[str]
         if name in graph.producer:
             found = [graph.producer[name]]
+        elif name in graph.names.aliases:
+            chosen.update(dict.fromkeys(graph.names.aliases[name]))
+            continue
         elif name in graph.recipes:
             found = [name]
         elif name in rules:
@@ -69,7 +101,7 @@ def select(graph: BuildGraph, targets: Iterable[str]) -> Collection[str]:
 def _unknown(graph: BuildGraph, rules: Iterable[str], name: str) -> UnknownTarget:
     import difflib  # noqa: PLC0415 - only for a typo
 
-    close = difflib.get_close_matches(name, [*graph.producer, *rules], n=3)
+    close = difflib.get_close_matches(name, [*graph.producer, *graph.names.aliases, *rules], n=3)
     return UnknownTarget(
         f"no target '{name}'",
         why="a target is an output path, a rule's name, or a glob over outputs",

@@ -26,7 +26,8 @@ class Recipe(msgspec.Struct, frozen=True):
     What imported builds add (root, cwd, mounts, files, loose: see Action): after: paths that must be made
     before, read or not. finds: how its inputs are found before a run has told them. place: on any worker; here,
     in a sandbox; or in the workspace itself, where nothing is cached. pool: which of the graph's pools bounds it.
-    always: it runs whenever it is asked for. outside: absolute paths beyond the tree that it reads.
+    always: it runs whenever it is asked for. outside: absolute paths beyond the tree that it reads, with their
+    digests. description: for people.
     """
 
     id: str
@@ -51,8 +52,23 @@ class Recipe(msgspec.Struct, frozen=True):
     pool: str = ""
     loose: bool = False
     always: bool = False
-    outside: tuple[str, ...] = ()
+    outside: tuple[tuple[str, str], ...] = ()
     description: str = ""
+
+
+class Names(msgspec.Struct, frozen=True):
+    """What an imported build calls its parts, beside the paths that recipes make.
+
+    aliases: a name that no recipe makes (a phony edge) to the ids it stands for. default: the ids that are wanted
+    when nothing is asked for; None for all. validations: an id to those wanted with it, in no order. missing: an
+    id to a path it needs that is not there and nobody makes. pools: how many of a pool's jobs may run at once.
+    """
+
+    aliases: Mapping[str, tuple[str, ...]] = {}
+    default: tuple[str, ...] | None = None
+    validations: Mapping[str, tuple[str, ...]] = {}
+    missing: Mapping[str, str] = {}
+    pools: Mapping[str, int] = {}
 
 
 class BuildGraph:
@@ -61,17 +77,25 @@ class BuildGraph:
     Raises GraphError when two recipes make one path, or when recipes wait for each other.
     `fingerprint` names everything the graph was made from besides the tree (environment
     taken over, platform); equal tree and equal fingerprint mean an equal graph. `warnings` says what is
-    odd about the rules, though no error.
+    odd about the rules, though no error. `also`: paths that recipes made though they do not declare them, by id.
     """
 
     def __init__(
-        self, recipes: Iterable[Recipe], *, platform: str = "", fingerprint: str = "", warnings: Iterable[str] = ()
+        self,
+        recipes: Iterable[Recipe],
+        *,
+        platform: str = "",
+        fingerprint: str = "",
+        warnings: Iterable[str] = (),
+        names: Names | None = None,
+        also: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.recipes: dict[str, Recipe] = {}
         self.producer: dict[str, str] = {}
         self.platform = platform
         self.fingerprint = fingerprint
         self.warnings = tuple(warnings)
+        self.names = names or Names()
         for recipe in recipes:
             for path in recipe.outputs:
                 other = self.producer.setdefault(path, recipe.id)
@@ -84,6 +108,9 @@ class BuildGraph:
                     )
             self.recipes[recipe.id] = recipe
         self._refuse_nested_outputs()
+        for id_, paths in (also or {}).items():
+            for path in paths if id_ in self.recipes else ():
+                self.producer.setdefault(path, id_)
         # Recipes of one rule share their tuple of candidates: who makes those is asked once.
         self._shared_makers: dict[int, tuple[str, ...]] = {}
         self.dependencies: dict[str, tuple[str, ...]] = {
@@ -92,15 +119,24 @@ class BuildGraph:
         self.depth = self._depths()
 
     def _makers(self, recipe: Recipe) -> tuple[str, ...]:
-        shared = self._shared_makers.get(id(recipe.candidates))
+        own = dict.fromkeys(self.producer[path] for path in recipe.inputs if path in self.producer)
+        for paths in (recipe.candidates, recipe.after):
+            if paths:
+                own.update(dict.fromkeys(self._makers_of(paths)))
+        return tuple(own)
+
+    def _makers_of(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        shared = self._shared_makers.get(id(paths))
         if shared is None:
-            shared = tuple(dict.fromkeys(self.producer[path] for path in recipe.candidates if path in self.producer))
-            self._shared_makers[id(recipe.candidates)] = shared
-        own = (self.producer[path] for path in recipe.inputs if path in self.producer)
-        return tuple(dict.fromkeys((*own, *shared)))
+            shared = tuple(dict.fromkeys(self.producer[path] for path in paths if path in self.producer))
+            self._shared_makers[id(paths)] = shared
+        return shared
 
     def _refuse_nested_outputs(self) -> None:
         for path, maker in self.producer.items():
+            if self.recipes[maker].loose:
+                # It may be that one of the two is never made; the file system will tell.
+                continue
             parent = path
             while "/" in parent:
                 parent = parent.rpartition("/")[0]
@@ -122,14 +158,16 @@ class BuildGraph:
         return users
 
     def closure(self, ids: Iterable[str]) -> set[str]:
-        """The ids given and everything they need."""
+        """The ids given, everything they need, and what validates any of these."""
         seen: set[str] = set()
         stack = list(ids)
+        validations = self.names.validations
         while stack:
             id_ = stack.pop()
             if id_ not in seen:
                 seen.add(id_)
                 stack.extend(self.dependencies[id_])
+                stack.extend(validations.get(id_, ()))
         return seen
 
     def _depths(self) -> dict[str, int]:

@@ -24,7 +24,7 @@ class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """A job as it was when it last counted: what it was, and the key its outputs answer to.
 
     platform: identity of the tools it ran with. unread: candidates that carried a name the run asked for and
-    were not read, sorted.
+    were not read, sorted. cwd, files, outside: see Action. also: outputs it made and does not declare, sorted.
     """
 
     rule: str
@@ -39,6 +39,10 @@ class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     platform: str = ""
     layer: int = 0
     seconds: float = 0.0
+    cwd: str = ""
+    files: tuple[tuple[str, str], ...] = ()
+    outside: tuple[tuple[str, str], ...] = ()
+    also: tuple[str, ...] = ()
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -86,6 +86,12 @@ class NeverBuilt(msgspec.Struct, frozen=True, tag="never-built"):
     """The manifest does not know it."""
 
 
+class AlwaysRuns(msgspec.Struct, frozen=True, tag="always-runs"):
+    """It needs something that is never up to date, or left out an output that would say that it is."""
+
+    path: str = ""
+
+
 class Forced(msgspec.Struct, frozen=True, tag="forced"):
     """Everything was asked for."""
 
@@ -103,6 +109,7 @@ Reason = (
     | FailedBefore
     | Upstream
     | NeverBuilt
+    | AlwaysRuns
     | Forced
 )
 
@@ -124,7 +131,8 @@ class Plan(msgspec.Struct, frozen=True):
     """What must run, in layers; a pure function of graph, manifest and change set.
 
     base_revision is 0 for a first build. priority: job id to the expected seconds of the longest
-    chain from it. removed: outputs no recipe makes any more. preserved: jobs left as they are.
+    chain from it. removed: outputs no recipe makes any more. preserved: jobs left as they are. outside: jobs that
+    are not wanted, though the graph has them; stale: those of them that are out of date.
     """
 
     base_revision: int
@@ -136,6 +144,8 @@ class Plan(msgspec.Struct, frozen=True):
     removed: tuple[str, ...] = ()
     preserved: tuple[str, ...] = ()
     estimated_seconds: float = 0.0
+    outside: frozenset[str] = frozenset()
+    stale: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         """Whether there is anything to do."""

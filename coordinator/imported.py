@@ -1,0 +1,114 @@
+"""The imported build of a project: its build.ninja, read once, and what it comes to in a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from coordinator.importers.ninja import parser
+from coordinator.importers.ninja.graph import Identity, Imported, Importer, Kept, Late, Tree, programs_of
+from coordinator.importers.ninja.manifest import Manifest
+from coordinator.importers.ninja.places import Places, outside
+from coordinator.scan.beyond import Beyond
+from shared import hashing
+from shared.directives import C_FAMILY, COMPILED
+from shared.errors import ConfigError, named
+from shared.model.snapshot import Snapshot
+from shared.settings import NinjaSettings, Settings
+
+# Written beside outputs by ninja, CMake and Meson about their own work; no command reads them.
+OWN_FILES = frozenset(
+    (".ninja_log", ".ninja_deps", ".ninja_lock", "meson-logs", "Testing", "CMakeTmp", "CMakeScratch",
+     "CMakeConfigureLog.yaml", "CMakeOutput.log", "CMakeError.log")
+)  # fmt: skip
+_HEADERS = C_FAMILY - COMPILED
+
+
+class ImportedBuild:
+    """A build.ninja in a project. GraphError, with `build.ninja:12`, when it cannot be read."""
+
+    def __init__(self, settings: Settings, ninja: NinjaSettings) -> None:
+        self.settings, self.ninja = settings, ninja
+        self.file = settings.root / ninja.file
+        self.places = Places(str(settings.root), ninja.cwd)
+        self.beyond = Beyond(settings.state_dir)
+        self.late: dict[str, Late] = {}
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What the file says."""
+        if not self.file.is_file():
+            raise ConfigError(
+                f"{self.ninja.file} is not there",
+                at=str(self.file),
+                why="[ninja] file names it",
+                fix="configure the build first, for instance: cmake -S . -B build -G Ninja",
+            )
+        return parser.read(self.file)
+
+    @cached_property
+    def digest(self) -> str:
+        """What the build files hold."""
+        return hashing.of_value([[name, self._content(name)] for name in self.manifest.files])
+
+    def _content(self, name: str) -> str:
+        path = self.settings.root / self.ninja.cwd / name
+        try:
+            return hashing.of_file(path)[0]
+        except OSError as error:
+            raise named(error, path, "reading") from error
+
+    @cached_property
+    def programs(self) -> tuple[tuple[str, ...], ...]:
+        """The programs that commands run, each combination once."""
+        return programs_of(self.manifest)
+
+    def named(self) -> frozenset[str]:
+        """The paths of the tree that edges name as inputs and no edge makes."""
+        made = {path for edge in self.manifest.edges for path in edge.all_outputs if not edge.phony}
+        asked = {path for edge in self.manifest.edges for path in edge.all_inputs}
+        found = (self.places.of(path) for path in asked - made)
+        return frozenset(path for path in found if not outside(path) and path)
+
+    def own(self, path: str) -> bool:
+        """Whether a path lies in the build folder."""
+        cwd = self.ninja.cwd
+        return bool(cwd) and path.startswith(cwd + "/")
+
+    def noticed(self, snapshot: Snapshot, known: Collection[str]) -> Snapshot:
+        """The snapshot without what configuring left in the build folder and nothing is known to read."""
+        import msgspec  # noqa: PLC0415
+
+        named = self.named()
+        kept = {
+            path: state
+            for path, state in snapshot.sources.items()
+            if not self.own(path) or path in known or path in named or is_header(path)
+        }
+        return msgspec.structs.replace(snapshot, sources=kept)
+
+    def recipes(self, snapshot: Snapshot, kept: Kept, identity: Identity) -> Imported:
+        """The recipes of all edges in this tree."""
+        tree = Tree(snapshot.sources, self.beyond.digest)
+        importer = Importer(
+            self.manifest,
+            self.places,
+            tree,
+            kept=kept,
+            identity=identity,
+            local=self.ninja.local,
+            late=self.late,
+            mounts=self.settings.folders,
+        )
+        headers = tuple(sorted(path for path in snapshot.sources if is_header(path) and path not in importer.made))
+        return importer.run(headers)
+
+
+def is_header(path: str) -> bool:
+    """Whether a compiler could come by a file, going by its name."""
+    name = path.rpartition("/")[2]
+    return "." not in name or name.rpartition(".")[2].lower() in _HEADERS
+
+
+__all__ = ["OWN_FILES", "Callable", "ImportedBuild", "Mapping", "Path", "is_header"]

@@ -1,0 +1,71 @@
+"""What kind of command an edge runs: which programs, and how its inputs can be told before it has run. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from shared.commands import first_words
+from shared.model.path import basename
+
+Finds = Literal["declared", "includes", "tree"]
+
+# Suffixes of files that a C-family compiler reads directives in.
+_COMPILED = frozenset(("c", "cc", "cp", "cpp", "cxx", "c++", "m", "mm", "s", "sx", "asm", "i", "ii", "cu", "hip"))
+_SIMPLE = re.compile(r"[^\s'\"`$();|&<>\\]+(?=\s|$)")
+_JOINTS = re.compile(r"&&|\|\|?|;|\n|[`(]")
+_LAUNCHERS = frozenset(("ccache", "sccache", "distcc", "icecc", "env", "nice", "time", "nohup", "setarch"))
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+# Programs that read what their command line names and nothing else of a project.
+_CLOSED = re.compile(
+    r"(?:.*-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|gfortran|ld|ld\.\w+|ar|gcc-ar|llvm-ar|ranlib|strip|objcopy|nm)"
+    r"(?:-\d+(?:\.\d+)*)?|rm|cp|mv|ln|mkdir|touch|echo|true|:|cd|install|cat|printf|test|\[|gzip|cmp"
+)
+_COMPILER = re.compile(r"(?:.*-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-\d+(?:\.\d+)*)?")
+_GLOB = re.compile(r"[*?]")
+_CMAKE_TOOL = re.compile(
+    r"cmake -E (?:rm|remove|copy|copy_if_different|create_symlink|cmake_symlink_library|"
+    r"cmake_symlink_executable|touch|touch_nocreate|make_directory|echo|echo_append|rename|true)\b"
+)
+
+
+def programs(command: str) -> tuple[str, ...]:
+    """The first word of each simple command of a shell text, and what launchers launch."""
+    if _JOINTS.search(command) is None and (simple := _SIMPLE.match(command)):
+        head = simple[0]
+        if basename(head) not in _LAUNCHERS and "=" not in head:
+            return (head,)
+    return tuple(dict.fromkeys(_all(command)))
+
+
+def _all(command: str) -> Iterator[str]:
+    for word in first_words(command):
+        yield word
+        if basename(word) in _LAUNCHERS:
+            yield from _launched(command, word)
+
+
+def _launched(command: str, launcher: str) -> Iterator[str]:
+    words = command[command.index(launcher) + len(launcher) :].split() if launcher in command else []
+    for word in words:
+        if word.startswith("-") or _ASSIGNMENT.match(word):
+            continue
+        yield word
+        return
+
+
+def finds(command: str, heads: tuple[str, ...], first_input: str, *, depfile: bool) -> Finds:
+    """How the inputs of a command can be told before its first run."""
+    if first_input.rpartition(".")[2].lower() in _COMPILED and (
+        depfile or any(_COMPILER.fullmatch(basename(head)) for head in heads)
+    ):
+        return "includes"
+    if depfile or not heads or _GLOB.search(command):
+        return "tree"
+    if all(_CLOSED.fullmatch(basename(head)) or basename(head) == "cmake" for head in heads):
+        tools = [head for head in heads if basename(head) == "cmake"]
+        calls = sum(command.count(f"{head} ") for head in tools)
+        if calls == len(_CMAKE_TOOL.findall(command)):
+            return "declared"
+    return "tree"

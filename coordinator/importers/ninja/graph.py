@@ -1,0 +1,326 @@
+"""A build.ninja as recipes: phony edges resolved, paths and commands in terms of the tree. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from fnmatch import fnmatchcase
+from typing import Literal, NamedTuple
+
+from coordinator.importers.ninja.commands import finds, programs
+from coordinator.importers.ninja.manifest import Edge, Manifest
+from coordinator.importers.ninja.places import Places, outside
+from shared.errors import GraphError
+from shared.model.graph import Names, Recipe
+from shared.model.manifest import JobEntry
+
+_CONSOLE = "console"
+_SHELL = ("/bin/sh", "-c")
+
+Identity = Callable[[tuple[str, ...]], str]
+Kept = Mapping[str, JobEntry]
+
+
+class Tree(NamedTuple):
+    """What the importer asks about files: the sources of the tree, and digests of files outside ("" for none)."""
+
+    sources: Container[str]
+    outside: Callable[[str], str]
+
+
+class Late(NamedTuple):
+    """What a dyndep file adds to an edge."""
+
+    outputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+
+class Imported(NamedTuple):
+    """What a build file comes to; `also` as BuildGraph takes it, `regenerates`: the edges that make build files."""
+
+    recipes: list[Recipe]
+    names: Names
+    also: dict[str, tuple[str, ...]]
+    dyndeps: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+class _Meant(NamedTuple):
+    """What a name stands for: paths as written, those that only come before, and whether it is never up to date."""
+
+    paths: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    always: bool = False
+
+
+class Importer:
+    """Makes recipes of the edges of one build file; use once.
+
+    kept: the jobs of the last revision, which know what they read. identity: what the programs of a command are.
+    local: rules (globs) whose commands run on this machine. late: what dyndep files add, by an output.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        places: Places,
+        tree: Tree,
+        *,
+        kept: Kept,
+        identity: Identity,
+        local: tuple[str, ...] = (),
+        late: Mapping[str, Late] | None = None,
+        mounts: tuple[str, ...] = (),
+    ) -> None:
+        self.manifest, self.places, self.tree, self.kept, self.identity = manifest, places, tree, kept, identity
+        self.local, self.late, self.mounts = local, late or {}, mounts
+        self.makers: dict[str, Edge] = {}
+        for edge in manifest.edges:
+            for path in edge.all_outputs:
+                self.makers[path] = edge
+            for path in self._late(edge).outputs:
+                self.makers[path] = edge
+        self._meant: dict[str, _Meant] = {}
+        self._orders: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._tools: dict[tuple[str, ...], str] = {}
+        self._ids: dict[int, str] = {}
+        self.missing: dict[str, str] = {}
+        self.made = {places.of(path) for path in self.makers if not self.makers[path].phony}
+
+    def run(self, headers: tuple[str, ...] = ()) -> Imported:
+        """Everything; `headers` are the sources that a compiler could come by."""
+        recipes: list[Recipe] = []
+        also: dict[str, tuple[str, ...]] = {}
+        for edge in self.manifest.edges:
+            if edge.phony or self.rebuilds(edge):
+                continue
+            recipe = self._recipe(edge, headers)
+            recipes.append(recipe)
+            entry = self.kept.get(recipe.id)
+            if entry is not None and entry.also:
+                also[recipe.id] = entry.also
+        return Imported(recipes, self._names(), also, self._dyndeps(), self.manifest.warnings)
+
+    def rebuilds(self, edge: Edge) -> bool:
+        """Whether an edge makes a file of the build description itself; those run before there is a graph."""
+        return self.manifest.files[0] in edge.all_outputs
+
+    def id_of(self, edge: Edge) -> str:
+        """The id of an edge's recipe."""
+        known = self._ids.get(id(edge))
+        if known is None:
+            first = edge.outputs[0] if edge.outputs else edge.implicit_outputs[0]
+            known = self._ids[id(edge)] = f"{edge.rule}:{self.places.of(first, edge.at)}"
+        return known
+
+    def _late(self, edge: Edge) -> Late:
+        return self.late.get(edge.outputs[0], Late()) if self.late and edge.outputs else Late()
+
+    # -- names ------------------------------------------------------------------------------------
+
+    def _names(self) -> Names:
+        aliases = {
+            path: self._makers_of(self.meant(path)) for edge in self.manifest.edges if edge.phony for path in edge.outputs
+        }
+        default = self.manifest.defaults or self._ends()
+        wanted: dict[str, None] = {}
+        for name in default:
+            wanted.update(dict.fromkeys(self._makers_of(self.meant(name))))
+        validations = {
+            self.id_of(edge): tuple(id_ for path in edge.validations for id_ in self._makers_of(self.meant(path)))
+            for edge in self.manifest.edges
+            if edge.validations and not edge.phony
+        }
+        return Names(
+            aliases=aliases,
+            default=tuple(wanted),
+            validations=validations,
+            missing=self.missing,
+            pools={name: depth for name, depth in self.manifest.pools.items() if depth > 0},
+        )
+
+    def _ends(self) -> tuple[str, ...]:
+        """What nobody takes for an input: ninja's targets where the file names none."""
+        taken = {path for edge in self.manifest.edges for path in edge.all_inputs}
+        return tuple(
+            path for edge in self.manifest.edges if not self.rebuilds(edge) for path in edge.all_outputs if path not in taken
+        )
+
+    def _makers_of(self, meant: _Meant) -> tuple[str, ...]:
+        """The ids of what makes these paths; with a phony edge its validations come along."""
+        ids: dict[str, None] = {}
+        for path in (*meant.paths, *meant.after):
+            edge = self.makers.get(path)
+            if edge is not None and not edge.phony and not self.rebuilds(edge):
+                ids[self.id_of(edge)] = None
+        return tuple(ids)
+
+    def meant(self, path: str) -> _Meant:
+        """What a name stands for, phony edges followed; GraphError when they lead in a circle."""
+        found = self._meant.get(path)
+        if found is None:
+            found = self._meant[path] = self._follow(path, ())
+        return found
+
+    def _follow(self, path: str, trail: tuple[str, ...]) -> _Meant:
+        known = self._meant.get(path)
+        if known is not None:
+            return known
+        edge = self.makers.get(path)
+        if edge is None or not edge.phony:
+            return _Meant((path,))
+        if path in trail:
+            raise GraphError(
+                f"dependency cycle: {' -> '.join((*trail[trail.index(path) :], path))}",
+                at=edge.at,
+                fix="take one of these inputs out",
+            )
+        if not edge.all_inputs:
+            # Such a name is a file that may be missing, or one that is never up to date.
+            return _Meant((path,)) if self._there(path) else _Meant((), (), always=True)
+        paths: dict[str, None] = {}
+        after: dict[str, None] = {}
+        always = False
+        for name in (*edge.inputs, *edge.implicit):
+            if name == path:
+                continue  # CMake once wrote `build x: phony x`
+            one = self._follow(name, (*trail, path))
+            paths.update(dict.fromkeys(one.paths))
+            after.update(dict.fromkeys(one.after))
+            always = always or one.always
+        for name in edge.order_only:
+            one = self._follow(name, (*trail, path))
+            after.update(dict.fromkeys((*one.paths, *one.after)))
+        answer = self._meant[path] = _Meant(tuple(paths), tuple(after), always)
+        return answer
+
+    def _there(self, path: str) -> bool:
+        place = self.places.of(path)
+        return bool(self.tree.outside(place)) if outside(place) else place in self.tree.sources
+
+    # -- recipes ----------------------------------------------------------------------------------
+
+    def _recipe(self, edge: Edge, headers: tuple[str, ...]) -> Recipe:
+        ask, of = self.manifest.value, self.places.of
+        late = self._late(edge)
+        command = self.manifest.command(edge)
+        heads = programs(command)
+        written = self.manifest.depfile(edge)
+        depfile = of(written, edge.at) if written else None
+        if depfile is not None and outside(depfile):
+            depfile = None
+        id_ = self.id_of(edge)
+        inputs, beyond, after, always = self._inputs(edge, late, id_)
+        place = self._place(edge)
+        rspfile = self.manifest.rspfile(edge)
+        files = ()
+        if rspfile:
+            files = ((of(rspfile, edge.at), self.places.marked(self.manifest.rspfile_content(edge))),)
+        how = finds(command, heads, edge.inputs[0] if edge.inputs else "", depfile=depfile is not None)
+        entry = self.kept.get(id_)
+        if entry is not None and entry.trace is not None and not self.made.isdisjoint(entry.trace.used):
+            after = self._with_made(entry.trace.used, after, edge, inputs)
+        return Recipe(
+            id=id_,
+            rule=edge.rule,
+            argv=(*_SHELL, self.places.marked(command)),
+            outputs=tuple(self._output(path, edge) for path in (*edge.all_outputs, *late.outputs)),
+            inputs=inputs,
+            candidates=headers if how == "includes" else (),
+            depfile=depfile,
+            tools=self._identity(heads),
+            at=edge.at,
+            root=self.places.root,
+            cwd=self.places.cwd,
+            mounts=self.mounts,
+            files=files,
+            after=after,
+            finds=how,
+            place=place,
+            pool=edge.pool,
+            loose=True,
+            always=always,
+            outside=beyond,
+            description=ask(edge, "description"),
+        )
+
+    def _output(self, path: str, edge: Edge) -> str:
+        place = self.places.of(path, edge.at)
+        if outside(place):
+            raise GraphError(
+                f"output {path} lies outside the project",
+                at=edge.at,
+                why=f"the project is {self.places.root}; what a build makes is kept inside it",
+                fix="put the build folder inside the project's root",
+            )
+        return place
+
+    def _inputs(
+        self, edge: Edge, late: Late, id_: str
+    ) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...], tuple[str, ...], bool]:
+        of = self.places.of
+        paths: dict[str, None] = {}
+        beyond: dict[str, str] = {}
+        after: tuple[str, ...] = self._order(edge.order_only) if edge.order_only else ()
+        extra: dict[str, None] = {}
+        always = False
+        for name in (*edge.inputs, *edge.implicit, *late.inputs):
+            meant = self.meant(name)
+            always = always or meant.always
+            extra.update(dict.fromkeys(meant.after))
+            for path in meant.paths:
+                place = of(path, edge.at)
+                if outside(place):
+                    digest = self.tree.outside(place)
+                    if digest:
+                        beyond[place] = digest
+                    else:
+                        self.missing.setdefault(id_, path)
+                elif place in paths:
+                    continue
+                else:
+                    paths[place] = None
+                    if place not in self.made and place not in self.tree.sources:
+                        self.missing.setdefault(id_, path)
+        if extra:
+            after = tuple(dict.fromkeys((*after, *(of(path) for path in extra))))
+        return tuple(sorted(paths)), tuple(sorted(beyond.items())), after, always
+
+    def _order(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """What must come before; the same tuple for all edges that say the same."""
+        known = self._orders.get(names)
+        if known is None:
+            found: dict[str, None] = {}
+            for name in names:
+                meant = self.meant(name)
+                found.update(dict.fromkeys(self.places.of(path) for path in (*meant.paths, *meant.after)))
+            known = self._orders[names] = tuple(path for path in found if path in self.made)
+        return known
+
+    def _with_made(
+        self, used: tuple[str, ...], after: tuple[str, ...], edge: Edge, inputs: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        own = {self.places.of(path) for path in edge.all_outputs}
+        more = [path for path in used if path in self.made and path not in own and path not in inputs]
+        missing = set(more).difference(after)
+        return (*after, *sorted(missing)) if missing else after
+
+    def _identity(self, heads: tuple[str, ...]) -> str:
+        known = self._tools.get(heads)
+        if known is None:
+            known = self._tools[heads] = self.identity(heads)
+        return known
+
+    def _place(self, edge: Edge) -> Literal["any", "here", "workspace"]:
+        if edge.pool == _CONSOLE or self.manifest.generator(edge):
+            return "workspace"
+        if edge.pool or self.manifest.value(edge, "local"):
+            return "here"
+        return "here" if any(fnmatchcase(edge.rule, pattern) for pattern in self.local) else "any"
+
+    def _dyndeps(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(edge.dyndep for edge in self.manifest.edges if edge.dyndep))
+
+
+def programs_of(manifest: Manifest) -> tuple[tuple[str, ...], ...]:
+    """The programs of every command, each combination once."""
+    return tuple({programs(manifest.command(edge)) for edge in manifest.edges if not edge.phony})

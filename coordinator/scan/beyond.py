@@ -1,0 +1,65 @@
+"""Files outside the tree that a build names: what they hold, remembered by what the file system says of them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from coordinator.scan.statcache import Entry, FileSystemNow, StatCache
+from shared import hashing
+from shared.errors import UnreadableFile
+
+_FILE = "beyond.msgpack"
+# A folder counts by being there: what it holds is named by itself where it matters.
+_FOLDER = hashing.of_value(["windrow", "a folder"])
+
+
+class Beyond:
+    """Digests of absolute paths; every answer holds for the life of this object."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._cache = StatCache.load(state_dir / _FILE)
+        self._entries: dict[str, Entry] = {}
+        self._answers: dict[str, str] = {}
+        self._now: FileSystemNow | None = None
+
+    def digest(self, path: str) -> str:
+        """What a file holds, symlinks followed; "" if there is none. UnreadableFile."""
+        answer = self._answers.get(path)
+        if answer is None:
+            answer = self._answers[path] = self._look(path)
+        return answer
+
+    def paths(self) -> tuple[str, ...]:
+        """Every path that was asked for."""
+        return tuple(self._answers)
+
+    def save(self) -> None:
+        """Keep what was learnt; a cache that cannot be written costs time only."""
+        self._cache.save(self._entries, "")
+
+    def _look(self, path: str) -> str:
+        try:
+            status = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        except OSError as error:
+            raise UnreadableFile(f"cannot look at {path}", at=path, why=error.strerror or "") from error
+        if stat.S_ISDIR(status.st_mode):
+            return _FOLDER
+        known = self._cache.entries.get(path)
+        if known is None or known.racy or not known.is_of(status):
+            known = self._read(path, status)
+        self._entries[path] = known
+        return known.hash
+
+    def _read(self, path: str, status: os.stat_result) -> Entry:
+        self._now = self._now or FileSystemNow(self._state_dir)
+        try:
+            hash_ = hashing.of_file(path)[0]
+        except OSError as error:
+            raise UnreadableFile(f"cannot read {path}", at=path, why=error.strerror or "") from error
+        times = status.st_mtime_ns, status.st_ctime_ns
+        return Entry(status.st_size, *times, status.st_ino, status.st_mode, hash_, self._now.racy(status), "")
