@@ -7,45 +7,15 @@ conditions are not evaluated, and directives inside comments or strings count.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from shared import directives
 from shared.model.path import basename
 
 ANY = "*"
-C_FAMILY = frozenset(
-    (
-        *("c", "cc", "cp", "cpp", "cxx", "c++", "m", "mm", "i", "ii", "ixx", "cu", "cl"),
-        *("h", "hh", "hp", "hpp", "hxx", "h++", "inc", "inl", "ipp", "tcc", "tpp", "txx", "def", "cuh"),
-        *("s", "sx", "asm"),
-    )
-)
 _FLAGS = ("-include", "-imacros", "--include", "--imacros")
-
-_SPLICE = re.compile(rb"\\[ \t]*\r?\n")
-# Blanks and comments may stand between any two tokens of a directive.
-_GAP = rb"(?:[ \t\f\v]|/\*(?:[^*]|\*(?!/))*\*/)*"
-_NAME = rb"(?:<([^>\n]*)>|\"([^\"\n]*)\")"
-_HASH = rb"(?:#|%:|\?\?=)"
-_DIRECTIVE = re.compile(
-    rb"(?:^|\*/)"
-    + _GAP
-    + _HASH
-    + _GAP
-    + rb"(?:include_next|include|import|embed)\b"
-    + _GAP
-    + rb"(?:"
-    + _NAME
-    + rb"|(\S))",
-    re.MULTILINE,
-)
-_HAS = re.compile(rb"__has_(?:include|include_next|embed)\b" + _GAP + rb"\(" + _GAP + rb"(?:" + _NAME + rb"|(\S))")
-# A C++ module or header unit.
-_MODULE = re.compile(rb"^[ \t]*(?:export[ \t]+)?(?:import|module)[ \t]+[\w<\":]", re.MULTILINE)
-# Read by the assembler behind the compiler's back: in no depfile.
-_ASSEMBLER = re.compile(rb"\.(?:incbin|include)\b\s*\\?\"([^\"\\\n]+)")
 
 
 class Asked(NamedTuple):
@@ -57,16 +27,14 @@ class Asked(NamedTuple):
 
 def scan(data: bytes, suffix: str = "h") -> Asked:
     """What the bytes of a file of the C family ask for."""
-    data = _SPLICE.sub(b"", data)
+    data = directives.unspliced(data)
     names: set[str] = set()
-    for pattern in (_DIRECTIVE, _HAS):
-        for match in pattern.finditer(data):
-            angle, quote, _ = match.groups()
-            written = angle if angle is not None else quote
-            names.add(ANY if written is None else _base(written))
-    if suffix not in ("c", "h", "s", "sx", "asm", "m") and _MODULE.search(data):
+    for _, angle, quote, _ in directives.asked(data):
+        written = angle if angle is not None else quote
+        names.add(ANY if written is None else _base(written))
+    if suffix not in directives.NO_MODULES and directives.has_module(data):
         names.add(ANY)
-    unnoted = frozenset(_base(match) for match in _ASSEMBLER.findall(data))
+    unnoted = frozenset(_base(quote) for _, _, quote, _ in directives.asked_of_assembler(data) if quote is not None)
     return Asked(frozenset(names) | unnoted, unnoted)
 
 
@@ -101,7 +69,7 @@ class Prober:
         unnoted: set[str] = set()
         for path, hash_ in files:
             suffix = path.rpartition(".")[2].lower()
-            if suffix not in C_FAMILY:
+            if suffix not in directives.C_FAMILY:
                 names.add(ANY)
                 continue
             one = self._one(hash_, suffix, path, read)
