@@ -71,7 +71,7 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
         full=full,
         no_cache=given["no_cache"],
         verify=given["verify_hashes"],
-        keep_going=given["keep_going"],
+        failures=0 if given["keep_going"] else 1,
         up_to_layer=given["up_to_layer"],
         schedule=given["schedule"],
         wait=0.0 if wait is None else None if wait == _WAIT_WITHOUT_LIMIT else _number(wait, "--wait"),

@@ -11,13 +11,13 @@ from coordinator.commit import materialise
 from coordinator.commit.base import Base
 from coordinator.commit.fold import fold
 from coordinator.commit.materialise import Applied
+from coordinator.commit.placing import Placing
 from coordinator.dispatch.prepare import Preparer, SourceMoved
 from coordinator.dispatch.report import Options, RunReport
 from coordinator.dispatch.scheduler import Scheduler
 from coordinator.dispatch.tree import RunTree
 from coordinator.history.record import BuildRecord
 from coordinator.lock.lease import Lease
-from coordinator.plan.planner import select
 from coordinator.progress import BuildObserver, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
@@ -54,6 +54,7 @@ class Attempt:
         self.record = BuildRecord(project, self.plan, self.graph, build=name, base=seen.base)
         self.observer = Observers(observer, self.record)
         self.staging = materialise.Staging(self.settings.state_dir, name)
+        self.placing = Placing(self.settings.root, name) if project.imported else None
 
     def run(self) -> BuildReport:
         """Have the jobs done and commit; raises what `build` does, and SourceMoved when the tree changed meanwhile."""
@@ -90,6 +91,7 @@ class Attempt:
             default_timeout=self.settings.job_timeout,
             use_cache=not self.request.no_cache,
             settle=self._settle,
+            includes=self.project.includes(),
         )
         timeout = self.request.timeout
         return Scheduler(
@@ -97,13 +99,14 @@ class Attempt:
             tree=tree,
             preparer=preparer,
             performer=lambda: self.project.performer(self.name, self.graph.platform),
+            here=self.project.performer_here(self.name),
             settle=self._settle,
             observer=self.observer,
             clock=self.clock,
             alive=self._still_ours,
             options=Options(
                 schedule=self.request.schedule,
-                keep_going=self.request.keep_going,
+                failures=self.request.failures,
                 deadline=None if timeout is None else self.began + timeout,
                 require_cached=self.request.require_cached,
                 outside=self.outside,
@@ -112,10 +115,7 @@ class Attempt:
 
     def _left_out(self) -> frozenset[str]:
         """The jobs that were not asked for: above the last layer, or needed by no target."""
-        left_out = self.seen.plan.jobs.keys() - self.plan.jobs.keys()
-        if self.request.targets:
-            left_out |= self.graph.recipes.keys() - self.graph.closure(select(self.graph, self.request.targets))
-        return frozenset(left_out)
+        return self.plan.outside | (self.seen.plan.jobs.keys() - self.plan.jobs.keys())
 
     def _still_ours(self) -> None:
         if self.lease.lost():
@@ -131,6 +131,8 @@ class Attempt:
             there = self.seen.snapshot.outputs.get(output.path)
             if there is not None and (there.hash, there.mode) == (output.hash, output.mode):
                 self.staging.keep(output.path)
+            elif self.placing is not None:
+                self.placing.place(output, self.stores.blobs)
             else:
                 self.staging.stage(output.path, output.hash, output.mode, self.stores.blobs)
 
@@ -139,7 +141,7 @@ class Attempt:
         self.record.ran(ran)
         done = Applied((), (), ())
         whole = not ran.failures and not ran.skipped
-        if whole or self.request.keep_going:
+        if whole or self.request.failures != 1:
             done = self._materialise(whole=whole)
         why_not = self._why_not(ran, whole=whole)
         committed: Base | None = None
@@ -161,6 +163,8 @@ class Attempt:
         gone = {path: manifest.artefacts[path].hash for path in self.plan.removed} if manifest and whole else {}
         self._spare()
         done = materialise.apply(self.settings.root, self.settings.state_dir, self.staging, gone)
+        if self.placing is not None:
+            done = done._replace(written=(*done.written, *self.placing.written))
         for warning in done.warnings:
             self.observer.warned(warning)
         return done
@@ -185,7 +189,7 @@ class Attempt:
             return "a job failed" if ran.failures else "not every job ran"
         if self.request.up_to_layer is not None and len(self.plan.layers) < len(self.seen.plan.layers):
             return f"only layers 0 to {self.request.up_to_layer} of {len(self.seen.plan.layers)} were asked for"
-        if self.request.targets and not self._covers_all(ran):
+        if self.request.targets and not self.project.imported and not self._covers_all(ran):
             return "only some targets were asked for"
         return ""
 
@@ -205,14 +209,29 @@ class Attempt:
 
     def _all_there(self, ran: RunReport) -> None:
         """No revision may name a blob that is gone, whoever took it away while the build ran."""
-        made = {output.hash: job for job, result in ran.results.items() for output in result.outputs}
+        made = {
+            output.hash: job
+            for job, result in ran.results.items()
+            if self.graph.recipes[job].place != "workspace"
+            for output in result.outputs
+            if output.mode != "link"
+        }
         missing = self.stores.blobs.find_missing(made)
         if missing:
             raise SourceMoved(f"stored outputs of {', '.join(sorted({made[hash_] for hash_ in missing})[:3])} vanished")
 
     def _draft(self, ran: RunReport) -> Manifest:
         base = self.seen.base.manifest
-        return fold(base, graph=self.graph, snapshot=self.seen.snapshot, results=ran.results, plan=self.plan)
+        imported = self.project.imported
+        return fold(
+            base,
+            graph=self.graph,
+            snapshot=self.seen.snapshot,
+            results=ran.results,
+            plan=self.plan,
+            stale=self.plan.stale,
+            beside=imported.beside if imported else None,
+        )
 
     def _learn(self, ran: RunReport) -> None:
         """Let the next scan know the outputs just written, so that it need not read them."""

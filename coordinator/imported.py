@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from functools import cached_property
-from pathlib import Path
+
+import msgspec
 
 from coordinator.importers.ninja import parser
+from coordinator.importers.ninja.commands import COMPILED
 from coordinator.importers.ninja.graph import Identity, Imported, Importer, Kept, Late, Tree, programs_of
 from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.places import Places, outside
 from coordinator.scan.beyond import Beyond
 from shared import hashing
-from shared.directives import C_FAMILY, COMPILED
+from shared.directives import C_FAMILY
 from shared.errors import ConfigError, named
 from shared.model.snapshot import Snapshot
 from shared.settings import NinjaSettings, Settings
 
-# Written beside outputs by ninja, CMake and Meson about their own work; no command reads them.
-OWN_FILES = frozenset(
-    (".ninja_log", ".ninja_deps", ".ninja_lock", "meson-logs", "Testing", "CMakeTmp", "CMakeScratch",
-     "CMakeConfigureLog.yaml", "CMakeOutput.log", "CMakeError.log")
-)  # fmt: skip
 _HEADERS = C_FAMILY - COMPILED
 
 
@@ -78,8 +75,6 @@ class ImportedBuild:
 
     def noticed(self, snapshot: Snapshot, known: Collection[str]) -> Snapshot:
         """The snapshot without what configuring left in the build folder and nothing is known to read."""
-        import msgspec  # noqa: PLC0415
-
         named = self.named()
         kept = {
             path: state
@@ -88,9 +83,13 @@ class ImportedBuild:
         }
         return msgspec.structs.replace(snapshot, sources=kept)
 
+    def beside(self, path: str) -> bool:
+        """Whether a source is of no interest unless a job reads it."""
+        return self.own(path) and not is_header(path)
+
     def recipes(self, snapshot: Snapshot, kept: Kept, identity: Identity) -> Imported:
         """The recipes of all edges in this tree."""
-        tree = Tree(snapshot.sources, self.beyond.digest)
+        tree = Tree(snapshot.sources, snapshot.folders, self.beyond.digest)
         importer = Importer(
             self.manifest,
             self.places,
@@ -109,6 +108,3 @@ def is_header(path: str) -> bool:
     """Whether a compiler could come by a file, going by its name."""
     name = path.rpartition("/")[2]
     return "." not in name or name.rpartition(".")[2].lower() in _HEADERS
-
-
-__all__ = ["OWN_FILES", "Callable", "ImportedBuild", "Mapping", "Path", "is_header"]

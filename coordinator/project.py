@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from coordinator import refnames
 from coordinator.commit import base as bases
 from coordinator.commit import publish as publishing
 from coordinator.commit.base import Base
 from coordinator.dispatch.performer import Performer
-from coordinator.importers.declared import import_rules
+from coordinator.importers.declared import fingerprint, import_rules
 from coordinator.lock.lease import BuildLock, Lease
-from shared import toolchain
+from shared import hashing, toolchain
 from shared.clock import Clock, iso
 from shared.errors import UsageError
 from shared.model.graph import BuildGraph
@@ -26,6 +28,8 @@ from shared.storage.disk_refs import DiskRefs
 from shared.toolchain import Toolchain
 
 if TYPE_CHECKING:
+    from coordinator.dispatch.prepare import Includes
+    from coordinator.imported import ImportedBuild
     from coordinator.history.eventlog import EventLog
 
 MakePerformer = Callable[["Project", str, str], Performer]
@@ -41,10 +45,11 @@ class Project:
         environ: Mapping[str, str],
         clock: Clock,
         make_performer: MakePerformer | None = None,
+        make_here: MakePerformer | None = None,
         stores: Stores | None = None,
     ) -> None:
         self.settings, self.environ, self.clock = settings, environ, clock
-        self._make_performer = make_performer
+        self._make_performer, self._make_here = make_performer, make_here
         self._given_stores = stores
         self.warnings: list[str] = []
 
@@ -82,7 +87,30 @@ class Project:
 
     def tools(self) -> tuple[str, ...]:
         """The tools whose content is part of every key: those named, and those the rules' commands begin with."""
-        return tuple(sorted({*self.settings.tools, *toolchain.tools_of(self.settings.rules, self._path)}))
+        named = {*self.settings.tools, *toolchain.tools_of(self.settings.rules, self._path)}
+        if self.imported is not None:
+            named.update(*map(self._found, self.imported.programs))
+        return tuple(sorted(named))
+
+    @cached_property
+    def imported(self) -> ImportedBuild | None:
+        """The build.ninja of the project, if its settings name one."""
+        if self.settings.ninja is None:
+            return None
+        from coordinator.imported import ImportedBuild  # noqa: PLC0415 - only for projects that have one
+
+        return ImportedBuild(self.settings, self.settings.ninja)
+
+    def _found(self, programs: Iterable[str]) -> set[str]:
+        """Those of some programs that are tools of this machine: on the path, or absolute and not of the project."""
+        root = f"{self.settings.root}/"
+        return {
+            name
+            for name in programs
+            if (name.startswith("/") or "/" not in name)
+            and not name.startswith(root)
+            and toolchain.which(name, self._path)
+        }
 
     @property
     def _path(self) -> str:
@@ -102,6 +130,11 @@ class Project:
             return ""
         return self._tools.identity((*self.settings.tools, *toolchain.tools_of((rule,), self._path)))
 
+    def _identity_of(self, programs: tuple[str, ...]) -> str:
+        if self.settings.fingerprint:
+            return ""
+        return self._tools.identity((*self.settings.tools, *self._found(programs)))
+
     def lost(self, manifest: Manifest | None) -> frozenset[str]:
         """Outputs whose blob is gone, where that costs only a stat each; elsewhere it shows when a job needs them."""
         if manifest is None or self.stores.remote:
@@ -114,6 +147,21 @@ class Project:
         if self._make_performer is None:
             raise UsageError("this command runs no jobs")
         return self._make_performer(self, build, platform)
+
+    def performer_here(self, build: str) -> Callable[[], Performer] | None:
+        """What performs the jobs that must run on this machine, where the others run on the farm."""
+        if self.imported is None or not self.settings.farm.broker or self._make_here is None:
+            return None
+        make = self._make_here
+        return lambda: make(self, build, "")
+
+    def includes(self) -> Includes:
+        """How the headers of a compile are found before it has run."""
+        if self.imported is None:
+            return lambda recipe, _tree: recipe.candidates
+        from coordinator.headers import Headers  # noqa: PLC0415 - only for projects with a build.ninja
+
+        return Headers(self.settings, self.stores.blobs)
 
     def event_log(self) -> EventLog:
         """Where the events of running builds go: a stream on the broker, else files beside the records."""
@@ -138,8 +186,28 @@ class Project:
 
         return failed_jobs(self.stores.refs, *self.name)
 
-    def graph(self, snapshot: Snapshot) -> BuildGraph:
-        """The graph of a tree that has been looked at."""
-        return import_rules(
+    def made_from(self) -> str:
+        """The digest of everything the graph is made from besides the tree."""
+        declared = fingerprint(self.settings, platform=self.toolchain(), environ=self.environ)
+        if self.imported is None:
+            return declared
+        late = sorted((name, list(late)) for name, late in self.imported.late.items())
+        return hashing.of_value([declared, self.imported.digest, late])
+
+    def graph(self, snapshot: Snapshot, manifest: Manifest | None = None) -> BuildGraph:
+        """The graph of a tree that has been looked at; the manifest tells what imported jobs read when they last ran."""
+        declared = import_rules(
             self.settings, snapshot, platform=self.toolchain(), environ=self.environ, identity=self.identity
+        )
+        if self.imported is None:
+            return declared
+        imported = self.imported.recipes(snapshot, manifest.jobs if manifest else {}, self._identity_of)
+        default = (*declared.recipes, *(imported.names.default or ()))
+        return BuildGraph(
+            [*declared.recipes.values(), *imported.recipes],
+            platform=declared.platform,
+            fingerprint=self.made_from(),
+            warnings=(*declared.warnings, *imported.warnings),
+            names=msgspec.structs.replace(imported.names, default=default),
+            also=imported.also,
         )

@@ -10,13 +10,16 @@ from coordinator.survey import Question
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What is asked of a build. wait and timeout are seconds; wait None waits without limit."""
+    """What is asked of a build. wait and timeout are seconds; wait None waits without limit.
+
+    failures: how many failed jobs end it; 0 for any number.
+    """
 
     targets: tuple[str, ...] = ()
     full: bool = False
     no_cache: bool = False
     verify: bool = False
-    keep_going: bool = False
+    failures: int = 1
     up_to_layer: int | None = None
     schedule: Literal["ready", "layers"] = "ready"
     wait: float | None = 0.0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
 from coordinator.commit.base import Base
 from coordinator.diff import diff, reclaim, sift
-from coordinator.importers import declared
 from coordinator.plan.dirty import Facts
 from coordinator.plan.planner import plan
 from coordinator.project import Project
@@ -44,21 +43,24 @@ class Survey(msgspec.Struct, frozen=True):
 def survey(project: Project, base: Base, question: Question) -> Survey:
     """Scan, diff and plan against a base. Raises GraphError, ConfigError, LocalError before anything runs."""
     settings, manifest = project.settings, base.manifest
-    toolchain = project.toolchain()
-    scanned = scan(settings, manifest.artefacts if manifest else (), verify=question.verify)
-    changes = diff(manifest, scanned.snapshot)
-    made_from = declared.fingerprint(settings, platform=toolchain, environ=project.environ)
+    imported = project.imported
+    named = imported.named() if imported else ()
+    scanned = scan(settings, manifest.artefacts if manifest else (), verify=question.verify, named=named)
+    noticed = imported.noticed if imported else _all
+    known = manifest.sources if manifest else {}
+    changes = diff(manifest, noticed(scanned.snapshot, known))
+    made_from = project.made_from()
     lost = project.lost(manifest)
     at_rest = not (changes or lost or question.full or question.targets)
-    if at_rest and manifest and manifest.graph == made_from:
+    if at_rest and manifest and manifest.graph == made_from and manifest.rests:
         nothing = Plan(manifest.revision, base.manifest_hash, (), {}, {}, changes, preserved=tuple(manifest.jobs))
         return Survey(base, scanned, scanned.snapshot, changes, nothing, None, scanned.warnings)
     written = reclaim(manifest, scanned.snapshot)
-    graph = project.graph(written)
+    graph = project.graph(written, manifest)
     _refuse_overwriting(scanned.snapshot, graph, manifest)
     more = scanned.look({path for path in graph.producer if path not in written.outputs})
     snapshot = sift(msgspec.structs.replace(written, outputs={**written.outputs, **more}), graph.producer)
-    changes = diff(manifest, snapshot)
+    changes = diff(manifest, noticed(snapshot, known))
     facts = Facts(
         graph=graph,
         manifest=manifest,
@@ -74,6 +76,10 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         for path in sorted((manifest.artefacts if manifest else {}).keys() & changes.added)
     ]
     return Survey(base, scanned, snapshot, changes, planned, graph, (*scanned.warnings, *graph.warnings, *kept))
+
+
+def _all(snapshot: Snapshot, _known: Collection[str]) -> Snapshot:
+    return snapshot
 
 
 def _refuse_overwriting(snapshot: Snapshot, graph: BuildGraph, manifest: Manifest | None) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 
 import msgspec
 
 from coordinator.keying.candidates import Candidates
 from shared.model.action import ActionResult, Trace
+from shared.model.file import FileState
 from shared.model.graph import BuildGraph, Recipe
 from shared.model.manifest import Artefact, JobEntry, Manifest
 from shared.model.plan import RESTORING, Plan
@@ -23,10 +24,11 @@ def fold(
     results: Mapping[str, ActionResult],
     plan: Plan,
     stale: AbstractSet[str] = frozenset(),
+    beside: Callable[[str], bool] | None = None,
 ) -> Manifest:
     """The draft of the next manifest; `publish` says whose it is and numbers it.
 
-    A job is as its result says, or else as the base has it. Left out are jobs that the graph no longer has, jobs
+    beside: whether a source is kept only if some job reads it. A job is as its result says, or else as the base has it. Left out are jobs that the graph no longer has, jobs
     that were planned and did not succeed, and `stale` ones: out of date, but not asked for by this build.
     """
     jobs: dict[str, JobEntry] = {}
@@ -37,7 +39,7 @@ def fold(
         if result is not None:
             jobs[id_] = _entry(recipe, result, graph, candidates)
             for made in result.outputs:
-                artefacts[made.path] = Artefact(made.hash, made.size, id_, made.mode)
+                artefacts[made.path] = Artefact(made.hash, made.size, id_, made.mode, made.target)
         elif base is not None and id_ in base.jobs and id_ not in stale and _untouched(id_, plan):
             jobs[id_] = msgspec.structs.replace(base.jobs[id_], layer=graph.depth[id_])
             _carry(base, id_, artefacts)
@@ -52,7 +54,8 @@ def fold(
         project="",
         branch="",
         revision=0,
-        sources=snapshot.sources,
+        sources=snapshot.sources if beside is None else _kept(snapshot, jobs, beside),
+        rests=not any(entry.always for entry in jobs.values()) and jobs.keys() >= graph.wanted(),
         jobs=jobs,
         artefacts=artefacts,
         graph=graph.fingerprint,
@@ -60,6 +63,9 @@ def fold(
 
 
 def _entry(recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: Candidates) -> JobEntry:
+    made = frozenset(output.path for output in result.outputs)
+    trace = result.trace or Trace()
+    plain = recipe.depfile is None and not trace.listed
     return JobEntry(
         rule=recipe.rule,
         key=result.key,
@@ -69,11 +75,27 @@ def _entry(recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: 
         env=recipe.env,
         depfile=recipe.depfile,
         trace=result.trace,
-        unread=() if recipe.depfile is None else candidates.unread(recipe, result.trace or Trace()),
+        unread=() if plain else candidates.unread(recipe, trace),
         platform=recipe.tools or graph.platform,
         layer=graph.depth[recipe.id],
         seconds=result.timings.run,
+        cwd=recipe.cwd,
+        files=recipe.files,
+        outside=recipe.outside,
+        also=tuple(sorted(made.difference(recipe.outputs))),
+        always=recipe.always or not made.issuperset(recipe.outputs),
     )
+
+
+def _kept(
+    snapshot: Snapshot, jobs: Mapping[str, JobEntry], beside: Callable[[str], bool]
+) -> dict[str, FileState]:
+    read: set[str] = set()
+    for entry in jobs.values():
+        read.update(entry.inputs)
+        if entry.trace is not None:
+            read.update(entry.trace.used)
+    return {path: state for path, state in snapshot.sources.items() if path in read or not beside(path)}
 
 
 def _untouched(id_: str, plan: Plan) -> bool:
@@ -83,7 +105,7 @@ def _untouched(id_: str, plan: Plan) -> bool:
 
 
 def _carry(base: Manifest, id_: str, artefacts: dict[str, Artefact]) -> None:
-    for path in base.jobs[id_].outputs:
+    for path in (*base.jobs[id_].outputs, *base.jobs[id_].also):
         if path in base.artefacts and base.artefacts[path].job == id_:
             artefacts[path] = base.artefacts[path]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from coordinator.dispatch.states import JobRun, State
 
@@ -16,10 +17,14 @@ BATCH_JOBS = 64
 class PreparedJobs:
     """A heap by priority, and a count of the batches under way.
 
-    Never more batches are out than twice the slots: the order stays ours, and little is hoarded.
+    Never more batches are out than twice the slots: the order stays ours, and little is hoarded. Of a pool no
+    more jobs are out than its depth.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pools: Mapping[str, int] | None = None) -> None:
+        self._pools = pools or {}
+        self._out: Counter[str] = Counter()
+        self._held: dict[str, list[JobRun]] = {}
         self._heap: list[tuple[float, str]] = []
         self._runs: dict[str, JobRun] = {}
         self._left: dict[int, int] = {}
@@ -27,7 +32,7 @@ class PreparedJobs:
         self._count = 0
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return len(self._heap) + sum(map(len, self._held.values()))
 
     def add(self, run: JobRun) -> None:
         """Take on a job whose order is written."""
@@ -48,6 +53,10 @@ class PreparedJobs:
 
     def ended(self, run: JobRun) -> None:
         """A job of a batch has its outcome."""
+        if run.pool in self._pools:
+            self._out[run.pool] -= 1
+            for waiting in self._held.pop(run.pool, ()):
+                self.add(waiting)
         number = self._batch_of.pop(run.id)
         self._left[number] -= 1
         if not self._left[number]:
@@ -62,9 +71,14 @@ class PreparedJobs:
             if run.state is not State.PREPARED:
                 heapq.heappop(self._heap)
                 continue
+            if run.pool in self._pools and self._out[run.pool] >= self._pools[run.pool]:
+                heapq.heappop(self._heap)
+                self._held.setdefault(run.pool, []).append(run)
+                continue
             if batch and (not run.tiny or seconds + run.expected > BATCH_SECONDS):
                 break
             heapq.heappop(self._heap)
+            self._out[run.pool] += 1
             batch.append(run)
             seconds += run.expected
             if not run.tiny:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,12 +13,17 @@ from coordinator.keying.candidates import Candidates
 from coordinator.keying.keys import action_keys, primary_of
 from coordinator.progress import How
 from shared.errors import BlobCorrupt, BlobMissing, LocalError, WindrowError
+from shared.keys import rooted
 from shared.model.action import Action, ActionResult, Input, Output, Trace
 from shared.model.graph import Recipe
 from shared.model.job import JobOrder
 from shared.model.manifest import JobEntry
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
+
+
+# The kind of an action that runs in the workspace itself; nothing of it is kept for others.
+WORKSPACE = "workspace"
 
 
 class SourceMoved(WindrowError):
@@ -41,6 +46,10 @@ class Given(msgspec.Struct, frozen=True):
     tree: bool = False
 
 
+# The paths that a compile could read, as far as can be told from its command and from the files there are now.
+Includes = Callable[[Recipe, RunTree], Iterable[str]]
+
+
 class Preparer:
     """Thread-safe: jobs are prepared in a pool while others run."""
 
@@ -55,7 +64,9 @@ class Preparer:
         default_timeout: float,
         use_cache: bool,
         settle: Callable[[ActionResult], None],
+        includes: Includes = lambda recipe, _tree: recipe.candidates,
     ) -> None:
+        self.includes = includes
         self.tree, self.blobs, self.results, self.root = tree, blobs, results, root
         self.build, self.default_timeout, self.use_cache = build, default_timeout, use_cache
         self.settle = settle
@@ -71,12 +82,13 @@ class Preparer:
         force: do not look for a result. Raises SourceMoved when a source no longer holds what was scanned.
         """
         recipe = self.tree.graph.recipes[job]
-        if self.use_cache and not force and given is None and recipe.kind != "noop":
+        if self.use_cache and not force and given is None and _reusable(recipe):
             reuse = self._look_up(recipe)
             if reuse is not None:
                 return reuse
         action = self.action(recipe, given)
-        self._upload(action)
+        if action.kind != WORKSPACE:
+            self._upload(action)
         return JobOrder(
             build=self.build,
             job=job,
@@ -91,7 +103,10 @@ class Preparer:
         graph = self.tree.graph
         for key, trace in action_keys(recipe, graph.platform, self.tree.find, self.candidates, self._traces(entry)):
             reuse = self._known(entry, key, trace) or self._stored(key)
-            if reuse is None:
+            if reuse is None and recipe.root:
+                key = rooted(key, recipe.root)
+                reuse = self._known(entry, key, trace) or self._stored(key)
+            if reuse is None or (recipe.loose and _left_out(recipe, reuse.result)):
                 continue
             try:
                 self.settle(reuse.result)
@@ -106,9 +121,9 @@ class Preparer:
         manifest = self.tree.manifest
         if entry is None or manifest is None or entry.key != key:
             return None
-        made = [(path, manifest.artefacts.get(path)) for path in entry.outputs]
-        outputs = tuple(Output(path, a.hash, a.size, a.mode) for path, a in made if a is not None)
-        hashes = [output.hash for output in outputs]
+        made = [(path, manifest.artefacts.get(path)) for path in (*entry.outputs, *entry.also)]
+        outputs = tuple(Output(path, a.hash, a.size, a.mode, a.target) for path, a in made if a is not None)
+        hashes = [output.hash for output in outputs if output.mode != "link"]
         if len(outputs) != len(made) or self.blobs.find_missing(hashes):
             return None
         return Reuse(ActionResult(key=key, outputs=outputs, trace=trace), "cut_off")
@@ -133,7 +148,7 @@ class Preparer:
         find = self.tree.find
         primary = primary_of(recipe, find)
         inputs: dict[str, Input] = {state.path: state for state in primary}
-        for path in recipe.candidates:
+        for path in self._could_read(recipe):
             state = find(path)
             if state is not None:
                 inputs[path] = state
@@ -141,13 +156,21 @@ class Preparer:
         entry = self._entry(recipe.id)
         trace = (entry.trace if entry else None) or Trace()
         tree = given.tree if given else trace.tree
+        if recipe.finds == "tree":
+            tree = True
         wanted = (*trace.used, *(given.paths if given else ()), *(self._sources if tree else ()))
         for path in wanted:
             if path not in inputs and (state := find(path)) is not None:
                 inputs[path] = state
-        links = self.tree.snapshot.links
+        extra = () if tree else tuple(sorted(set(inputs) - declared))
+        if tree and recipe.loose:
+            # What other jobs make is there as well; it counts only if it is read.
+            made = [path for path in self.tree.made_for(recipe.id) if path not in inputs]
+            inputs.update({path: state for path in made if (state := find(path)) is not None})
+            extra = tuple(path for path in made if path in inputs)
+        found_links = ((path, self.tree.link(path)) for path in sorted(inputs) if inputs[path].mode == "link")
         return Action(
-            kind=recipe.kind,
+            kind=WORKSPACE if recipe.place == "workspace" else recipe.kind,
             argv=recipe.argv,
             env=recipe.env,
             outputs=recipe.outputs,
@@ -155,11 +178,24 @@ class Preparer:
             platform=self.tree.graph.platform,
             inputs=tuple(inputs[path] for path in sorted(inputs)),
             primary=tuple(state.path for state in primary),
-            extra=() if tree else tuple(sorted(set(inputs) - declared)),
+            extra=extra,
             tools=recipe.tools,
-            links={path: links[path] for path in sorted(inputs) if path in links},
+            links={path: text for path, text in found_links if text is not None},
             tree=tree,
+            root=recipe.root,
+            cwd=recipe.cwd,
+            mounts=recipe.mounts,
+            files=recipe.files,
+            loose=recipe.loose,
+            observed=recipe.loose and recipe.depfile is None and recipe.finds != "declared",
+            outside=recipe.outside,
         )
+
+    def _could_read(self, recipe: Recipe) -> Iterable[str]:
+        """What a recipe is given besides its own inputs, because it may read it."""
+        if recipe.finds != "includes":
+            return recipe.candidates
+        return self.includes(recipe, self.tree)
 
     def _upload(self, action: Action) -> None:
         sources = self.tree.snapshot.sources
@@ -188,3 +224,14 @@ class Preparer:
         """A blob turned out not to be there: look again before the next job that needs it."""
         with self._lock:
             self._present.discard(hash_)
+
+
+def _reusable(recipe: Recipe) -> bool:
+    """Whether a stored result may stand for a run."""
+    return recipe.kind != "noop" and recipe.place != "workspace" and not recipe.always
+
+
+def _left_out(recipe: Recipe, result: ActionResult) -> bool:
+    """Whether a result lacks an output: such a job is never up to date."""
+    made = {output.path for output in result.outputs}
+    return not made.issuperset(recipe.outputs)

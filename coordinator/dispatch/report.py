@@ -11,13 +11,13 @@ from shared.model.action import ActionResult
 
 
 class Options(msgspec.Struct, frozen=True):
-    """How to run: strict layers or ready-first, past failures or not, until when (monotonic seconds).
+    """How to run: strict layers or ready-first, until when (monotonic seconds).
 
-    outside: jobs that were not asked for; they do not run even if what they read comes out otherwise.
+    failures: how many end the build; 0 for any number. outside: jobs that were not asked for; they do not run even if what they read comes out otherwise.
     """
 
     schedule: Literal["ready", "layers"] = "ready"
-    keep_going: bool = False
+    failures: int = 1
     deadline: float | None = None
     require_cached: bool = False
     outside: frozenset[str] = frozenset()

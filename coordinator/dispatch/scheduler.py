@@ -7,13 +7,14 @@ and all of them report to one inbox. See docs/design/dispatch.md.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from coordinator.dispatch.batches import TINY_SECONDS, PreparedJobs
+from coordinator.dispatch.batches import TINY_SECONDS
 from coordinator.dispatch.failures import failure_of
+from coordinator.dispatch.lane import Lane
 from coordinator.dispatch.performer import JobStarted, Performer, Report
 from coordinator.dispatch.prepare import Given, Preparer, Reuse
 from coordinator.dispatch.release import ReadyJobs
@@ -27,7 +28,7 @@ from shared.clock import Clock
 from shared.errors import BlobMissing, Interrupted, TimeLimit, WindrowError
 from shared.model.action import ActionResult
 from shared.model.job import JobOrder, JobOutcome
-from shared.model.plan import Plan
+from shared.model.plan import AlwaysRuns, Plan
 
 PREPARING_AT_ONCE = 16
 MOST_PREPARED = 256
@@ -46,7 +47,7 @@ class _Settled(msgspec.Struct):
 
 
 class Scheduler:
-    """Runs the jobs of one plan; use once."""
+    """Runs the jobs of one plan; use once. here: performs what must run on this machine, unless `performer` does."""
 
     def __init__(  # noqa: PLR0913 - the parts a build is run with
         self,
@@ -60,17 +61,19 @@ class Scheduler:
         clock: Clock,
         alive: Callable[[], None],
         options: Options,
+        here: Callable[[], Performer] | None = None,
     ) -> None:
         self._alive = alive
         self._tree, self._preparer, self._settle = tree, preparer, settle
-        self._make_performer = performer
-        self._performer: Performer | None = None
         self._observer, self._clock, self._options = observer, clock, options
         self._graph = tree.graph
         self._dependants = self._graph.dependants()
         self._inbox: queue.SimpleQueue[_Prepared | _Settled | Report] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(PREPARING_AT_ONCE, thread_name_prefix="prepare")
-        self._prepared = PreparedJobs()
+        pools = self._graph.names.pools
+        self._lane = Lane(performer, self._inbox.put, pools)
+        self._here = self._lane if here is None else Lane(here, self._inbox.put, pools)
+        self._lanes = (self._lane,) if here is None else (self._lane, self._here)
         self._failures: list[Failure] = []
         self._added: list[str] = []
         self._bytes_up = self._bytes_down = 0
@@ -81,7 +84,21 @@ class Scheduler:
         for id_, job in plan.jobs.items():
             needs = {need for need in self._graph.dependencies[id_] if need in plan.jobs}
             tiny = self._graph.recipes[id_].kind == "noop" or 0 < job.expected < TINY_SECONDS
-            self._runs.add(JobRun(id_, job.layer, plan.priority[id_], job.expected, needs, tiny=tiny))
+            force = any(isinstance(reason, AlwaysRuns) for reason in job.reasons)
+            recipe = self._graph.recipes[id_]
+            self._runs.add(
+                JobRun(
+                    id_,
+                    job.layer,
+                    plan.priority[id_],
+                    job.expected,
+                    needs,
+                    tiny=tiny and not recipe.pool,
+                    force=force,
+                    pool=recipe.pool,
+                    here=recipe.place != "any",
+                )
+            )
         self._ready = ReadyJobs(self._runs, plan.layers, strict=options.schedule == "layers")
 
     # -- the loop ---------------------------------------------------------------------------------
@@ -129,7 +146,7 @@ class Scheduler:
                     ) from None
                 # The number of slots may have changed meanwhile.
                 self._pump()
-                if not self._runs.under_way and not self._ready and not self._prepared:
+                if not self._runs.under_way and not self._ready and not any(map(len, self._lanes)):
                     stuck = sorted(run.id for run in self._runs if run.state not in ENDED)
                     raise WindrowError(f"nothing runs and {len(stuck)} jobs wait", why=", ".join(stuck[:5])) from None
 
@@ -148,14 +165,14 @@ class Scheduler:
 
     def _cancel(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
-        if self._performer is not None:
-            self._performer.cancel()
+        for lane in self._lanes:
+            lane.cancel()
         self._close()
 
     def _close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
-        if self._performer is not None:
-            self._performer.close()
+        for lane in self._lanes:
+            lane.close()
 
     # -- releasing --------------------------------------------------------------------------------
 
@@ -165,8 +182,8 @@ class Scheduler:
             return
         self._submit_prepared()
         preparing = self._runs.count(State.PREPARING)
-        ahead = 2 * (self._performer.slots() if self._performer else 2) + PREPARING_AT_ONCE
-        while self._ready and preparing < PREPARING_AT_ONCE and len(self._prepared) < max(ahead, MOST_PREPARED):
+        ahead = max(2 * sum(lane.slots() for lane in self._lanes) + PREPARING_AT_ONCE, MOST_PREPARED)
+        while self._ready and preparing < PREPARING_AT_ONCE and sum(map(len, self._lanes)) < ahead:
             run = self._ready.take()
             if run is None:
                 break
@@ -206,20 +223,19 @@ class Scheduler:
             return
         run.order = outcome
         self._runs.move(run, State.PREPARED)
-        self._prepared.add(run)
+        self._lane_of(run).add(run)
 
     # -- performing -------------------------------------------------------------------------------
 
     def _submit_prepared(self) -> None:
-        if not self._prepared:
-            return
-        if self._performer is None:
-            self._performer = self._make_performer()
-            self._performer.open(self._inbox.put)
-        for batch in self._prepared.batches(self._performer.slots()):
-            for run in batch:
-                self._runs.move(run, State.SUBMITTED)
-            self._performer.submit([run.order for run in batch if run.order is not None])
+        for lane in self._lanes:
+            lane.hand_over(self._submitted)
+
+    def _submitted(self, run: JobRun) -> None:
+        self._runs.move(run, State.SUBMITTED)
+
+    def _lane_of(self, run: JobRun) -> Lane:
+        return self._here if run.here else self._lane
 
     def _on_started(self, message: JobStarted) -> None:
         run = self._runs[message.job]
@@ -231,7 +247,7 @@ class Scheduler:
         run = self._runs[outcome.job]
         if run.state not in (State.SUBMITTED, State.RUNNING) or outcome.attempt != run.attempt:
             return
-        self._prepared.ended(run)
+        self._lane_of(run).ended(run)
         self._bytes_up += outcome.bytes_up
         self._bytes_down += outcome.bytes_down
         run.worker, run.seconds = outcome.worker, outcome.seconds
@@ -356,9 +372,10 @@ class Scheduler:
             return
         if run.given is None and outcome.wanted and run.order is not None:
             had = {item.path for item in run.order.action.inputs}
-            found = match_wanted(outcome.wanted, (path for path in self._tree.snapshot.sources if path not in had))
+            recipe = self._graph.recipes[run.id]
+            there: Iterable[str] = self._tree.all_paths() if recipe.loose else self._tree.snapshot.sources
+            found = match_wanted(outcome.wanted, (path for path in there if path not in had))
             if found:
-                recipe = self._graph.recipes[run.id]
                 run.given = Given(paths=found, tree=recipe.depfile is not None)
                 self._observer.warned(f"{run.id}: repeated with {', '.join(found[:3])}, which its rule does not name")
                 self._again(run)
@@ -372,7 +389,7 @@ class Scheduler:
         self._failures.append(failure)
         self._observer.failed(failure)
         self._skip_users(run.id)
-        self._stopping = not self._options.keep_going
+        self._stopping = 0 < self._options.failures <= len(self._failures)
         self._ready.ended()
 
     def _skip_users(self, job: str) -> None:

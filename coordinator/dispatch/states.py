@@ -53,6 +53,8 @@ class JobRun(msgspec.Struct):
     expected: float
     waiting: set[str]
     tiny: bool = False
+    pool: str = ""
+    here: bool = False  # on this machine, wherever the others run
     state: State = State.WAITING
     attempt: int = 0
     force: bool = False  # do not look for a result: what it names is gone

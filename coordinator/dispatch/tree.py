@@ -15,13 +15,14 @@ class RunTree:
         self.graph, self.snapshot, self.manifest = graph, snapshot, manifest
         self.results: dict[str, ActionResult] = {}
         self._made: dict[str, Input] = {}
+        self._targets: dict[str, str] = {}
 
     def find(self, path: str) -> Input | None:
         """The present state of a path, or None."""
+        made = self._made.get(path)
+        if made is not None:
+            return made
         if path in self.graph.producer:
-            made = self._made.get(path)
-            if made is not None:
-                return made
             known = self.manifest.artefacts.get(path) if self.manifest else None
             return Input(path, known.hash, known.size, known.mode) if known else None
         source = self.snapshot.sources.get(path)
@@ -34,14 +35,36 @@ class RunTree:
             before = self.find(output.path)
             changed |= before is None or (before.hash, before.mode) != (output.hash, output.mode)
             self._made[output.path] = Input(output.path, output.hash, output.size, output.mode)
+            if output.mode == "link":
+                self._targets[output.path] = output.target
         self.results[job] = result
         return changed
+
+    def link(self, path: str) -> str | None:
+        """What a symlink holds; None for a path that is none."""
+        made = self._made.get(path)
+        if made is not None:
+            return self._targets.get(path) if made.mode == "link" else None
+        if path in self.graph.producer:
+            known = self.manifest.artefacts.get(path) if self.manifest else None
+            return known.target if known is not None and known.mode == "link" else None
+        return self.snapshot.links.get(path)
+
+    def made_for(self, job: str) -> list[str]:
+        """The paths that are there once everything a job needs has been done, sorted."""
+        needed = self.graph.closure(self.graph.dependencies[job])
+        return sorted(path for path, maker in self.graph.producer.items() if maker in needed)
+
+    def all_paths(self) -> list[str]:
+        """Every path that there is now, sources first."""
+        known = self.manifest.artefacts if self.manifest else {}
+        return [*self.snapshot.sources, *self._made, *(path for path in known if path not in self._made)]
 
     def reads(self, job: str, maker: str) -> bool:
         """Whether a job as last run reads what another makes; True where that cannot be told."""
         recipe = self.graph.recipes[job]
         entry = self.manifest.jobs.get(job) if self.manifest else None
-        if entry is None or recipe.depfile is None:
+        if entry is None or (recipe.depfile is None and not recipe.loose):
             return True
         used = {*recipe.inputs, *(entry.trace.used if entry.trace else ()), *entry.unread}
         return not used.isdisjoint(self.graph.recipes[maker].outputs)

@@ -118,13 +118,7 @@ class _Marker:
         if not self.deleted.isdisjoint(trace.used):
             yield from (InputRemoved(path) for path in trace.used if path in self.deleted)
         if recipe.outside != entry.outside:
-            before, after = dict(entry.outside), dict(recipe.outside)
-            yield from (InputRemoved(path) for path in sorted(before.keys() - after.keys()))
-            for path in sorted(after):
-                if path not in before:
-                    yield InputAdded(path)
-                elif before[path] != after[path]:
-                    yield InputChanged(path, was=before[path], now=after[path])
+            yield from _beyond(dict(entry.outside), dict(recipe.outside))
         if recipe.depfile is not None or trace.listed:
             # A file that was passed over may still have been asked after (`__has_include`): gone counts too.
             known, now = entry.unread, self.candidates.unread(recipe, trace)
@@ -169,3 +163,13 @@ class _Marker:
 def _told(of: Recipe | JobEntry) -> tuple[str, ...]:
     """A command in words: what is run, and the response files it is given."""
     return (*of.argv, *(text for _, text in of.files))
+
+
+def _beyond(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Reason]:
+    """How files outside the tree differ."""
+    yield from (InputRemoved(path) for path in sorted(before.keys() - after.keys()))
+    for path in sorted(after):
+        if path not in before:
+            yield InputAdded(path)
+        elif before[path] != after[path]:
+            yield InputChanged(path, was=before[path], now=after[path])

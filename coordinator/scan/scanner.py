@@ -13,7 +13,7 @@ from typing import cast
 from coordinator.scan.categories import Categories
 from coordinator.scan.content import read_all
 from coordinator.scan.statcache import Entry, FileSystemNow, StatCache
-from coordinator.scan.walk import read_link, unreadable, walk
+from coordinator.scan.walk import Walked, Where, read_link, unreadable, walk
 from shared import hashing
 from shared.clock import Clock, SystemClock
 from shared.model.file import Category, FileState, Mode
@@ -26,6 +26,13 @@ NOT_A_FILE = FileState(hashing.of_value(["windrow", "not a file"]), 0)
 # The margin of a file that is racy, and a tick by which the file system's own time may lag.
 _SETTLE_SECONDS = 0.025
 _FILE_URL = "file://"
+# What ninja, CMake and Meson write about their own work, which no command reads.
+_BOOKKEEPING = frozenset(
+    (".ninja_log", ".ninja_deps", ".ninja_lock", "meson-logs", "Testing", "CMakeTmp", "CMakeScratch",
+     "CMakeConfigureLog.yaml", "CMakeOutput.log", "CMakeError.log")
+)  # fmt: skip
+# What tells the build folder of another configuration, of which nothing is a source.
+_BUILD_FOLDERS = frozenset((".ninja_log", "CMakeCache.txt", "meson-private"))
 
 
 class Scan:
@@ -55,16 +62,23 @@ class Scan:
         return self._scanner.save()
 
 
-def scan(settings: Settings, outputs: Collection[str], *, verify: bool = False, clock: Clock | None = None) -> Scan:
+def scan(
+    settings: Settings,
+    outputs: Collection[str],
+    *,
+    verify: bool = False,
+    clock: Clock | None = None,
+    named: Collection[str] = (),
+) -> Scan:
     """Every source of the tree and the known outputs that are there.
 
-    verify: hash every file, whatever is known. Raises UnreadableFile, and LocalError for names and files
+    verify: hash every file, whatever is known. named: paths that are sources even where they are ignored. Raises UnreadableFile, and LocalError for names and files
     that cannot be used.
     """
     scanner = _Scanner(settings, verify=verify, clock=clock or SystemClock())
     known = outputs if isinstance(outputs, set | frozenset | dict) else frozenset(outputs)
     with _no_collecting():
-        return Scan(scanner, scanner.run(known))
+        return Scan(scanner, scanner.run(known, named))
 
 
 @contextmanager
@@ -91,8 +105,8 @@ class _Scanner:
         self.touched: list[str] = []
         self.hashed = 0
 
-    def run(self, outputs: Collection[str]) -> Snapshot:
-        walked = walk(self.root, self.settings.ignore, outputs, _own_folders(self.settings))
+    def run(self, outputs: Collection[str], named: Collection[str]) -> Snapshot:
+        walked = self._walk(outputs)
         self.warnings.extend(walked.warnings)
         links: dict[str, str] = {}
         sources: dict[str, FileState] = {}
@@ -102,7 +116,9 @@ class _Scanner:
                 links[path] = text
                 sources[path] = _link_state(text, self.categories.of(path))
         found = {**walked.outputs, **self._elsewhere(outputs, walked.outputs, links)}
-        sources.update(self._states(walked.files, outputs=False))
+        more = self._elsewhere([path for path in named if path not in walked.files and path not in found], links, links)
+        files = {path: status for path, status in more.items() if stat.S_ISREG(status.st_mode)}
+        sources.update(self._states({**walked.files, **files}, outputs=False))
         made = self._outputs(found)
         return Snapshot(
             sources=dict(sorted(sources.items())),
@@ -110,6 +126,26 @@ class _Scanner:
             links=links,
             touched=tuple(sorted(self.touched)),
             hashed=self.hashed,
+            folders=frozenset(path for path, status in more.items() if stat.S_ISDIR(status.st_mode)),
+        )
+
+    def _walk(self, outputs: Collection[str]) -> Walked:
+        settings, skip = self.settings, _own_folders(self.settings)
+        if settings.ninja is None:
+            return walk(self.root, settings.ignore, outputs, skip)
+        cwd, folders = settings.ninja.cwd, settings.folders or ("",)
+        if not cwd:
+            return walk(self.root, settings.ignore, outputs, skip, Where(folders, _BOOKKEEPING, _BUILD_FOLDERS))
+        # What is made by configuring lies in the build folder, which is ignored as a rule.
+        sources = walk(self.root, settings.ignore, outputs, skip | {cwd}, Where(folders, marks=_BUILD_FOLDERS))
+        if not os.path.isdir(f"{self.root}/{cwd}"):
+            return sources
+        configured = walk(self.root, (), outputs, skip, Where((cwd,), _BOOKKEEPING, ignore_file=""))
+        return Walked(
+            {**sources.files, **configured.files},
+            {**sources.links, **configured.links},
+            {**sources.outputs, **configured.outputs},
+            [*sources.warnings, *configured.warnings],
         )
 
     def look(self, outputs: Collection[str]) -> dict[str, FileState]:

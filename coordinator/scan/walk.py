@@ -25,23 +25,44 @@ class Walked(NamedTuple):
     warnings: list[str]
 
 
-def walk(root: str, patterns: Sequence[str], outputs: Container[str], skip: Container[str] = frozenset()) -> Walked:
+class Where(NamedTuple):
+    """Where to walk: the folders to begin with, names to leave out, and which files tell of ignored ones.
+
+    marks: a folder that holds one of these names is left out, unless it is begun with.
+    """
+
+    folders: tuple[str, ...] = ("",)
+    leave: frozenset[str] = frozenset()
+    marks: frozenset[str] = frozenset()
+    ignore_file: str = _IGNORE_FILE
+
+
+def walk(
+    root: str,
+    patterns: Sequence[str],
+    outputs: Container[str],
+    skip: Container[str] = frozenset(),
+    where: Where = Where(),  # noqa: B008 - it is frozen
+) -> Walked:
     """Every source below a folder, and those of the outputs that it came by.
 
     Built-in names, ignored files, sockets, pipes, devices and what `skip` names are left out. Raises
     UnreadableFile, and LocalError for a name that cannot be a path of the build.
     """
     walked = Walked({}, {}, {}, [])
-    stack = [("", Ignores.of_settings(patterns))]
+    stack = [(folder, Ignores.of_settings(patterns)) for folder in where.folders]
+    leave = BUILT_IN | where.leave
     while stack:
         folder, rules = stack.pop()
         entries = _entries(root, folder)
-        if any(entry.name == _IGNORE_FILE for entry in entries):
+        if where.marks and folder not in where.folders and any(entry.name in where.marks for entry in entries):
+            continue
+        if where.ignore_file and any(entry.name == where.ignore_file for entry in entries):
             text = _ignore_file(root, folder)
             rules = rules.entering(folder, text, settings=bool(patterns)) if text else rules
         prefix = f"{folder}/" if folder else ""
         for entry in entries:
-            if entry.name in BUILT_IN:
+            if entry.name in leave:
                 continue
             path = prefix + entry.name
             if path in skip:

@@ -6,7 +6,7 @@ action, and within a plan a job of the same id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Literal
 
 import msgspec
@@ -148,6 +148,11 @@ class BuildGraph:
                         why=f"rule '{other.rule}' ({other.at}) makes {parent}, this one makes {path}",
                         fix="rename one of the outputs",
                     )
+
+    def wanted(self) -> Set[str]:
+        """The ids that are wanted when nothing is asked for, with all they need."""
+        default = self.names.default
+        return self.recipes.keys() if default is None else self.closure(default)
 
     def dependants(self) -> Mapping[str, list[str]]:
         """Recipe id to the ids that read its outputs."""

@@ -12,12 +12,13 @@ POINTER_SCHEMA = "windrow.pointer/1"
 
 
 class Artefact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """An output: digest, size in bytes, kind, and the job that made it."""
+    """An output: digest, size in bytes, kind, and the job that made it; target: what a symlink holds."""
 
     hash: str
     size: int
     job: str
     mode: Mode = "file"
+    target: str = ""
 
 
 class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -25,6 +26,7 @@ class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     platform: identity of the tools it ran with. unread: candidates that carried a name the run asked for and
     were not read, sorted. cwd, files, outside: see Action. also: outputs it made and does not declare, sorted.
+    always: it runs whenever it is asked for.
     """
 
     rule: str
@@ -43,13 +45,15 @@ class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     files: tuple[tuple[str, str], ...] = ()
     outside: tuple[tuple[str, str], ...] = ()
     also: tuple[str, ...] = ()
+    always: bool = False
 
 
 class Manifest(msgspec.Struct, frozen=True):
     """The immutable state of a project and branch at one revision.
 
     graph: fingerprint of what the graph was made from besides the tree. content_hash: digest of the
-    sorted `path:hex` lines of sources and artefacts.
+    sorted `path:hex` lines of sources and artefacts. rests: with an equal tree and graph there is nothing to do;
+    not so when jobs were left out that nobody had asked for, or that run every time.
     """
 
     project: str
@@ -66,6 +70,7 @@ class Manifest(msgspec.Struct, frozen=True):
     fence: int = 0
     created_at: str = ""
     tool: str = ""
+    rests: bool = True
     schema: str = MANIFEST_SCHEMA
 
 

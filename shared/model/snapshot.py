@@ -14,7 +14,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     outputs: those of the known output paths that exist, by path.
     links: symlink path to the text it holds.
     touched: sources whose stat changed while their content did not.
-    hashed: how many files had to be read.
+    hashed: how many files had to be read. folders: those among the paths asked for by name that are folders.
     """
 
     sources: dict[str, FileState]
@@ -22,3 +22,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     links: dict[str, str] = {}
     touched: tuple[str, ...] = ()
     hashed: int = 0
+    folders: frozenset[str] = frozenset()

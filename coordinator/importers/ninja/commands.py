@@ -12,7 +12,7 @@ from shared.model.path import basename
 Finds = Literal["declared", "includes", "tree"]
 
 # Suffixes of files that a C-family compiler reads directives in.
-_COMPILED = frozenset(("c", "cc", "cp", "cpp", "cxx", "c++", "m", "mm", "s", "sx", "asm", "i", "ii", "cu", "hip"))
+COMPILED = frozenset(("c", "cc", "cp", "cpp", "cxx", "c++", "m", "mm", "s", "sx", "asm", "i", "ii", "cu", "hip"))
 _SIMPLE = re.compile(r"[^\s'\"`$();|&<>\\]+(?=\s|$)")
 _JOINTS = re.compile(r"&&|\|\|?|;|\n|[`(]")
 _LAUNCHERS = frozenset(("ccache", "sccache", "distcc", "icecc", "env", "nice", "time", "nohup", "setarch"))
@@ -57,7 +57,7 @@ def _launched(command: str, launcher: str) -> Iterator[str]:
 
 def finds(command: str, heads: tuple[str, ...], first_input: str, *, depfile: bool) -> Finds:
     """How the inputs of a command can be told before its first run."""
-    if first_input.rpartition(".")[2].lower() in _COMPILED and (
+    if first_input.rpartition(".")[2].lower() in COMPILED and (
         depfile or any(_COMPILER.fullmatch(basename(head)) for head in heads)
     ):
         return "includes"

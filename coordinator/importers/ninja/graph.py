@@ -21,9 +21,12 @@ Kept = Mapping[str, JobEntry]
 
 
 class Tree(NamedTuple):
-    """What the importer asks about files: the sources of the tree, and digests of files outside ("" for none)."""
+    """What the importer asks about files: the sources of the tree, which of the paths it names are folders there,
+    and digests of files outside ("" for none).
+    """
 
     sources: Container[str]
+    folders: Container[str]
     outside: Callable[[str], str]
 
 
@@ -212,7 +215,7 @@ class Importer:
         inputs, beyond, after, always = self._inputs(edge, late, id_)
         place = self._place(edge)
         rspfile = self.manifest.rspfile(edge)
-        files = ()
+        files: tuple[tuple[str, str], ...] = ()
         if rspfile:
             files = ((of(rspfile, edge.at), self.places.marked(self.manifest.rspfile_content(edge))),)
         how = finds(command, heads, edge.inputs[0] if edge.inputs else "", depfile=depfile is not None)
@@ -275,7 +278,7 @@ class Importer:
                         beyond[place] = digest
                     else:
                         self.missing.setdefault(id_, path)
-                elif place in paths:
+                elif place in paths or place in self.tree.folders or not place:
                     continue
                 else:
                     paths[place] = None

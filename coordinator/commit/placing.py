@@ -1,0 +1,52 @@
+"""Puts outputs into the working copy one by one, as their jobs end: what builds that people know do.
+
+For imported builds, whose commands may run in the working copy itself and find there what others have made.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from shared import atomic, errors
+from shared.model.action import Output
+from shared.storage.blobs import BlobStore
+
+
+class Placing:
+    """Writes outputs under the root by a temporary file and a rename. Thread-safe; raises LocalError."""
+
+    def __init__(self, root: Path, build: str) -> None:
+        self.root, self.build = root, build
+        self.bytes_down = 0
+        self.written: list[str] = []
+        self._guard = threading.Lock()
+        self._folders: set[str] = set()
+
+    def place(self, output: Output, blobs: BlobStore) -> None:
+        """Have a path hold what was made; also raises what BlobStore.fetch does."""
+        target = f"{self.root}/{output.path}"
+        temporary = Path(f"{target}.tmp.{os.getpid()}-{self.build}")
+        moved = 0
+        try:
+            self._make_folder(output.path.rpartition("/")[0])
+            if output.mode == "link":
+                temporary.symlink_to(output.target)
+            else:
+                moved = blobs.fetch(output.hash, temporary, executable=output.mode == "exec")
+            os.replace(temporary, target)
+        except OSError as error:
+            atomic.discard(temporary)
+            raise errors.named(error, target, "writing") from error
+        except BaseException:
+            atomic.discard(temporary)
+            raise
+        with self._guard:
+            self.bytes_down += moved
+            self.written.append(output.path)
+
+    def _make_folder(self, folder: str) -> None:
+        if folder not in self._folders:
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
+            self._folders.add(folder)

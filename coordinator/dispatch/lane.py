@@ -1,0 +1,61 @@
+"""Lane: the jobs that one performer is to have, from prepared to handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from coordinator.dispatch.batches import PreparedJobs
+from coordinator.dispatch.performer import Performer, Report
+from coordinator.dispatch.states import JobRun
+from shared.model.job import JobOrder
+
+
+class Lane:
+    """Jobs in the order of their priority, and the performer, which is made for the first of them."""
+
+    def __init__(
+        self, make: Callable[[], Performer], deliver: Callable[[Report], None], pools: Mapping[str, int]
+    ) -> None:
+        self._make, self._deliver = make, deliver
+        self._performer: Performer | None = None
+        self._prepared = PreparedJobs(pools)
+
+    def __len__(self) -> int:
+        return len(self._prepared)
+
+    def add(self, run: JobRun) -> None:
+        """Take on a job whose order is written."""
+        self._prepared.add(run)
+
+    def ended(self, run: JobRun) -> None:
+        """A job that was handed over has its outcome."""
+        self._prepared.ended(run)
+
+    def hand_over(self, submitted: Callable[[JobRun], None]) -> None:
+        """Give the performer what it can soon take; `submitted` is told of each job before."""
+        if not self._prepared:
+            return
+        if self._performer is None:
+            self._performer = self._make()
+            self._performer.open(self._deliver)
+        for batch in self._prepared.batches(self._performer.slots()):
+            orders: list[JobOrder] = []
+            for run in batch:
+                submitted(run)
+                assert run.order is not None
+                orders.append(run.order)
+            self._performer.submit(orders)
+
+    def slots(self) -> int:
+        """How many jobs can run at once, as far as is known yet."""
+        return self._performer.slots() if self._performer else 2
+
+    def cancel(self) -> None:
+        """Kill what runs."""
+        if self._performer is not None:
+            self._performer.cancel()
+
+    def close(self) -> None:
+        """Release the performer."""
+        if self._performer is not None:
+            self._performer.close()
