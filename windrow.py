@@ -13,14 +13,26 @@ _HOME = str(Path(__file__).resolve().parent)
 
 def main() -> None:
     """Console script `windrow`."""
+    _safe_path()
+    from cli.main import run  # noqa: PLC0415
+
+    run()
+
+
+def ninja() -> None:
+    """Console script `windrow-ninja`."""
+    _safe_path()
+    from cli.ninja import program  # noqa: PLC0415
+
+    program()
+
+
+def _safe_path() -> None:
     sys.path[:] = [_HOME, *(entry for entry in sys.path if entry not in ("", _HOME))]
     import shared  # noqa: PLC0415 - only after the path is safe
 
     if Path(shared.__file__ or "").resolve().parent.parent != Path(_HOME):
         sys.exit(f"error[W3700]: 'shared' was imported from {shared.__file__}, not from {_HOME}")
-    from cli.main import run  # noqa: PLC0415
-
-    run()
 
 
 if __name__ == "__main__":

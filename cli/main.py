@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -18,6 +18,7 @@ from shared.redaction import redact
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("cli.init:init", "Write a windrow.toml for the folder you are in."),
     "build": ("cli.build:build", "Build what is out of date and commit the new revision."),
+    "ninja": ("cli.ninja:ninja", "Run a build.ninja, with ninja's own flags."),
     "plan": ("cli.build:plan", "Show what a build would run, in layers, and why."),
     "why": ("cli.build:why", "Explain why a target runs, or ran."),
     "graph": ("cli.build:graph", "Show every job and file the rules make."),
@@ -89,10 +90,16 @@ def run(argv: Sequence[str] | None = None) -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code."""
-    arguments, told = list(sys.argv[1:] if argv is None else argv), sys.stdout
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return ends_well(lambda: windrow.main(args=arguments, prog_name="windrow", standalone_mode=False), arguments)
+
+
+def ends_well(command: Callable[[], Any], arguments: Sequence[str]) -> int:
+    """Run something to its exit code, whatever becomes of it; errors are told."""
+    told = sys.stdout
     _interrupt_on_term()
     try:
-        code = windrow.main(args=arguments, prog_name="windrow", standalone_mode=False)
+        code = command()
     except WindrowError as error:
         return _tell(error, arguments)
     except click.exceptions.Abort:

@@ -31,6 +31,11 @@ def make_performer(project: Project, build: str, platform: str) -> Performer:
             blobs=project.stores.blobs,
             clock=project.clock,
         )
+    return make_here(project, build, platform)
+
+
+def make_here(project: Project, build: str, platform: str) -> Performer:
+    """A performer in this process, whatever the settings say."""
     from coordinator.dispatch.inline import InlinePerformer  # noqa: PLC0415 - threads and subprocesses
     from workers.perform import Worker  # noqa: PLC0415
 
@@ -43,6 +48,7 @@ def make_performer(project: Project, build: str, platform: str) -> Performer:
         slots=slots,
         clock=project.clock,
         memory=sandbox_memory(),
+        workspace=project.settings.root if project.imported else None,
     )
     return InlinePerformer(worker.perform, worker.cancel_all, slots, close=worker.close)
 

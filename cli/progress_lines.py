@@ -45,6 +45,11 @@ class LineProgress:
         elif self._verbose:
             err(f"{self._count()} HIT   {job} ({how.replace('_', ' ')})")
 
+    def said(self, job: str, text: str) -> None:
+        """See BuildObserver."""
+        if self._verbose and not self._quiet:
+            err(text)
+
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""
         self._done += 1

@@ -73,6 +73,9 @@ class LiveProgress:
             word = Text("  ok  ", "green") if how == "executed" else Text("  HIT ", "cyan")
             self._print(word.append(f" {job}  {duration(seconds)}", "default"))
 
+    def said(self, job: str, text: str) -> None:
+        """See BuildObserver."""
+
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""
         self._end(failure.job)

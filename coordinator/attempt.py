@@ -91,7 +91,7 @@ class Attempt:
             default_timeout=self.settings.job_timeout,
             use_cache=not self.request.no_cache,
             settle=self._settle,
-            includes=self.project.includes(),
+            includes=self.project.includes,
         )
         timeout = self.request.timeout
         return Scheduler(
@@ -237,8 +237,9 @@ class Attempt:
         """Let the next scan know the outputs just written, so that it need not read them."""
         made = {output.path for result in ran.results.values() for output in result.outputs}
         self.seen.scan.learn(made)
-        if warning := self.seen.scan.save():
-            self.observer.warned(warning)
+        for warning in (self.seen.scan.save(), self.project.save_learnt()):
+            if warning:
+                self.observer.warned(warning)
 
     def _report(
         self,

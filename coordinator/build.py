@@ -35,6 +35,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     began = project.clock.monotonic()
     name = os.urandom(3).hex()
     _clear_up(project, request)
+    _regenerate(project, request, observer)
     seen = look(project, request)
     if not seen.plan:
         return _nothing(project, seen, observer, name, project.clock.monotonic() - began)
@@ -59,6 +60,18 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
             why=f"looked at them {SURVEYS} times",
             fix="build again when the tree is at rest",
         )
+
+
+def _regenerate(project: Project, request: Request, observer: BuildObserver) -> None:
+    """Have an imported build file made anew if it is out of date."""
+    if project.imported is None:
+        return
+    from coordinator.regenerate import Regeneration  # noqa: PLC0415 - only for projects with a build.ninja
+
+    regeneration = Regeneration(project.imported)
+    if regeneration.due():
+        with workspace.holding(project.settings.state_dir, project.clock, wait=request.wait):
+            regeneration.run(observer.warned)
 
 
 def _clear_up(project: Project, request: Request) -> None:

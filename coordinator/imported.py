@@ -10,8 +10,9 @@ import msgspec
 from coordinator.importers.ninja import parser
 from coordinator.importers.ninja.commands import COMPILED
 from coordinator.importers.ninja.graph import Identity, Imported, Importer, Kept, Late, Tree, programs_of
-from coordinator.importers.ninja.manifest import Manifest
+from coordinator.importers.ninja.manifest import Edge, Manifest
 from coordinator.importers.ninja.places import Places, outside
+from coordinator.importers.ninja.spelling import canonical
 from coordinator.scan.beyond import Beyond
 from shared import hashing
 from shared.directives import C_FAMILY
@@ -44,6 +45,17 @@ class ImportedBuild:
             )
         return parser.read(self.file)
 
+    def forget(self) -> None:
+        """The build files were written anew: read them again."""
+        for name in ("manifest", "digest", "programs"):
+            self.__dict__.pop(name, None)
+        self.late.clear()
+
+    def generator(self) -> Edge | None:
+        """The edge that makes the build file itself."""
+        file = self.manifest.files[0]
+        return next((edge for edge in self.manifest.edges if file in edge.all_outputs and not edge.phony), None)
+
     @cached_property
     def digest(self) -> str:
         """What the build files hold."""
@@ -67,6 +79,13 @@ class ImportedBuild:
         asked = {path for edge in self.manifest.edges for path in edge.all_inputs}
         found = (self.places.of(path) for path in asked - made)
         return frozenset(path for path in found if not outside(path) and path)
+
+    def target(self, name: str) -> str:
+        """What a target of ninja's command line is called in the graph."""
+        spelled = canonical(name)
+        if any(edge.phony and spelled in edge.outputs for edge in self.manifest.edges):
+            return spelled
+        return self.places.of(spelled)
 
     def own(self, path: str) -> bool:
         """Whether a path lies in the build folder."""

@@ -45,6 +45,10 @@ class BuildObserver(Protocol):
         """A job is done; `seconds` is what its command took, then or when it was first run."""
         ...
 
+    def said(self, job: str, text: str) -> None:
+        """A job that was executed and succeeded printed something."""
+        ...
+
     def failed(self, failure: Failure) -> None:
         """A job failed for good."""
         ...
@@ -83,6 +87,11 @@ class Observers:
         """See BuildObserver."""
         for observer in self._observers:
             observer.finished(job, how, seconds)
+
+    def said(self, job: str, text: str) -> None:
+        """See BuildObserver."""
+        for observer in self._observers:
+            observer.said(job, text)
 
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""

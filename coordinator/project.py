@@ -19,7 +19,7 @@ from coordinator.lock.lease import BuildLock, Lease
 from shared import hashing, toolchain
 from shared.clock import Clock, iso
 from shared.errors import UsageError
-from shared.model.graph import BuildGraph
+from shared.model.graph import BuildGraph, Recipe
 from shared.model.manifest import Manifest
 from shared.model.snapshot import Snapshot
 from shared.settings import Rule, Settings
@@ -28,7 +28,8 @@ from shared.storage.disk_refs import DiskRefs
 from shared.toolchain import Toolchain
 
 if TYPE_CHECKING:
-    from coordinator.dispatch.prepare import Includes
+    from coordinator.dispatch.tree import RunTree
+    from coordinator.headers import Headers
     from coordinator.imported import ImportedBuild
     from coordinator.history.eventlog import EventLog
 
@@ -155,13 +156,22 @@ class Project:
         make = self._make_here
         return lambda: make(self, build, "")
 
-    def includes(self) -> Includes:
-        """How the headers of a compile are found before it has run."""
-        if self.imported is None:
-            return lambda recipe, _tree: recipe.candidates
+    @cached_property
+    def _headers(self) -> Headers:
         from coordinator.headers import Headers  # noqa: PLC0415 - only for projects with a build.ninja
 
         return Headers(self.settings, self.stores.blobs)
+
+    def includes(self, recipe: Recipe, tree: RunTree) -> Iterable[str]:
+        """The headers that a compile of an imported build is given before it has run."""
+        return self._headers(recipe, tree)
+
+    def save_learnt(self) -> str:
+        """Keep what was learnt of files for the next build; a warning if that cannot be done."""
+        if self.imported is None:
+            return ""
+        self.imported.beyond.save()
+        return self._headers.save()
 
     def event_log(self) -> EventLog:
         """Where the events of running builds go: a stream on the broker, else files beside the records."""

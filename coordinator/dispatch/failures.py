@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coordinator.progress import Failure
 from shared.errors import BlobMissing
-from shared.model.action import Action, Log
+from shared.model.action import Action, ActionResult, Log
 from shared.model.graph import Recipe
 from shared.model.job import JobOutcome
 from shared.reproduce import describe
@@ -25,6 +25,11 @@ def failure_of(recipe: Recipe, action: Action, outcome: JobOutcome, blobs: BlobS
         seconds=outcome.seconds,
         at=recipe.at,
     )
+
+
+def printed(result: ActionResult, blobs: BlobStore) -> str:
+    """What a command that succeeded printed, stdout first."""
+    return "\n".join(text for log in (result.stdout, result.stderr) if (text := _text(log, blobs)))
 
 
 def _text(log: Log, blobs: BlobStore) -> str:

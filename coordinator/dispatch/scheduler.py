@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from coordinator.dispatch.batches import TINY_SECONDS
-from coordinator.dispatch.failures import failure_of
+from coordinator.dispatch.failures import failure_of, printed
 from coordinator.dispatch.lane import Lane
 from coordinator.dispatch.performer import JobStarted, Performer, Report
 from coordinator.dispatch.prepare import Given, Preparer, Reuse
@@ -303,6 +303,8 @@ class Scheduler:
         if how != "executed":
             self._saved += result.timings.run
         self._observer.finished(run.id, how, result.timings.run)
+        if how == "executed" and (text := printed(result, self._preparer.blobs)):
+            self._observer.said(run.id, text)
         for user in self._dependants[run.id]:
             waiting = self._runs.get(user)
             if waiting is None:

@@ -55,6 +55,14 @@ class RunTree:
         needed = self.graph.closure(self.graph.dependencies[job])
         return sorted(path for path, maker in self.graph.producer.items() if maker in needed)
 
+    def count_made(self) -> int:
+        """How many paths jobs of this build have made."""
+        return len(self._made)
+
+    def made_since(self, count: int) -> list[str]:
+        """The paths that were made after so many."""
+        return list(self._made)[count:]
+
     def all_paths(self) -> list[str]:
         """Every path that there is now, sources first."""
         known = self.manifest.artefacts if self.manifest else {}

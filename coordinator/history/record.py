@@ -80,6 +80,9 @@ class BuildRecord:
         """See BuildObserver."""
         self.writer.done(job, executed=how == "executed")
 
+    def said(self, job: str, text: str) -> None:
+        """See BuildObserver."""
+
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""
         self.writer.failed(FailedJob(failure.job, failure.exit_code, failure.output[-LOG_END:] or failure.message))

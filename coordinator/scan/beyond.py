@@ -32,6 +32,11 @@ class Beyond:
             answer = self._answers[path] = self._look(path)
         return answer
 
+    def fresh(self, path: str) -> str:
+        """As digest, of the file as it is now."""
+        self._answers.pop(path, None)
+        return self.digest(path)
+
     def paths(self) -> tuple[str, ...]:
         """Every path that was asked for."""
         return tuple(self._answers)

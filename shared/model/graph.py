@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from shared.errors import GraphError
+from shared.model.action import ROOT
 
 
 class Recipe(msgspec.Struct, frozen=True):
@@ -54,6 +55,16 @@ class Recipe(msgspec.Struct, frozen=True):
     always: bool = False
     outside: tuple[tuple[str, str], ...] = ()
     description: str = ""
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command as it is run where the tree lies at its root."""
+        return tuple(word.replace(ROOT, self.root) for word in self.argv)
+
+    @property
+    def told_files(self) -> tuple[tuple[str, str], ...]:
+        """Its response files with the root's own path in them."""
+        return tuple((path, text.replace(ROOT, self.root)) for path, text in self.files)
 
 
 class Names(msgspec.Struct, frozen=True):

@@ -25,6 +25,9 @@ class RecordingObserver:
     def finished(self, job: str, how: How, seconds: float) -> None:
         self.order.append((how, job))
 
+    def said(self, job: str, text: str) -> None:
+        pass
+
     def failed(self, failure: Failure) -> None:
         self.failures.append(failure)
         self.order.append(("failed", failure.job))

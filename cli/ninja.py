@@ -1,0 +1,238 @@
+"""windrow ninja and windrow-ninja: ninja's own flags, on Windrow."""
+
+from __future__ import annotations
+
+import getopt
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+import msgspec
+
+from cli import render
+from cli.ninja_project import open_build_folder
+from cli.performers import make_here, make_performer
+from coordinator.project import Project
+from coordinator.request import Request
+from shared.clock import SystemClock
+from shared.errors import UsageError
+from shared.settings import Settings
+
+VERSION = "1.12.1"  # what CMake and Meson ask for: the version of the language that is read
+USAGE = """\
+usage: windrow ninja [options] [targets...]
+
+if targets are unspecified, builds the 'default' target (see manual).
+
+options:
+  --version       print the ninja version whose language is read ("1.12.1")
+  -v, --verbose   show all command lines while building
+  --quiet         don't show progress status, just command output
+
+  -C DIR   change to DIR before doing anything else
+  -f FILE  specify input build file [default=build.ninja]
+
+  -j N     run N jobs in parallel here [default: cores]
+  -k N     keep going until N jobs fail (0 means infinity) [default=1]
+  -l N     accepted, and of no effect: jobs are few where they run here
+  -n       dry run (don't run commands but act like they succeeded)
+
+  -d MODE  enable debugging (explain, stats, keepdepfile, keeprsp, list)
+  -t TOOL  run a subtool (use '-t list' to list subtools)
+  -w FLAG  adjust warnings (accepted)
+
+  --strict-remote        fail when the farm is away, instead of running the jobs here
+  --download all|targets|none   which outputs of remote jobs to write here [default=all]
+"""
+_LONG = ["version", "verbose", "quiet", "help", "strict-remote", "download="]
+
+
+class Options(msgspec.Struct):
+    """What the command line asked for."""
+
+    directory: str = "."
+    file: str = "build.ninja"
+    jobs: int | None = None
+    failures: int = 1
+    verbose: bool = False
+    quiet: bool = False
+    dry: bool = False
+    explain: bool = False
+    tool: str = ""
+    strict: bool = False
+    download: str = "all"
+    targets: list[str] = []
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": [], "allow_interspersed_args": True}
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def ninja(arguments: tuple[str, ...]) -> int:
+    """Run a build.ninja, with ninja's own flags."""
+    return run(arguments)
+
+
+def program() -> NoReturn:
+    """The console script `windrow-ninja`."""
+    from cli.main import ends_well  # noqa: PLC0415
+
+    code = ends_well(lambda: run(sys.argv[1:]), sys.argv[1:])
+    render.flush()
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what ninja would be asked to; the exit code."""
+    options = _options(arguments)
+    if isinstance(options, int):
+        return options
+    folder = Path(options.directory)
+    if not folder.is_dir():
+        raise UsageError(f"chdir to '{options.directory}': No such file or directory", at=options.directory)
+    if options.directory != ".":
+        # As ninja says it, for editors that make paths of what follows.
+        if not options.tool:
+            render.out(f"ninja: Entering directory `{options.directory}'")
+        os.chdir(folder)
+    settings = open_build_folder(Path.cwd(), options.file, flags={"jobs": options.jobs}, environ=os.environ)
+    if options.tool:
+        from cli.ninja_tools import run_tool  # noqa: PLC0415
+
+        return run_tool(options.tool, options.targets, settings)
+    return _build(settings, options)
+
+
+def _options(arguments: Sequence[str]) -> Options | int:
+    options = Options()
+    try:
+        given, rest = _parsed(list(arguments), options)
+    except getopt.GetoptError as error:
+        raise UsageError(f"unknown option: {error.msg}", fix="windrow ninja --help") from error
+    for flag, value in given:
+        match flag:
+            case "--version":
+                render.out(VERSION)
+                return 0
+            case "-h" | "--help":
+                render.out(USAGE.rstrip())
+                return 0
+            case "-C":
+                options.directory = value
+            case "-f":
+                options.file = value
+            case "-j":
+                options.jobs = _whole(value, "-j") or None
+            case "-k":
+                options.failures = max(0, _whole(value, "-k", negative=True))
+            case "-v" | "--verbose":
+                options.verbose = True
+            case "--quiet":
+                options.quiet = True
+            case "-n":
+                options.dry = True
+            case "-d":
+                if value == "list":
+                    render.out("debugging modes:\n  explain    explain what caused a command to execute")
+                    return 1
+                options.explain = options.explain or value == "explain"
+            case "--strict-remote":
+                options.strict = True
+            case "--download":
+                if value not in ("all", "targets", "none"):
+                    raise UsageError(f"--download takes all, targets or none, not '{value}'")
+                options.download = value
+    options.targets = rest
+    return options
+
+
+def _parsed(arguments: list[str], options: Options) -> tuple[list[tuple[str, str]], list[str]]:
+    """As getopt_long: flags and targets in any order, but everything after `-t TOOL` is the tool's."""
+    given: list[tuple[str, str]] = []
+    targets: list[str] = []
+    while arguments:
+        found, arguments = getopt.getopt(arguments, "C:f:j:k:l:nvhd:t:w:", _LONG)
+        for position, (flag, value) in enumerate(found):
+            given.append((flag, value))
+            if flag == "-t":
+                options.tool = value
+                later = [word for pair in found[position + 1 :] for word in pair if word]
+                return given, [*later, *arguments]
+        if arguments:
+            targets.append(arguments.pop(0))
+    return given, targets
+
+
+def _whole(text: str, flag: str, *, negative: bool = False) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise UsageError(f"invalid {flag} parameter: {text}") from None
+    if value < 0 and not negative:
+        raise UsageError(f"invalid {flag} parameter: {text}")
+    return value
+
+
+def _build(settings: Settings, options: Options) -> int:
+    from cli.progress_ninja import NinjaProgress  # noqa: PLC0415
+    from coordinator import build as building  # noqa: PLC0415
+
+    project = Project(
+        settings, environ=os.environ, clock=SystemClock(), make_performer=make_performer, make_here=make_here
+    )
+    request = Request(targets=tuple(_target(project, name) for name in options.targets), failures=options.failures)
+    if options.dry:
+        return _dry(project, request, options)
+    progress = NinjaProgress(verbose=options.verbose, quiet=options.quiet)
+    if options.explain:
+        _explain(project, request)
+    try:
+        report = building.build(project, request, progress)
+    finally:
+        progress.close()
+    if report.status == "no-changes":
+        render.out("ninja: no work to do.")
+        return 0
+    if report.status == "failed":
+        more = report.failed > 1
+        render.out(f"ninja: build stopped: {'subcommands' if more else 'subcommand'} failed.")
+        return 1
+    return 0
+
+
+def _target(project: Project, name: str) -> str:
+    """A target as ninja takes it, relative to the build folder, as the plan knows it."""
+    imported = project.imported
+    assert imported is not None
+    return imported.target(name)
+
+
+def _dry(project: Project, request: Request, options: Options) -> int:
+    from coordinator import build as building  # noqa: PLC0415
+
+    seen = building.look(project, request)
+    if not seen.plan.jobs or seen.graph is None:
+        render.out("ninja: no work to do.")
+        return 0
+    if options.explain:
+        _explain(project, request)
+    order = [id_ for layer in seen.plan.layers for id_ in layer]
+    for number, id_ in enumerate(order, 1):
+        recipe = seen.graph.recipes[id_]
+        text = recipe.command[-1] if options.verbose or not recipe.description else recipe.description
+        render.out(f"[{number}/{len(order)}] {text}")
+    return 0
+
+
+def _explain(project: Project, request: Request) -> None:
+    from coordinator import build as building  # noqa: PLC0415
+    from coordinator.plan.explain import sentence  # noqa: PLC0415
+
+    seen = building.look(project, request)
+    for id_, job in seen.plan.jobs.items():
+        outputs = seen.graph.recipes[id_].outputs if seen.graph else (id_,)
+        for reason in job.reasons:
+            render.err(f"ninja explain: {outputs[0]} is dirty: {sentence(reason)}")

@@ -1,0 +1,135 @@
+"""Progress in the words of ninja: NINJA_STATUS, what each edge does, what failed; on stdout, as people's tools expect."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+
+from cli.render import err
+from coordinator.progress import Failure, How
+from shared.model.graph import BuildGraph, Recipe
+from shared.model.plan import Plan
+
+DEFAULT_STATUS = "[%f/%t] "
+_DIRECTIVE = re.compile(r"%(.)")
+
+
+class NinjaProgress:
+    """A line an edge; on a terminal one line that is written over, unless a command printed something."""
+
+    def __init__(self, *, verbose: bool = False, quiet: bool = False, environ: Mapping[str, str] = os.environ) -> None:
+        self._verbose, self._quiet = verbose, quiet
+        self._status = environ.get("NINJA_STATUS", DEFAULT_STATUS)
+        self._lively = sys.stdout.isatty() and environ.get("TERM", "dumb") != "dumb"
+        self._recipes: Mapping[str, Recipe] = {}
+        self._total = self._finished = 0
+        self._running: set[str] = set()
+        self._began = time.monotonic()
+        self._over = False  # whether the cursor stands behind a line that may be written over
+        self.executed: list[str] = []
+
+    def planned(self, plan: Plan, graph: BuildGraph, *, build: str, revision: int) -> None:
+        """See BuildObserver."""
+        self._recipes, self._total, self._finished = graph.recipes, len(plan.jobs), 0
+
+    def added(self, job: str) -> None:
+        """See BuildObserver."""
+        self._total += 1
+
+    def started(self, job: str, worker: str) -> None:
+        """See BuildObserver."""
+        self._running.add(job)
+        if self._lively and not self._quiet:
+            self._line(job)
+
+    def finished(self, job: str, how: How, seconds: float) -> None:
+        """See BuildObserver."""
+        self._running.discard(job)
+        self._finished += 1
+        if how == "executed":
+            self.executed.append(job)
+        if not self._quiet:
+            self._line(job, note="" if how in ("executed", "cut_off") else f" ({how} cache)")
+
+    def said(self, job: str, text: str) -> None:
+        """See BuildObserver."""
+        self._plain(text)
+
+    def failed(self, failure: Failure) -> None:
+        """See BuildObserver."""
+        self._running.discard(failure.job)
+        self._finished += 1
+        recipe = self._recipes.get(failure.job)
+        outputs = " ".join(recipe.outputs) if recipe else failure.job
+        command = recipe.command[-1] if recipe else failure.command
+        code = failure.exit_code or 1
+        self._plain(f"FAILED: [code={code}] {outputs} \n{command}\n{failure.output or failure.message}")
+
+    def skipped(self, job: str, because: str) -> None:
+        """See BuildObserver."""
+
+    def warned(self, text: str) -> None:
+        """See BuildObserver."""
+        self._end_line()
+        err(f"windrow: {text}")
+
+    def close(self) -> None:
+        """Leave the cursor at the start of a line."""
+        self._end_line()
+
+    def _line(self, job: str, note: str = "") -> None:
+        recipe = self._recipes.get(job)
+        text = job
+        if recipe is not None:
+            text = recipe.command[-1] if self._verbose or not recipe.description else recipe.description
+        text = self._filled() + text + note
+        if not self._lively or self._verbose:
+            self._plain(text)
+            return
+        width = shutil.get_terminal_size().columns
+        if len(text) > width - 1:
+            kept = max(0, (width - 4) // 2)
+            text = f"{text[:kept]}...{text[len(text) - kept :]}"
+        sys.stdout.write(f"\r{text}\x1b[K")
+        sys.stdout.flush()
+        self._over = True
+
+    def _filled(self) -> str:
+        elapsed = time.monotonic() - self._began
+        rate = self._finished / elapsed if elapsed > 0 else 0.0
+        values = {
+            "s": str(self._finished + len(self._running)),
+            "t": str(self._total),
+            "r": str(len(self._running)),
+            "u": str(max(0, self._total - self._finished - len(self._running))),
+            "f": str(self._finished),
+            "p": f"{100 * self._finished // max(1, self._total):3d}%",
+            "P": f"{100 * self._finished // max(1, self._total):3d}%",
+            "o": f"{rate:.1f}",
+            "c": f"{rate:.1f}",
+            "e": f"{elapsed:.3f}",
+            "w": _clock(elapsed),
+            "E": f"{(self._total - self._finished) / rate if rate else 0:.3f}",
+            "W": _clock((self._total - self._finished) / rate if rate else 0),
+            "%": "%",
+        }
+        return _DIRECTIVE.sub(lambda found: values.get(found[1], found[0]), self._status)
+
+    def _plain(self, text: str) -> None:
+        self._end_line()
+        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.flush()
+
+    def _end_line(self) -> None:
+        if self._over:
+            sys.stdout.write("\n")
+            self._over = False
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes:02d}:{rest:02d}"
