@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from shared.clock import Clock
-from shared.keys import given_trace, key_after_run
+from shared.keys import given_trace, key_after_run, rooted
 from shared.model.action import ActionResult
 from shared.model.job import JobOrder, JobOutcome
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
+from workers.execute.isolation import Isolation
 from workers.run import CommandRun
 from workers.sandbox.memory import Memory
 from workers.ticket import Ticket
@@ -23,10 +25,12 @@ class Worker:
 
     `perform` raises StoreUnavailable when a store stays away, and LocalError when this machine is the
     trouble. `path` is where commands are looked up; None takes this process's PATH. Small jobs are tried in
-    `memory` first, if it is given. Nothing is written and no process started before the first command.
+    `memory` first, if it is given. `workspace` is the real folder that the orders are of, for those that must run
+    there; `way` how trees appear at their own paths, None to find out. Nothing is written and no process
+    started before the first command.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a worker is made of
         self,
         blobs: BlobStore,
         results: Results,
@@ -37,9 +41,20 @@ class Worker:
         clock: Clock,
         path: str | None = None,
         memory: Memory | None = None,
+        workspace: Path | None = None,
+        way: Isolation | None = None,
     ) -> None:
         self._workshop = Workshop(
-            blobs, results, name=name, sandbox_root=sandbox_root, slots=slots, clock=clock, path=path, memory=memory
+            blobs,
+            results,
+            name=name,
+            sandbox_root=sandbox_root,
+            slots=slots,
+            clock=clock,
+            path=path,
+            memory=memory,
+            workspace=workspace,
+            way=way,
         )
         self._tickets: set[Ticket] = set()
         self._lock = threading.Lock()
@@ -91,8 +106,11 @@ def _command(ticket: Ticket) -> JobOutcome:
     """A command: its stored result if there is one that fits, else a run of it."""
     order, workshop = ticket.order, ticket.workshop
     # What a run with a depfile reads is known only after it: its results are looked up by who has the traces.
-    if not order.no_cache and order.action.depfile is None:
-        hit = ticket.patiently(lambda: workshop.results.get(key_after_run(order.action, given_trace(order.action))))
-        if hit is not None:
-            return JobOutcome(order.job, order.attempt, "reused", result=hit.result, worker=workshop.name)
+    action = order.action
+    if not order.no_cache and action.depfile is None and not action.observed:
+        key = key_after_run(action, given_trace(action))
+        for one in (key, rooted(key, action.root)) if action.root else (key,):
+            hit = ticket.patiently(partial(workshop.results.get, one))
+            if hit is not None:
+                return JobOutcome(order.job, order.attempt, "reused", result=hit.result, worker=workshop.name)
     return CommandRun(ticket).outcome()

@@ -9,6 +9,7 @@ from pathlib import Path
 from shared.clock import Clock
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
+from workers.execute.isolation import Isolation, isolation
 from workers.execute.probes import Prober
 from workers.execute.slot import SlotPool
 from workers.sandbox.home import Home
@@ -19,9 +20,10 @@ class Workshop:
     """Stores, slots, and folders for sandboxes; thread-safe.
 
     name: the worker's, for people. path: where commands are looked up. memory: where small jobs are tried first.
+    workspace: the folder whose files the orders are of, if it is on this machine. way: see isolation; None to try.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - see Worker
         self,
         blobs: BlobStore,
         results: Results,
@@ -32,12 +34,15 @@ class Workshop:
         clock: Clock,
         path: str | None = None,
         memory: Memory | None = None,
+        workspace: Path | None = None,
+        way: Isolation | None = None,
     ) -> None:
         self.blobs, self.results, self.name, self.clock = blobs, results, name, clock
         self.path = os.environ.get("PATH", os.defpath) if path is None else path
         self.pool = SlotPool(slots)
         self.prober = Prober()
-        self.memory = memory
+        self.memory, self.workspace = memory, workspace
+        self._way = way
         self._root = sandbox_root
         self._homes: dict[Path, Home] = {}
         self._lock = threading.Lock()
@@ -49,6 +54,10 @@ class Workshop:
             if root not in self._homes:
                 self._homes[root] = Home(root)
             return self._homes[root]
+
+    def isolation(self) -> Isolation:
+        """How the trees of jobs appear at their own paths; found out when first needed."""
+        return isolation() if self._way is None else self._way
 
     def close(self) -> None:
         """End the supervisors, remove the folders."""

@@ -116,7 +116,7 @@ class TieredResults:
 def blobs_of(result: ActionResult) -> list[str]:
     """Every blob that a result names: outputs, then logs."""
     logs = (log.hash for log in (result.stdout, result.stderr) if log.hash)
-    return list(dict.fromkeys([*(output.hash for output in result.outputs), *logs]))
+    return list(dict.fromkeys([*(output.hash for output in result.outputs if output.mode != "link"), *logs]))
 
 
 def decode_result(data: bytes, key: str) -> ActionResult | None:

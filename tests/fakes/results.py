@@ -23,7 +23,7 @@ class DictResults:
         result = self.stored.get(key)
         if result is None:
             return None
-        named = [*(o.hash for o in result.outputs), result.stdout.hash, result.stderr.hash]
+        named = [*(o.hash for o in result.outputs if o.mode != "link"), result.stdout.hash, result.stderr.hash]
         return None if self._blobs.find_missing(hash_ for hash_ in named if hash_) else Hit(result, "local")
 
     def put(self, result: ActionResult, *, replace: bool = False) -> None:

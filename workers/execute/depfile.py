@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 _MOST_LINKS = 40  # as many symlinks as Linux follows in one path
@@ -40,25 +40,33 @@ def dependencies(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def reads(text: str, tree: str, links: Mapping[str, str] | None = None) -> Reads:
-    """What a depfile says was read by a command that ran in the absolute folder `tree`.
+def reads(text: str, trees: Sequence[str], links: Mapping[str, str] | None = None, cwd: str = "") -> Reads:
+    """What a depfile says was read by a command that ran in the folder `cwd` of a tree.
 
+    trees: the absolute folders that it may call that tree.
     A path that leads through symlinks of the tree (`links`: path to target) stands for every one of them and
     for the file at the end.
     """
     inside: set[str] = set()
     outside: set[str] = set()
-    roots = (tree.rstrip("/") + "/", "/proc/self/cwd/")
+    prefixes = tuple(tree.rstrip("/") + "/" for tree in trees)
     for path in dependencies(text):
-        relative = path
-        for root in roots:
-            relative = relative.removeprefix(root) if relative.startswith("/") else relative
-        steps = _resolve(relative, links or {}) if not relative.startswith("/") else None
+        relative = _relative(path, prefixes, cwd)
+        steps = _resolve(relative, links or {}, prefixes) if relative is not None else None
         if steps is None:
             outside.add(path)
         else:
             inside.update(steps)
     return Reads(frozenset(inside), frozenset(outside))
+
+
+def _relative(path: str, prefixes: Sequence[str], cwd: str) -> str | None:
+    """A path of a depfile from the top of the tree on, not normalised; None when it is absolute and elsewhere."""
+    for prefix in prefixes:
+        if path.startswith(prefix):
+            return path[len(prefix) :]
+    path = path.removeprefix("/proc/self/cwd/")
+    return None if path.startswith("/") else f"{cwd}/{path}" if cwd else path
 
 
 def _words(line: str, *, targets: bool) -> Iterator[tuple[str, bool]]:
@@ -113,7 +121,7 @@ def _ends_target(line: str, after: int, word: str, slashes: int) -> bool:
     return not (len(word) == 1 and word.isalpha() and _DRIVE.match(word + line[after - 1 : after + 1]))
 
 
-def _resolve(path: str, links: Mapping[str, str]) -> set[str] | None:
+def _resolve(path: str, links: Mapping[str, str], prefixes: Sequence[str]) -> set[str] | None:
     """A relative path, normalised, with each symlink of the tree it goes through; None if it leaves the tree."""
     seen: set[str] = set()
     if not links:
@@ -138,5 +146,10 @@ def _resolve(path: str, links: Mapping[str, str]) -> set[str] | None:
             followed += 1
             seen.add(here)
             done.pop()
+            if target.startswith("/"):
+                inside = _relative(target + "/", prefixes, "")
+                if inside is None:
+                    return seen
+                done, target = [], inside
             waiting.extend(target.split("/")[::-1])
     return seen | {"/".join(done)} if done else seen or None

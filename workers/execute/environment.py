@@ -18,10 +18,15 @@ _STAYING = re.compile(
 _SUBSTITUTED = re.compile(r"`|\$\(")
 
 
-def environment(action: Action, *, path: str, tmp: Path) -> dict[str, str]:
-    """The whole environment; what the action sets or unsets has the last word."""
+def environment(action: Action, *, path: str, tmp: Path, cwd: str = "") -> dict[str, str]:
+    """The whole environment; what the action sets or unsets has the last word.
+
+    cwd: where the command of an imported build sees itself, as a shell would tell it.
+    """
     env = {"PATH": path, "TMPDIR": str(tmp), "PYTHONDONTWRITEBYTECODE": "1"}
-    if stays_put(action.argv):
+    if action.root:
+        env |= {"HOME": str(tmp), "PWD": cwd}
+    elif stays_put(action.argv):
         # Compilers note $PWD in debug information: with this one the bytes do not tell which directory it was.
         # A shell that changes directory would get lost with it.
         env["PWD"] = "/proc/self/cwd"  # noqa: S105 - no password

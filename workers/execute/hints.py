@@ -6,6 +6,8 @@ Too many names do no harm: they count only if the tree has such a file.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from shared.model.path import normalise
 
@@ -22,19 +24,19 @@ _WORD = re.compile(r"[\w./+@%=~-]+")
 _MODULE = re.compile(r"No module named ['\"]?([\w.]+)")
 
 
-def wanted(text: str, sandbox: str) -> tuple[str, ...]:
+def wanted(text: str, roots: Sequence[str], cwd: str = "") -> tuple[str, ...]:
     """Relative spellings of the paths that the lines about missing files name, in order.
 
-    Paths inside the absolute folder `sandbox` are made relative to it; other absolute ones are left out.
-    `../x/y` becomes `x/y`: from where it was looked for is not known.
+    Paths below the absolute folders `roots` are made relative to them; other absolute ones are left out.
+    `../x/y` becomes `x/y`: from where it was looked for is not known. That it was the folder `cwd` of the tree
+    is well possible, so what it would be then comes first.
     """
     found: dict[str, None] = {}
     for line in text[-_LONGEST:].splitlines():
         if _MISSING.search(line) is None:
             continue
         for name in (*_modules(line), *_QUOTED.findall(line), *_WORD.findall(line)):
-            path = _relative(name, sandbox)
-            if path is not None:
+            for path in _spellings(name, roots, cwd):
                 found[path] = None
     return tuple(found)[:MOST]
 
@@ -48,12 +50,24 @@ def _modules(line: str) -> list[str]:
     return names
 
 
-def _relative(name: str, sandbox: str) -> str | None:
+def _spellings(name: str, roots: Sequence[str], cwd: str) -> Iterator[str]:
     name = name.strip().rstrip(".,:;)").lstrip("(")
-    for root in (sandbox.rstrip("/") + "/", "/proc/self/cwd/"):
-        name = name.removeprefix(root)
-    if "=" in name and not name.startswith("/"):
-        name = name.rpartition("=")[2]
+    whole = name
+    for root in (*roots, "/proc/self/cwd"):
+        whole = whole.removeprefix(root.rstrip("/") + "/")
+    below = whole != name
+    if "=" in whole and not whole.startswith("/"):
+        whole = whole.rpartition("=")[2]
+    plain = _plain(whole)
+    if plain is None:
+        return
+    if cwd and not below:
+        with suppress(ValueError):  # it leads out of the tree
+            yield normalise(f"{cwd}/{whole}")
+    yield plain
+
+
+def _plain(name: str) -> str | None:
     while name.startswith(("./", "../")):
         name = name.partition("/")[2]
     if not ("/" in name.strip("/") or "." in name.strip(".")) or name.startswith("-"):

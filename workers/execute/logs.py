@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from shared import hashing
@@ -12,8 +15,8 @@ from shared.storage.blobs import BlobStore
 INLINE = 4096  # bytes that travel inside the result
 
 
-def printed(path: Path, tree: Path) -> bytes:
-    """What a stream's file holds (b"" if there is none), with paths inside the job's tree made relative.
+def printed(path: Path, roots: Iterable[str]) -> bytes:
+    """What a stream's file holds (b"" if there is none), with paths below any root of the job's tree made relative.
 
     Where it ran must not show: the same job prints the same everywhere.
     """
@@ -23,9 +26,9 @@ def printed(path: Path, tree: Path) -> bytes:
         return b""
     except OSError as error:
         raise named(error, path, "reading") from error
-    for root in (str(tree).encode(), b"/proc/self/cwd"):
-        if root in data:
-            data = data.replace(root + b"/", b"").replace(root, b".")
+    for root in (*map(os.fsencode, roots), b"/proc/self/cwd"):
+        if root in data and root != b"/":
+            data = re.sub(re.escape(root) + rb"(?![\w.+-])", b".", data.replace(root + b"/", b""))
     return data
 
 

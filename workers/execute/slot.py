@@ -22,13 +22,26 @@ STREAM_LIMIT = 8 << 20  # bytes of each stream that are kept
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _POLL = 0.1  # seconds between looks at `cancelled`
 _PATIENCE = 60.0  # seconds beyond the time limit until a supervisor that does not answer is given up
+UNSEEN = -1  # in place of an errno
 _FAREWELL = 15.0  # seconds for a supervisor to kill what runs and end
+
+
+class View(msgspec.Struct, frozen=True):
+    """What a command sees elsewhere than it is: folders and where they appear.
+
+    keep: folders that stay where they are, should they be hidden by that. user: it takes a user namespace.
+    """
+
+    binds: tuple[tuple[str, str], ...]
+    keep: tuple[str, ...] = ()
+    user: bool = False
 
 
 class Request(msgspec.Struct, frozen=True):
     """A command to run: working directory, the whole environment, files for its output, time limit in seconds.
 
-    A stream's file is made only if there is output; `limit` bytes of each are kept.
+    A stream's file is made only if there is output; `limit` bytes of each are kept. folder: where nothing may
+    be left working once its supervisor died: None for cwd, "" for nowhere.
     """
 
     argv: tuple[str, ...]
@@ -38,14 +51,17 @@ class Request(msgspec.Struct, frozen=True):
     stderr: str
     timeout: float
     limit: int = STREAM_LIMIT
+    folder: str | None = None
+    view: View | None = None
 
 
 class Ended(msgspec.Struct, frozen=True):
     """How a command ended; no process of it is left.
 
     exit_code: -1 unless it exited. signal: what killed it, else 0. error, error_errno: why it could not be
-    started. log_errno: why its output could not be kept. cut: bytes dropped of stdout and stderr.
-    stragglers: processes it left behind. lost: its supervisor died. max_rss_kb is at least the supervisor's own.
+    started; UNSEEN when its view could not be had. log_errno: why its output could not be kept. cut: bytes
+    dropped of stdout and stderr. stragglers: processes it left behind. lost: its supervisor died. max_rss_kb is
+    at least the supervisor's own.
     """
 
     exit_code: int = -1
@@ -70,6 +86,7 @@ class Slot:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._writing = threading.Lock()
+        self._withdrawn = False
 
     def start(self) -> None:
         """Have a supervisor; returns at once, while it starts."""
@@ -92,13 +109,19 @@ class Slot:
 
     def run(self, request: Request, cancelled: Callable[[], bool] | None = None) -> Ended:
         """Run a command to its end; `cancelled` is asked every tenth of a second, if given."""
+        if self._withdrawn and request.view is None:
+            # It lives in a user namespace for good, where not all is as usual.
+            self._discard()
         self.start()
+        self._withdrawn = self._withdrawn or (request.view is not None and request.view.user)
         # Not msgspec's encoder: a PATH may hold bytes that are no UTF-8.
         sent = self._send(json.dumps(msgspec.to_builtins(request)).encode() + b"\n")
         line = self._answer(request.timeout + _PATIENCE, cancelled) if sent else None
         if line is None:
             self._discard()
-            end_all_in(request.cwd)
+            folder = request.cwd if request.folder is None else request.folder
+            if folder:
+                end_all_in(folder)
             return Ended(lost=True)
         return msgspec.json.decode(line, type=Ended)
 
@@ -149,6 +172,7 @@ class Slot:
     def _discard(self) -> None:
         with self._writing:
             process, self._process = self._process, None
+        self._withdrawn = False
         if process is None:
             return
         assert process.stdin is not None

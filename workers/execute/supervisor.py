@@ -2,8 +2,10 @@
 
 It reads requests from stdin and writes answers to stdout, one JSON object a line:
 
-    {"argv", "cwd", "env", "stdout", "stderr", "timeout", "limit"}     run this
-    {"cancel": true}                                                   kill what runs
+    {"argv", "cwd", "env", "stdout", "stderr", "timeout", "limit", "view"}     run this
+    {"cancel": true}                                                           kill what runs
+
+A view tells which folders are to appear elsewhere for the command; see mounts.py, which is loaded for it.
 
 Orphans of the command become children of this process, so none can get away. End of file on stdin means
 that the worker is gone: what runs is killed, and so ends the supervisor. Standard library only, and as
@@ -11,7 +13,7 @@ little of it as will do, because it is started for every slot.
 """
 
 # pathlib would have to be loaded:
-# ruff: noqa: PTH112, PTH113, PTH123, PTH208
+# ruff: noqa: PTH100, PTH112, PTH113, PTH120, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -27,6 +29,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -36,6 +39,7 @@ KILL_PATIENCE = 10.0  # seconds for killed processes to be gone
 TICK = 1.0  # seconds between looks for orphans that ended
 SHORT_TICK = 0.01  # the same, where the system cannot tell when the command ends
 BUSY_TRIES = 100  # a program that another thread still writes, 10 ms apart
+_spaces: list[Any] = []  # the one Namespaces of this process, once it is needed
 DEFAULTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ)
 
 
@@ -155,8 +159,7 @@ class Run:
     def __init__(self, request: dict[str, Any], control: Control) -> None:
         self.request, self.control = request, control
         self.pid, self.status, self.stuck = 0, -1, False
-        self.timed_out = self.cancelled = False
-        self.user = self.system = 0.0
+        self.timed_out, self.cancelled, self.user, self.system = False, False, 0.0, 0.0
         self.max_rss_kb = self.stragglers = 0
 
     def perform(self) -> dict[str, Any]:
@@ -258,13 +261,12 @@ class Run:
         deadline = time.monotonic() + KILL_PATIENCE
         pause = 1
         while True:
-            kill_groups({self.pid} if self.status < 0 else set())
+            kill_all(os.killpg, {self.pid} if self.status < 0 else set())
             if not self._reap():
                 return
             groups, pids = descendants(os.getpid())
-            kill_groups(groups)
-            for pid in pids:
-                kill(pid)
+            kill_all(os.killpg, groups)
+            kill_all(os.kill, pids)
             if not self._reap():
                 return
             if time.monotonic() > deadline:
@@ -306,15 +308,15 @@ def watch(pid: int) -> int:
 
 def spawn(request: dict[str, Any], streams: list[Stream]) -> int:
     """Start the command in a session of its own; its pid. OSError when it cannot be."""
-    argv, env = request["argv"], request["env"]
+    argv, env, leave = request["argv"], request["env"], appear(request["view"])
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_DUP2, streams[0].sink, 1),
         (os.POSIX_SPAWN_DUP2, streams[1].sink, 2),
     ]
-    # posix_spawn has no working directory of its own; this process has one command at a time.
-    os.chdir(request["cwd"])
     try:
+        # posix_spawn has no working directory of its own; this process has one command at a time.
+        os.chdir(request["cwd"])
         program = find(argv[0], env.get("PATH", os.defpath))
         for _ in range(BUSY_TRIES):
             try:
@@ -328,6 +330,21 @@ def spawn(request: dict[str, Any], streams: list[Stream]) -> int:
         raise OSError(errno.ETXTBSY, os.strerror(errno.ETXTBSY), program)
     finally:
         os.chdir("/")
+        leave()
+
+
+def appear(view: dict[str, Any] | None) -> Callable[[], None]:
+    """Be where folders appear as a view wants them; what undoes that. OSError -1 when it cannot be."""
+    if view is None:
+        return lambda: None
+    if not _spaces:
+        sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+        from mounts import Namespaces  # type: ignore[import-not-found]  # noqa: PLC0415 - only who needs it pays
+
+        _spaces.append(Namespaces(user=view["user"]))
+    spaces = _spaces[0]
+    spaces.enter(view["binds"], view["keep"])
+    return spaces.leave  # type: ignore[no-any-return]
 
 
 def find(name: str, path: str) -> str:
@@ -345,21 +362,13 @@ def find(name: str, path: str) -> str:
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 
-def kill_groups(groups: set[int]) -> None:
-    """Kill process groups; the kernel does each at one stroke, so no fork slips through."""
-    for group in groups:
+def kill_all(call: Callable[[int, int], None], numbers: set[int]) -> None:
+    """Kill processes, or groups: the kernel does each group at one stroke, so no fork slips through."""
+    for number in numbers:
         try:  # noqa: SIM105 - contextlib would have to be loaded
-            os.killpg(group, signal.SIGKILL)
+            call(number, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
-            pass  # gone already, or another user's: the count of what is left tells
-
-
-def kill(pid: int) -> None:
-    """Kill one process."""
-    try:  # noqa: SIM105 - as above
-        os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass  # as above
+            pass  # gone already, or another user's: what is left is counted
 
 
 def descendants(root: int) -> tuple[set[int], set[int]]:
@@ -375,10 +384,8 @@ def descendants(root: int) -> tuple[set[int], set[int]]:
             # The command, in parentheses, may hold blanks and parentheses itself.
             _, parent, group = stat[stat.rindex(b")") + 2 :].split(None, 3)[:3]
             children.setdefault(int(parent), []).append((int(name), int(group)))
-    groups: set[int] = set()
-    pids: set[int] = set()
-    own = os.getpgrp()
-    queue = [root]
+    groups, pids = set[int](), set[int]()
+    own, queue = os.getpgrp(), [root]
     while queue:
         for pid, group in children.get(queue.pop(), ()):
             queue.append(pid)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import posixpath
+import re
+from collections.abc import Callable, Sequence
 
-from shared.model.action import Action, Input, Trace
+from shared.model.action import ROOT, Action, Input, Trace
 from shared.model.path import basename
 from workers.execute import depfile, probes
 
+_SPLIT = re.compile(r"[\s'\"=,;:()@]+")
 
-def trace_of(action: Action, text: str, tree: str, prober: probes.Prober, content: Callable[[Input], bytes]) -> Trace:
-    """What a run in the absolute folder `tree` that wrote this depfile read; `content` gives the bytes of an input."""
+
+def trace_of(
+    action: Action, text: str, roots: Sequence[str], prober: probes.Prober, content: Callable[[Input], bytes]
+) -> Trace:
+    """What a run that wrote this depfile read; `content` gives the bytes of an input.
+
+    roots: the absolute folders that the run may have taken for that of its tree.
+    """
     given = {item.path: item for item in action.inputs}
     primary = frozenset(action.primary)
-    noted = depfile.reads(text, tree, action.links)
+    noted = depfile.reads(text, roots, action.links, action.cwd)
     used = (noted.inside & given.keys()) | _in_command(action, given, content)
     asked = prober.asked(_files(given, used | primary), lambda path: content(given[path]))
     if asked.unnoted:
@@ -30,13 +39,23 @@ def trace_of(action: Action, text: str, tree: str, prober: probes.Prober, conten
 
 def _in_command(action: Action, given: dict[str, Input], content: Callable[[Input], bytes]) -> set[str]:
     """Inputs the command line names, or a response file of it: linker scripts, plug-ins, tools; in no depfile."""
-    words = list(action.argv)
+    words = [*action.argv, *(text for _, text in action.files)]
     for word in action.argv:
-        item = given.get(word.removeprefix("@")) if word.startswith("@") else None
+        item = given.get(_placed(word[1:], action.cwd)) if word.startswith("@") else None
         if item is not None and item.mode != "link":
             words.append(content(item).decode("utf-8", "replace"))
     text = "\n".join(words)
-    return {path for path in given if path in text}
+    found = {path for path in given if path in text}
+    if action.cwd:
+        found |= {_placed(word, action.cwd) for word in _SPLIT.split(text)} & given.keys()
+    return found
+
+
+def _placed(word: str, cwd: str) -> str:
+    """The path in the tree of a word of a command that runs in one of its folders."""
+    if not cwd and not word.startswith(ROOT):
+        return word
+    return posixpath.normpath(word[len(ROOT) + 1 :] if word.startswith(ROOT) else posixpath.join(cwd, word))
 
 
 def _files(given: dict[str, Input], paths: set[str] | frozenset[str]) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from shared.errors import named
+from workers.sandbox.marks import observable
 from workers.sandbox.removal import remove
 from workers.sandbox.strays import end_all_in
 
@@ -33,6 +34,7 @@ class Home:
         # Real, so that paths a command prints or notes down can be recognised.
         self.path = path.resolve()
         self._numbers = itertools.count(1)
+        self._observes: bool | None = None
         self._removing = ThreadPoolExecutor(1, thread_name_prefix="windrow-remove")
         self._removals: deque[Future[None]] = deque()
         _sweep(root, spare=path.name)
@@ -40,6 +42,12 @@ class Home:
     def place(self) -> Path:
         """A path of this home that was not given out before."""
         return self.path / str(next(self._numbers))
+
+    def observes(self) -> bool:
+        """Whether it can be seen here what a command reads; tried out once."""
+        if self._observes is None:
+            self._observes = observable(self.place())
+        return self._observes
 
     def discard(self, place: Path) -> None:
         """Have a place removed while other jobs run; LocalError if an earlier one could not be."""

@@ -66,28 +66,42 @@ def read(tree: Path, path: str, limit: int) -> bytes | None:
 @contextmanager
 def opened(tree: Path, path: str) -> Iterator[int]:
     """A plain file of the tree, open for reading; FileNotFoundError, or Broken when it is anything else."""
-    *parents, name = path.split("/")
-    folder = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for depth, part in enumerate(parents, 1):
-            below = _enter(folder, part, "/".join(parents[:depth]), path)
-            os.close(folder)
-            folder = below
-        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        _refuse_kind(path, status)
-        fd = _open_file(folder, name, path)
+        with parent_of(tree, path) as (folder, name):
+            if folder is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            _refuse_kind(path, status)
+            fd = _open_file(folder, name, path)
     except OSError as error:
         if error.errno in _NOT_THERE:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
         raise named(error, tree / path, "reading") from error
-    finally:
-        os.close(folder)
     try:
         # What was looked at must be what was opened.
         _refuse_kind(path, os.fstat(fd))
         yield fd
     finally:
         os.close(fd)
+
+
+@contextmanager
+def parent_of(tree: Path, path: str) -> Iterator[tuple[int | None, str]]:
+    """The folder of a path of the tree, open, and its name in there; None if there is no such folder."""
+    *parents, name = path.split("/")
+    folder = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for depth, part in enumerate(parents, 1):
+            try:
+                below = _enter(folder, part, "/".join(parents[:depth]), path)
+            except FileNotFoundError:
+                yield None, name
+                return
+            os.close(folder)
+            folder = below
+        yield folder, name
+    finally:
+        os.close(folder)
 
 
 def _enter(folder: int, part: str, so_far: str, path: str) -> int:

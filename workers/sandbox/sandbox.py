@@ -11,12 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from shared.commands import script
 from shared.errors import BlobMissing, StoreUnavailable, named
-from shared.model.action import Action, Input
+from shared.model.action import ROOT, Action, Input
 from shared.model.path import is_normal
 from shared.storage.blobs import BlobStore
 from workers.sandbox.broken import Broken
-from workers.sandbox.passages import passages
+from workers.sandbox.links import leads_inside, relative_to
+from workers.sandbox.passages import entered, passages
 from workers.sandbox.removal import remove
 
 _SHOWN = 5
@@ -41,8 +43,8 @@ class Sandbox:
         self.place, self.action, self._discard = place, action, discard
         self.tree, self.tmp = place / "tree", place / "tmp"
         self.stdout, self.stderr = place / "stdout", place / "stderr"
-        self._folders = _folders(action)
-        _check_paths(action, self._folders)
+        self.folders = _folders(action)
+        _check_paths(action, self.folders)
 
     def __enter__(self) -> Self:
         """Make the folders."""
@@ -59,7 +61,7 @@ class Sandbox:
 
     def lay_out_folders(self) -> None:
         """Make the folders of everything the action names."""
-        for folder in sorted(self._folders):
+        for folder in sorted(self.folders):
             path = self.tree / folder
             with _naming(path):
                 path.mkdir(0o755)
@@ -93,40 +95,59 @@ class Sandbox:
             raise InputsMissing(tuple(sorted(missing)))
         return moved
 
-    def lay_out_links(self) -> None:
-        """Make the symlinks, once all else is there; Broken when one leads out of the tree."""
+    def lay_out_texts(self, root: str) -> None:
+        """Write the files that the action brings along, for a command that sees the tree at `root`."""
+        for name, text in self.action.files:
+            path = self.tree / name
+            with _naming(path):
+                path.write_bytes(os.fsencode(text.replace(ROOT, root)))
+
+    def lay_out_links(self, root: str = "") -> None:
+        """Make the symlinks, once all else is there; Broken when one leads out of the tree.
+
+        root: where the command sees the tree, if symlinks may tell that.
+        """
         links = [item.path for item in self.action.inputs if item.mode == "link"]
         for path in links:
-            self._link(path)
+            self._link(path, root)
         if links:
-            self._refuse_escapes(links)
+            self._refuse_escapes(links, root)
 
-    def _link(self, path: str) -> None:
+    def _link(self, path: str, root: str) -> None:
         target = self.action.links.get(path)
         if target is None:
             raise Broken(f"the symlink {path} is given without its target")
-        _check_target(path, target)
+        inside = relative_to(self.action.root, target) if root else None
+        if inside is None:
+            _check_target(path, target)
+        else:
+            target = posixpath.join(root, inside) if inside else root
         with _naming(self.tree / path):
-            (self.tree / path).symlink_to(target)
+            os.symlink(target, self.tree / path)  # noqa: PTH211 - the text as it is
 
-    def _refuse_escapes(self, links: list[str]) -> None:
+    def _refuse_escapes(self, links: list[str], seen_at: str) -> None:
         # One target may lead through another symlink, so its text alone does not tell where it ends.
         root = os.path.realpath(self.tree)
         for path in links:
-            end = os.path.realpath(f"{root}/{path}")
-            if end != root and not end.startswith(root + "/"):
+            if seen_at:
+                inside = leads_inside(root, path, seen_at)
+            else:
+                end = os.path.realpath(f"{root}/{path}")
+                inside = end == root or end.startswith(root + "/")
+            if not inside:
                 raise Broken(_escape(path, self.action.links[path]))
 
-    def undeclared(self) -> list[str]:
-        """Files in the tree that are neither inputs, outputs nor the depfile, sorted; the first thousand."""
+    def undeclared(self, most: int = _MOST) -> list[str]:
+        """Files in the tree that are not the action's, nor its outputs or depfile, sorted; the first so many."""
         action = self.action
         known = {item.path for item in action.inputs}
         known.update(action.outputs)
+        known.update(path for path, _ in action.files)
         if action.depfile:
             known.add(action.depfile)
         found: list[str] = []
         queue = [""]
-        while queue and len(found) < _MOST:
+        while queue and len(found) < most:
             prefix = queue.pop()
             try:
                 with os.scandir(self.tree / prefix) as entries:
@@ -158,8 +179,13 @@ _is_normal = lru_cache(1 << 16)(is_normal)
 def _named_paths(action: Action) -> Iterator[tuple[str, str]]:
     yield from ((item.path, "input") for item in action.inputs)
     yield from ((path, "output") for path in action.outputs)
+    yield from ((path, "file") for path, _ in action.files)
     if action.depfile is not None:
         yield action.depfile, "depfile"
+
+
+def _named_folders(action: Action) -> Iterator[str]:
+    return (path for path in (action.cwd, *action.mounts) if path)
 
 
 def _folders(action: Action) -> set[str]:
@@ -168,7 +194,11 @@ def _folders(action: Action) -> set[str]:
     named = {path for path, _ in _named_paths(action)}
     for path in named:
         _add_with_parents(posixpath.dirname(path), folders)
-    for folder in passages(action.argv):
+    for folder in _named_folders(action):
+        _add_with_parents(folder, folders)
+    through = passages(action.argv, action.cwd)
+    text = script(action.argv) if action.root else None
+    for folder in through if text is None else through | entered(text, action.cwd):
         way: set[str] = set()
         _add_with_parents(folder, way)
         # In the place of a file there may be a symlink, which leads on.
@@ -187,12 +217,15 @@ def _check_paths(action: Action, folders: set[str]) -> None:
     for path, what in _named_paths(action):
         if not _is_normal(path):
             raise Broken(f"the {what} {path!r} is not a path inside the tree")
+    for path in _named_folders(action):
+        if not _is_normal(path):
+            raise Broken(f"the folder {path!r} is not a path inside the tree")
     files = {item.path for item in action.inputs}
     if not files.issuperset(action.primary):
         raise Broken("a path of the key is not among the inputs")
     if not action.argv:
         raise Broken("the command is empty")
-    if len(files) != len(action.inputs):
+    if len(files) != len(action.inputs) or any(path in files for path, _ in action.files):
         raise Broken("an input is given twice")
     for path in sorted(files & folders):
         raise Broken(f"the input {path} is a file, and the folder of another of its files")

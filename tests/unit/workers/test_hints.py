@@ -35,18 +35,18 @@ CASES = {
 
 @pytest.mark.parametrize("line", CASES)
 def test_the_missing_file_is_among_the_names(line: str) -> None:
-    assert CASES[line] in wanted(f"some noise\n{line}\n", "/s/tree")
+    assert CASES[line] in wanted(f"some noise\n{line}\n", ("/s/tree",))
 
 
 def test_other_lines_and_places_outside_say_nothing() -> None:
     text = "src/main.c:3: error: expected ';'\nfatal error: /usr/include/x.h: No such file or directory\n"
 
-    assert wanted(text, "/s/tree") == ()
+    assert wanted(text, ("/s/tree",)) == ()
 
 
 @given(st.text(max_size=300))
 def test_whatever_is_printed_the_names_are_paths_of_a_tree(text: str) -> None:
-    found = wanted("not found: " + text, "/s/tree")
+    found = wanted("not found: " + text, ("/s/tree",))
 
     assert len(found) <= MOST
     assert all(is_normal(path) for path in found)

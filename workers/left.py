@@ -1,0 +1,115 @@
+"""Left: what a command left in its sandbox, and what can be told of what it read."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+from shared import hashing
+from shared.errors import BlobCorrupt
+from shared.keys import given_trace, key_after_run, rooted
+from shared.model.action import Action, Input, Output, Trace
+from workers.execute.trace import trace_of
+from workers.execute.view import Seen
+from workers.sandbox import loose, outputs
+from workers.sandbox.broken import Broken
+from workers.sandbox.marks import Marks
+from workers.sandbox.sandbox import Sandbox
+from workers.ticket import Ticket
+
+_DEPFILE_LIMIT = 64 << 20  # bytes
+_SOURCE_LIMIT = 64 << 20  # bytes
+# Compressed debug information holds the path, but not so that it could be found.
+_COMPRESSED = re.compile(r"(?<!\S)-gz(?!=none)")
+
+
+class Left:
+    """Made as soon as the command has ended, before anything else looks at its files.
+
+    marks: if the files were laid out with any; observed: whether they tell what was read.
+    """
+
+    def __init__(self, ticket: Ticket, sandbox: Sandbox, seen: Seen, marks: Marks | None, *, observed: bool) -> None:
+        self._ticket, self._sandbox, self._seen, self._marks = ticket, sandbox, seen, marks
+        self._action, self._tree = ticket.order.action, sandbox.tree
+        self._read = marks.read() if marks is not None and observed else None
+
+    def outputs(self) -> tuple[Output, ...]:
+        """Its outputs; Broken when it did not do what it declares."""
+        if not self._action.loose:
+            return self._declared()
+        if self._marks is not None:
+            loose.refuse_changed(self._marks.changed())
+        made = loose.collect(self._tree, self._action, self._sandbox.undeclared(loose.MOST + 1), self._seen.root)
+        if self._seen.root != self._action.root:
+            holder = loose.holder(self._tree, made, self._seen.root)
+            if holder is not None:
+                raise Broken(
+                    f"its output {holder} holds the path of the folder it was made in; run it on a machine on which "
+                    "the tree can appear at its own path"
+                )
+        return made
+
+    def _declared(self) -> tuple[Output, ...]:
+        complaints: list[str] = []
+        made: tuple[Output, ...] = ()
+        try:
+            made = outputs.collect(self._tree, self._action.outputs)
+        except Broken as error:
+            complaints.append(str(error))
+        try:
+            self._sandbox.refuse_undeclared()
+        except Broken as error:
+            complaints.append(str(error))
+        if complaints:
+            raise Broken("; ".join(complaints))
+        return made
+
+    def trace(self) -> Trace | None:
+        """What it read, as far as it was noted down or noticed."""
+        action, read = self._action, self._read
+        data = outputs.read(self._tree, action.depfile, _DEPFILE_LIMIT) if action.depfile is not None else None
+        if data is None and action.depfile is not None and not action.loose:
+            raise Broken(f"it did not write its depfile {action.depfile}")
+        if data is None and read is None:
+            return given_trace(action)
+        noted = Trace(tree=action.tree)
+        if data is not None:
+            text = data.decode("utf-8", "replace")
+            roots = tuple(dict.fromkeys((str(self._tree), self._seen.root)))
+            noted = trace_of(action, text, roots, self._ticket.workshop.prober, self._content)
+        if read is None:
+            return noted
+        used = {*noted.used, *read.inputs}.difference(action.primary)
+        return Trace(used=tuple(sorted(used)), probes=noted.probes, tree=noted.tree, listed=read.folders)
+
+    def key(self, made: tuple[Output, ...], trace: Trace | None) -> str:
+        """Under which key its result is kept: that of its root as well, if it tells where that is."""
+        action, key = self._action, key_after_run(self._action, trace)
+        return rooted(key, action.root) if action.root and self._tells_root(action, made) else key
+
+    def _tells_root(self, action: Action, made: tuple[Output, ...]) -> bool:
+        compressed = any(_COMPRESSED.search(word) for word in action.argv)
+        return compressed or loose.holder(self._tree, made, action.root) is not None
+
+    def upload(self, made: tuple[Output, ...]) -> int:
+        """Store the outputs; bytes moved afar."""
+        put_file, moved = self._ticket.workshop.blobs.put_file, 0
+        for output in made:
+            if output.mode == "link":
+                continue
+            try:
+                moved += self._ticket.patiently(partial(put_file, output.hash, self._tree / output.path))
+            except BlobCorrupt as error:
+                raise Broken(f"its output {output.path} changed while it was stored") from error
+        return moved
+
+    def _content(self, item: Input) -> bytes:
+        """The bytes of an input: those in the sandbox, unless the command changed its copy."""
+        try:
+            data = outputs.read(self._tree, item.path, _SOURCE_LIMIT)
+        except Broken:
+            data = None
+        if data is not None and hashing.of_bytes(data) == item.hash:
+            return data
+        return self._ticket.patiently(lambda: self._ticket.workshop.blobs.get(item.hash))

@@ -1,0 +1,96 @@
+"""Marks: the times a job's files are laid out with, which tell afterwards what its command read and changed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from shared import hashing
+from shared.model.action import Action, Input
+from workers.sandbox.broken import Broken
+from workers.sandbox.outputs import opened
+
+# Older than the times of modification, so that the first access is noted whatever the file system puts off.
+_UNREAD = 1  # nanoseconds after the epoch
+# The same for all files, and no time at which a command could write.
+_LAID_OUT = 946_684_800 * 10**9  # nanoseconds: the year 2000
+
+
+class Read(NamedTuple):
+    """The inputs that a command read, and the folders whose entries it asked for ("" for the tree); both sorted."""
+
+    inputs: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
+class Marks:
+    """Made when all is laid out, asked before anything else has looked at it."""
+
+    def __init__(self, tree: Path, action: Action, folders: Iterable[str], *, observed: bool) -> None:
+        self._tree, self._action, self._folders = str(tree), action, ("", *folders)
+        times = (_UNREAD if observed else _LAID_OUT, _LAID_OUT)
+        self._laid: dict[str, int] = {}
+        for item in action.inputs:
+            path = f"{self._tree}/{item.path}"
+            os.utime(path, ns=times, follow_symlinks=False)
+            self._laid[item.path] = os.lstat(path).st_ino
+        if observed:
+            for folder in self._folders:
+                os.utime(f"{self._tree}/{folder}", ns=times)
+
+    def read(self) -> Read:
+        """What was read; an input that is gone counts too."""
+        inputs = [item.path for item in self._action.inputs if self._accessed(item.path, gone=True)]
+        folders = [folder for folder in self._folders if self._accessed(folder, gone=False)]
+        return Read(tuple(sorted(inputs)), tuple(sorted(folders)))
+
+    def changed(self) -> list[str]:
+        """The inputs that hold something else now and are no outputs, sorted; one that is gone is not among them."""
+        made = frozenset(self._action.outputs)
+        return sorted(item.path for item in self._action.inputs if item.path not in made and self._differs(item))
+
+    def _accessed(self, path: str, *, gone: bool) -> bool:
+        try:
+            return os.lstat(f"{self._tree}/{path}").st_atime_ns != _UNREAD
+        except (FileNotFoundError, NotADirectoryError):
+            return gone
+
+    def _differs(self, item: Input) -> bool:
+        path = f"{self._tree}/{item.path}"
+        try:
+            status = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        kind = "link" if stat.S_ISLNK(status.st_mode) else "exec" if status.st_mode & stat.S_IXUSR else "file"
+        if kind != item.mode or not (stat.S_ISREG(status.st_mode) or kind == "link"):
+            return True
+        if (status.st_mtime_ns, status.st_size, status.st_ino) == (_LAID_OUT, item.size, self._laid[item.path]):
+            return False
+        if kind == "link":
+            return hashing.of_bytes(os.fsencode(os.readlink(path))) != item.hash  # noqa: PTH115 - see links.py
+        try:
+            with opened(Path(self._tree), item.path) as fd:
+                return hashing.of_descriptor(fd)[0] != item.hash
+        except Broken:
+            return True
+
+
+def observable(site: Path) -> bool:
+    """Whether accesses to files and folders can be seen where a folder is made: not where none are noted."""
+    file = site / "file"
+    try:
+        site.mkdir()
+        file.write_bytes(b"x")
+        for path in (file, site):
+            os.utime(path, ns=(_UNREAD, _LAID_OUT))
+        file.read_bytes()
+        os.listdir(site)  # noqa: PTH208 - nothing else may be asked
+        seen = [os.stat(path).st_atime_ns != _UNREAD for path in (file, site)]  # noqa: PTH116 - as above
+        file.unlink()
+        site.rmdir()
+    except OSError:
+        return False
+    return all(seen)
