@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import cast
 
 from coordinator.commit import materialise
+from coordinator.atrest import at_rest, remember
 from coordinator.commit.base import Base
 from coordinator.lock import workspace
 from coordinator.lock.lease import Lease, me
@@ -34,6 +36,8 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     """
     began = project.clock.monotonic()
     name = os.urandom(3).hex()
+    if (told := at_rest(project, request)) is not None:
+        return _still(project, told, name, project.clock.monotonic() - began)
     _clear_up(project, request)
     _regenerate(project, request, observer)
     seen = look(project, request)
@@ -90,16 +94,28 @@ def _nothing(project: Project, seen: Survey, observer: BuildObserver, name: str,
     for warning in (*seen.base.problems, *seen.warnings):
         observer.warned(warning)
     _keep(seen, observer)
+    remember(project, seen)
+    return _still(project, _told(seen), name, seconds)
+
+
+def _told(seen: Survey) -> dict[str, object]:
+    return {
+        "revision": seen.base.revision,
+        "files": len(seen.snapshot.sources) + len(seen.snapshot.outputs),
+    }
+
+
+def _still(project: Project, told: Mapping[str, object], name: str, seconds: float) -> BuildReport:
     settings = project.settings
     return BuildReport(
         build=name,
         status="no-changes",
         project=settings.project,
         branch=settings.branch,
-        base_revision=seen.base.revision,
+        base_revision=cast("int", told["revision"]),
         revision=0,
         seconds=seconds,
-        files=len(seen.snapshot.sources) + len(seen.snapshot.outputs),
+        files=cast("int", told["files"]),
     )
 
 

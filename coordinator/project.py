@@ -136,6 +136,17 @@ class Project:
             return ""
         return self._tools.identity((*self.settings.tools, *self._found(programs)))
 
+    def tool_files(self) -> set[str]:
+        """The files that the tools are, by every name they go by."""
+        tools = self._tools.tools
+        found = (toolchain.which(name, self._path) for name in self.tools())
+        return {tool.path for tool in tools.values()} | {path for path in found if path is not None}
+
+    def blob_folders(self) -> set[str]:
+        """The folders that local blobs lie in."""
+        blobs = self.stores.local.root / "blobs"
+        return {str(blobs)} | {str(folder) for folder in blobs.iterdir()} if blobs.is_dir() else set()
+
     def lost(self, manifest: Manifest | None) -> frozenset[str]:
         """Outputs whose blob is gone, where that costs only a stat each; elsewhere it shows when a job needs them."""
         if manifest is None or self.stores.remote:

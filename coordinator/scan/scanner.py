@@ -57,6 +57,13 @@ class Scan:
         """
         self._scanner.learn(outputs)
 
+    def settled(self) -> dict[str, tuple[int, int]] | None:
+        """Change time (ns) and inode of everything looked at, folders included; None if anything was just changed.
+
+        The next change of any of it shows in these.
+        """
+        return self._scanner.settled()
+
     def save(self) -> str:
         """Keep what was learnt for the next scan; writes nothing if that is nothing. A warning if it fails."""
         return self._scanner.save()
@@ -103,11 +110,14 @@ class _Scanner:
         self.warnings: list[str] = [self.cache.warning] if self.cache.warning else []
         self.entries: dict[str, Entry] = {}
         self.touched: list[str] = []
+        self.folders: dict[str, os.stat_result] = {}
+        self.links: tuple[str, ...] = ()
         self.hashed = 0
 
     def run(self, outputs: Collection[str], named: Collection[str]) -> Snapshot:
         walked = self._walk(outputs)
         self.warnings.extend(walked.warnings)
+        self.folders, self.links = walked.folders, tuple(walked.links)
         links: dict[str, str] = {}
         sources: dict[str, FileState] = {}
         for path in walked.links:
@@ -146,6 +156,7 @@ class _Scanner:
             {**sources.links, **configured.links},
             {**sources.outputs, **configured.outputs},
             [*sources.warnings, *configured.warnings],
+            {**sources.folders, **configured.folders},
         )
 
     def look(self, outputs: Collection[str]) -> dict[str, FileState]:
@@ -258,6 +269,19 @@ class _Scanner:
     def _read_now(self, paths: list[str], files: dict[str, os.stat_result]) -> None:
         if paths:
             self._read(paths, sum(files[path].st_size for path in paths), outputs=True)
+
+    def settled(self) -> dict[str, tuple[int, int]] | None:
+        now = FileSystemNow(self.settings.state_dir)
+        if any(entry.racy for entry in self.entries.values()) or any(map(now.racy, self.folders.values())):
+            return None
+        seen = {path or ".": (status.st_ctime_ns, status.st_ino) for path, status in self.folders.items()}
+        seen.update((path, (entry.ctime, entry.inode)) for path, entry in self.entries.items())
+        for path in self.links:
+            status = os.lstat(f"{self.root}/{path}")
+            if now.racy(status):
+                return None
+            seen[path] = (status.st_ctime_ns, status.st_ino)
+        return seen
 
     def save(self) -> str:
         return self.cache.save(self.entries, self.categories.digest)

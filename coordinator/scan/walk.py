@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from coordinator.scan.ignore import BUILT_IN, Ignores
@@ -17,12 +18,13 @@ _UNUSABLE = re.compile("[\x00-\x1f\x7f\\\\\ud800-\udfff]")
 
 
 class Walked(NamedTuple):
-    """Files and symlinks by path, as lstat sees them; what was left out, in words."""
+    """Files and symlinks by path, as lstat sees them; what was left out, in words; folders as they were before."""
 
     files: dict[str, os.stat_result]
     links: dict[str, str]
     outputs: dict[str, os.stat_result]
     warnings: list[str]
+    folders: dict[str, os.stat_result]
 
 
 class Where(NamedTuple):
@@ -49,11 +51,13 @@ def walk(
     Built-in names, ignored files, sockets, pipes, devices and what `skip` names are left out. Raises
     UnreadableFile, and LocalError for a name that cannot be a path of the build.
     """
-    walked = Walked({}, {}, {}, [])
+    walked = Walked({}, {}, {}, [], {})
     stack = [(folder, Ignores.of_settings(patterns)) for folder in where.folders]
     leave = BUILT_IN | where.leave
     while stack:
         folder, rules = stack.pop()
+        with suppress(OSError):  # whatever is wrong with it, the next line says so
+            walked.folders[folder] = os.lstat(f"{root}/{folder}" if folder else root)
         entries = _entries(root, folder)
         if where.marks and folder not in where.folders and any(entry.name in where.marks for entry in entries):
             continue
