@@ -43,8 +43,9 @@ class Marks:
                 os.utime(f"{self._tree}/{folder}", ns=times)
 
     def read(self) -> Read:
-        """What was read; an input that is gone counts too."""
-        inputs = [item.path for item in self._action.inputs if self._accessed(item.path, gone=True)]
+        """What was read. An input that is gone counts too, and one that is empty: its size alone told all."""
+        given = self._action.inputs
+        inputs = [item.path for item in given if not item.size or self._accessed(item.path, gone=True)]
         folders = [folder for folder in self._folders if self._accessed(folder, gone=False)]
         return Read(tuple(sorted(inputs)), tuple(sorted(folders)))
 
