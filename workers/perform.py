@@ -18,6 +18,7 @@ from workers.run import CommandRun
 from workers.sandbox.memory import Memory
 from workers.ticket import Ticket
 from workers.workshop import Workshop
+from workers.workspace import WorkspaceRun
 
 
 class Worker:
@@ -58,7 +59,11 @@ class Worker:
         )
         self._tickets: set[Ticket] = set()
         self._lock = threading.Lock()
-        self._kinds: dict[str, Callable[[Ticket], JobOutcome]] = {"command": _command, "noop": _noop}
+        self._kinds: dict[str, Callable[[Ticket], JobOutcome]] = {
+            "command": _command,
+            "noop": _noop,
+            "workspace": _workspace,
+        }
 
     def perform(self, order: JobOrder) -> JobOutcome:
         """Perform one order to its end; an order cancelled meanwhile ends as lost."""
@@ -114,3 +119,12 @@ def _command(ticket: Ticket) -> JobOutcome:
             if hit is not None:
                 return JobOutcome(order.job, order.attempt, "reused", result=hit.result, worker=workshop.name)
     return CommandRun(ticket).outcome()
+
+
+def _workspace(ticket: Ticket) -> JobOutcome:
+    """A command that must run in the real tree: where that is, and nowhere else."""
+    order, workshop = ticket.order, ticket.workshop
+    if workshop.workspace is None:
+        message = "it must run in the workspace itself, which is not on this machine"
+        return JobOutcome(order.job, order.attempt, "failed", message=message, worker=workshop.name)
+    return WorkspaceRun(ticket, workshop.workspace).outcome()

@@ -32,18 +32,20 @@ class Marks:
     def __init__(self, tree: Path, action: Action, folders: Iterable[str], *, observed: bool) -> None:
         self._tree, self._action, self._folders = str(tree), action, ("", *folders)
         times = (_UNREAD if observed else _LAID_OUT, _LAID_OUT)
-        self._laid: dict[str, int] = {}
+        self._laid: dict[str, tuple[int, int]] = {}
         for item in action.inputs:
             path = f"{self._tree}/{item.path}"
             os.utime(path, ns=times, follow_symlinks=False)
-            self._laid[item.path] = os.lstat(path).st_ino
+            status = os.lstat(path)
+            self._laid[item.path] = (status.st_ino, status.st_size)
         if observed:
             for folder in self._folders:
                 os.utime(f"{self._tree}/{folder}", ns=times)
 
     def read(self) -> Read:
-        """What was read; an input that is gone counts too."""
-        inputs = [item.path for item in self._action.inputs if self._accessed(item.path, gone=True)]
+        """What was read. An input that is gone counts too, and one that is empty: its size alone told all."""
+        given = self._action.inputs
+        inputs = [item.path for item in given if not item.size or self._accessed(item.path, gone=True)]
         folders = [folder for folder in self._folders if self._accessed(folder, gone=False)]
         return Read(tuple(sorted(inputs)), tuple(sorted(folders)))
 
@@ -67,10 +69,10 @@ class Marks:
         kind = "link" if stat.S_ISLNK(status.st_mode) else "exec" if status.st_mode & stat.S_IXUSR else "file"
         if kind != item.mode or not (stat.S_ISREG(status.st_mode) or kind == "link"):
             return True
-        if (status.st_mtime_ns, status.st_size, status.st_ino) == (_LAID_OUT, item.size, self._laid[item.path]):
-            return False
-        if kind == "link":
-            return hashing.of_bytes(os.fsencode(os.readlink(path))) != item.hash  # noqa: PTH115 - see links.py
+        same = (status.st_ino, status.st_size) == self._laid[item.path]
+        # The text of a symlink cannot be changed, only the symlink replaced.
+        if kind == "link" or (same and status.st_mtime_ns == _LAID_OUT):
+            return not same
         try:
             with opened(Path(self._tree), item.path) as fd:
                 return hashing.of_descriptor(fd)[0] != item.hash

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from shared.model.action import ROOT
 
 _PIECE = re.compile(r"[^\s'\"=:;,|&<>()`$\\]+")
-_CHANGE = re.compile(r"(?:^|&&)\s*cd\s+((?:\\.|'[^']*'|\"[^\"]*\"|[^\s;&|'\"\\])+)")
+_CHANGE = re.compile(r"\s*cd\s+((?:\\.|'[^']*'|\"[^\"]*\"|[^\s;&|'\"\\])+)")
 _OPTION = re.compile(r"-(?:isystem|iquote|idirafter|I|L|F|B)")
 
 
@@ -23,9 +23,10 @@ def passages(argv: Iterable[str], cwd: str = "") -> set[str]:
 
 
 def entered(text: str, cwd: str) -> set[str]:
-    """The folders of the tree that a shell text changes to, before all else or after `&&`."""
-    found = (_placed(shlex.split(word)[0], cwd) for word in _CHANGE.findall(text))
-    return {path for path in found if path is not None and path != "." and not path.startswith(("..", "/"))}
+    """The folder of the tree that a shell text changes to before all else: it is there, or all would be in vain."""
+    found = _CHANGE.match(text)
+    path = _placed(shlex.split(found[1])[0], cwd) if found else None
+    return {path} if path is not None and path != "." and not path.startswith(("..", "/")) else set()
 
 
 def _placed(word: str, cwd: str) -> str | None:

@@ -43,8 +43,7 @@ class Sandbox:
         self.place, self.action, self._discard = place, action, discard
         self.tree, self.tmp = place / "tree", place / "tmp"
         self.stdout, self.stderr = place / "stdout", place / "stderr"
-        self.folders = _folders(action)
-        _check_paths(action, self.folders)
+        self.folders = check_paths(action)
 
     def __enter__(self) -> Self:
         """Make the folders."""
@@ -213,7 +212,9 @@ def _add_with_parents(folder: str, folders: set[str]) -> None:
         folder = posixpath.dirname(folder)
 
 
-def _check_paths(action: Action, folders: set[str]) -> None:
+def check_paths(action: Action) -> set[str]:
+    """The folders that an action needs; Broken if it cannot be meant."""
+    folders = _folders(action)
     for path, what in _named_paths(action):
         if not _is_normal(path):
             raise Broken(f"the {what} {path!r} is not a path inside the tree")
@@ -229,6 +230,7 @@ def _check_paths(action: Action, folders: set[str]) -> None:
         raise Broken("an input is given twice")
     for path in sorted(files & folders):
         raise Broken(f"the input {path} is a file, and the folder of another of its files")
+    return folders
 
 
 def _check_target(path: str, target: str) -> None:

@@ -1,0 +1,155 @@
+"""WorkspaceRun: one run of a command in the real tree itself, where nothing is kept of it but its outcome."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from pathlib import Path
+
+from shared import hashing
+from shared.errors import named
+from shared.keys import key_after_run
+from shared.model.action import ROOT, ActionResult, Log, Output, Timings
+from shared.model.job import JobOutcome, Status
+from workers.execute.slot import Ended, Request, Slot
+from workers.printed import Printed, complaint
+from workers.sandbox.broken import Broken
+from workers.sandbox.sandbox import check_paths
+from workers.ticket import Ticket
+
+
+class WorkspaceRun:
+    """On the machine and in the folder that the order is of. One use."""
+
+    def __init__(self, ticket: Ticket, workspace: Path) -> None:
+        self._ticket, self._workspace = ticket, workspace
+        self._order, self._action = ticket.order, ticket.order.action
+        self._root = self._action.root or str(workspace)
+        self._started = ticket.workshop.clock.monotonic()
+
+    def outcome(self) -> JobOutcome:
+        """Run it."""
+        home = self._ticket.workshop.home()
+        try:
+            check_paths(self._action)
+        except Broken as error:
+            return self._end("failed", message=str(error))
+        place = home.place()
+        try:
+            place.mkdir(mode=0o700)
+            self._prepare()
+        except OSError as error:
+            raise named(error, error.filename or place, "writing") from error
+        try:
+            with self._ticket.workshop.pool.slot() as slot:
+                return self._run(slot, place)
+        finally:
+            home.discard(place)
+
+    def _prepare(self) -> None:
+        """Make the folders that ninja would make, and the files that the action brings along."""
+        action = self._action
+        texts = dict(action.files)
+        for path in (*action.outputs, *texts, *((action.depfile,) if action.depfile else ())):
+            self._at(posixpath.dirname(path)).mkdir(parents=True, exist_ok=True)
+        self._at(action.cwd).mkdir(parents=True, exist_ok=True)
+        for path, text in texts.items():
+            self._at(path).write_bytes(os.fsencode(text.replace(ROOT, self._root)))
+
+    def _at(self, path: str) -> Path:
+        return self._workspace / path if path else self._workspace
+
+    def _run(self, slot: Slot, place: Path) -> JobOutcome:
+        if self._ticket.cancelled():
+            return self._end("lost", message="cancelled")
+        cwd, streams = self._at(self._action.cwd), (place / "stdout", place / "stderr")
+        argv = tuple(word.replace(ROOT, self._root) for word in self._action.argv)
+        ended = slot.run(
+            Request(
+                argv=argv,
+                cwd=str(cwd),
+                env=self._environment(str(cwd)),
+                stdout=str(streams[0]),
+                stderr=str(streams[1]),
+                timeout=self._order.timeout,
+                # The user's own shells work there too.
+                folder="",
+            ),
+            self._ticket.cancelled,
+        )
+        if ended.lost or ended.cancelled:
+            return self._end("lost", message="cancelled" if ended.cancelled else "the supervisor of its slot died")
+        if ended.log_errno:
+            raise named(OSError(ended.log_errno, ""), streams[0], "writing")
+        printed = Printed(self._ticket, streams, ended, (self._root,))
+        if ended.error or ended.exit_code != 0:
+            code, message = complaint(argv[0], self._order.timeout, ended)
+            return self._end("failed", message=message, exit_code=code, printed=printed)
+        for path, _ in self._action.files:
+            self._at(path).unlink(missing_ok=True)
+        return self._end("executed", result=self._result(ended, printed), printed=printed)
+
+    def _environment(self, cwd: str) -> dict[str, str]:
+        """That of this process, as any build tool would pass it on, and what the action sets or unsets."""
+        env = {**os.environ, "PWD": cwd}
+        for name, value in self._action.env:
+            if value is None:
+                env.pop(name, None)
+            else:
+                env[name] = value
+        return env
+
+    def _result(self, ended: Ended, printed: Printed) -> ActionResult:
+        stdout, stderr = printed.logs()
+        made = (self._output(path) for path in dict.fromkeys(self._action.outputs))
+        return ActionResult(
+            key=key_after_run(self._action, None),
+            outputs=tuple(output for output in made if output is not None),
+            stdout=stdout,
+            stderr=stderr,
+            timings=Timings(run=ended.seconds),
+            worker=self._ticket.workshop.name,
+        )
+
+    def _output(self, path: str) -> Output | None:
+        """What stands in an output's place; None for nothing, and for what is neither file nor symlink."""
+        place = self._at(path)
+        try:
+            mode = place.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                target = os.readlink(place)  # noqa: PTH115 - Path.readlink tidies the text
+                data = os.fsencode(target)
+                return Output(path, hashing.of_bytes(data), len(data), "link", target)
+            if not stat.S_ISREG(mode):
+                return None
+            hash_, size = hashing.of_file(place)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise named(error, place, "reading") from error
+        return Output(path, hash_, size, "exec" if mode & stat.S_IXUSR else "file")
+
+    def _end(
+        self,
+        status: Status,
+        *,
+        message: str = "",
+        exit_code: int = 0,
+        result: ActionResult | None = None,
+        printed: Printed | None = None,
+    ) -> JobOutcome:
+        stdout, stderr = printed.logs() if printed else (Log(), Log())
+        return JobOutcome(
+            job=self._order.job,
+            attempt=self._order.attempt,
+            status=status,
+            result=result,
+            exit_code=exit_code,
+            message=message,
+            stdout=stdout,
+            stderr=stderr,
+            worker=self._ticket.workshop.name,
+            seconds=self._ticket.workshop.clock.monotonic() - self._started,
+            bytes_up=printed.moved if printed else 0,
+        )
