@@ -38,7 +38,8 @@ class Contents(msgspec.Struct, frozen=True, array_like=True, gc=False):
     modules: bool = False
 
 
-Defines = tuple[tuple[str, str], ...]
+# The values of each macro without parameters.
+Defines = dict[str, tuple[str, ...]]
 
 
 def read(data: bytes) -> Contents:
@@ -82,12 +83,13 @@ NOTHING = Contents()
 def defines(data: bytes) -> Defines:
     """The macros without parameters that a file defines, with their values (cut off when long)."""
     data = directives.unspliced(data)
-    found = set()
+    found: dict[str, set[str]] = {}
     for match in _DEFINE.finditer(data):
         if directives.begins_line(data, match.start()):
             name, value = match.groups()
-            found.add((name.decode("utf-8", "replace"), value[:_LONGEST_VALUE].decode("utf-8", "replace").strip()))
-    return tuple(sorted(found))
+            text = value[:_LONGEST_VALUE].decode("utf-8", "replace").strip()
+            found.setdefault(name.decode("utf-8", "replace"), set()).add(text)
+    return {name: tuple(sorted(values)) for name, values in found.items()}
 
 
 def _computed(one: Asked, computed: set[str]) -> bool:

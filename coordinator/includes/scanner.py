@@ -6,21 +6,17 @@ tree may be read. Files outside of the tree belong to the toolchain. Pure but fo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from coordinator.includes import contents
 from coordinator.includes.command import Compile, Surroundings, compiles
 from coordinator.includes.contents import Contents
+from coordinator.includes.macros import Meaning, Table, meaning
 from coordinator.includes.places import Places
 from coordinator.includes.resolver import Edges, Found, Path, Tree, bracket_chain, precompiled
 from shared.directives import NO_MODULES
 from shared.model.path import basename
-
-_VALUE = re.compile(r"(?:\"([^\"]*)\"|<([^>]*)>|([A-Za-z_$][\w$]*)\s*)(?:\s*(?:/\*.*|//.*)?)\Z", re.DOTALL)
-_STARTS_A_NAME = re.compile(r"[\"<A-Za-z_$]")
-_IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*")
 
 
 class Files(Protocol):
@@ -107,9 +103,8 @@ class Scanner:
             known = search.edges[path] = self._edges(search, path, digest)
         return known
 
-    def defines(self, path: str) -> contents.Defines:
-        """The macros that a file defines."""
-        digest = self.digest(path)
+    def defines(self, path: str, digest: str) -> contents.Defines:
+        """The macros that a file of a digest defines."""
         known = self._defines.get(digest)
         if known is None:
             known = self._defines[digest] = contents.defines(self._files.content(path))
@@ -231,29 +226,18 @@ class _Closure:
         return seen | more
 
     def _computed(self, search: Found, seen: set[str], computed: Iterable[tuple[str, str]], one: Compile) -> set[str]:
-        """The files that macros mean, by every value that the command or a file gives them."""
-        values: dict[str, set[str]] = {}
-        for name, value in one.defines:
-            values.setdefault(name, set()).add(value)
-        for path in seen:
-            for name, value in self._scanner.defines(path):
-                values.setdefault(name, set()).add(value)
+        """The files that macros mean."""
+        scanner, known = self._scanner, search.edges
+        tables: list[Table] = [{name: (value,)} for name, value in one.defines]
+        tables += [table for path in seen if (table := scanner.defines(path, known[path].digest))]
         found: set[str] = set()
+        meanings: dict[str, Meaning] = {}
         for folder, macro in computed:
-            todo, done = [macro], {macro}
-            while todo:
-                for value in values.get(todo.pop(), ()):
-                    match = _VALUE.match(value)
-                    if match is None:
-                        if _STARTS_A_NAME.match(value):
-                            self._doubts[f"{macro} names a file in a way that is computed: {value}"] = None
-                        continue
-                    quote, angle, other = match.groups()
-                    if other is not None:
-                        todo += {other} - done
-                        done.add(other)
-                        continue
-                    found.update(self._scanner.find(search, folder, quote or angle or "", quoted=quote is not None))
-                    if angle is not None and values.keys() & set(_IDENTIFIER.findall(angle)):
-                        self._doubts[f"{macro} names a file in a way that is computed: {value}"] = None
+            if macro not in meanings:
+                meanings[macro] = meaning(macro, tables)
+            names, doubt = meanings[macro]
+            for quoted, name in names:
+                found.update(scanner.find(search, folder, name, quoted=quoted))
+            if doubt:
+                self._doubts[f"{macro} names a file in a way that is computed: {doubt}"] = None
         return {path for path in found if precompiled(path) is None}
