@@ -43,6 +43,7 @@ def make_performer(project: Project, build: str, platform: str) -> Performer:
         slots=slots,
         clock=project.clock,
         memory=sandbox_memory(),
+        patience=project.settings.store_patience,
     )
     return InlinePerformer(worker.perform, worker.cancel_all, slots, close=worker.close)
 

@@ -75,7 +75,8 @@ class Project:
         if settings.farm.broker:
             from coordinator.lock.redis import RedisLock  # noqa: PLC0415 - redis
 
-            return RedisLock(settings.farm.broker, folder.removesuffix("/"), self.clock, lease=settings.lease)
+            farm, place = settings.farm, folder.removesuffix("/")
+            return RedisLock(farm.broker, place, self.clock, lease=settings.lease, patience=farm.broker_patience)
         from coordinator.lock.file import FileLock  # noqa: PLC0415 - not for a build with nothing to do
 
         return FileLock(self._home / folder, self.clock, lease=settings.lease)
@@ -121,7 +122,8 @@ class Project:
         if self.settings.farm.broker:
             from coordinator.history.redis_log import RedisLog  # noqa: PLC0415 - redis
 
-            return RedisLog(self.settings.farm.broker, folder.removesuffix("/"), self.clock)
+            farm, place = self.settings.farm, folder.removesuffix("/")
+            return RedisLog(farm.broker, place, self.clock, patience=farm.broker_patience)
         from coordinator.history.file_log import FileLog  # noqa: PLC0415 - not for a build with nothing to do
 
         return FileLog(self._home / folder / "events", self.warnings.append)

@@ -10,6 +10,7 @@ from shared.clock import Clock
 from shared.keys import given_trace, key_after_run
 from shared.model.action import ActionResult
 from shared.model.job import JobOrder, JobOutcome
+from shared.settings import STORE_PATIENCE
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
 from workers.run import CommandRun
@@ -23,10 +24,11 @@ class Worker:
 
     `perform` raises StoreUnavailable when a store stays away, and LocalError when this machine is the
     trouble. `path` is where commands are looked up; None takes this process's PATH. Small jobs are tried in
-    `memory` first, if it is given. Nothing is written and no process started before the first command.
+    `memory` first, if it is given. `patience`: seconds that a store is waited for. Nothing is written and no
+    process started before the first command.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what jobs are performed with
         self,
         blobs: BlobStore,
         results: Results,
@@ -37,9 +39,18 @@ class Worker:
         clock: Clock,
         path: str | None = None,
         memory: Memory | None = None,
+        patience: float = STORE_PATIENCE,
     ) -> None:
         self._workshop = Workshop(
-            blobs, results, name=name, sandbox_root=sandbox_root, slots=slots, clock=clock, path=path, memory=memory
+            blobs,
+            results,
+            name=name,
+            sandbox_root=sandbox_root,
+            slots=slots,
+            clock=clock,
+            path=path,
+            memory=memory,
+            patience=patience,
         )
         self._tickets: set[Ticket] = set()
         self._lock = threading.Lock()

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 from shared.clock import Clock
+from shared.settings import STORE_PATIENCE
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
 from workers.execute.probes import Prober
@@ -19,9 +20,10 @@ class Workshop:
     """Stores, slots, and folders for sandboxes; thread-safe.
 
     name: the worker's, for people. path: where commands are looked up. memory: where small jobs are tried first.
+    patience: seconds that a store is waited for.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what jobs are performed with
         self,
         blobs: BlobStore,
         results: Results,
@@ -32,8 +34,10 @@ class Workshop:
         clock: Clock,
         path: str | None = None,
         memory: Memory | None = None,
+        patience: float = STORE_PATIENCE,
     ) -> None:
         self.blobs, self.results, self.name, self.clock = blobs, results, name, clock
+        self.patience = patience
         self.path = os.environ.get("PATH", os.defpath) if path is None else path
         self.pool = SlotPool(slots)
         self.prober = Prober()

@@ -17,6 +17,7 @@ from shared import queue
 from shared.clock import Clock, SystemClock
 from shared.errors import BrokerUnavailable, FarmError, NoWorker
 from shared.model.job import JobOrder, JobOutcome
+from shared.patience import LEAST
 from shared.queue import Beat, Claimed, Ended, Refused, Returned
 from shared.settings import FarmSettings
 from shared.storage.blobs import BlobStore
@@ -48,7 +49,9 @@ class FarmPerformer:
     ) -> None:
         self._farm, self._build, self._platform, self._tools = settings, build, platform, tuple(tools)
         self._clock: Clock = clock or SystemClock()
-        self._link = FarmLink(settings.broker, build=build, blobs=blobs, clock=self._clock)
+        self._link = FarmLink(
+            settings.broker, build=build, blobs=blobs, clock=self._clock, patience=settings.broker_patience
+        )
         self._delivery = Delivery(
             heartbeat=settings.heartbeat,
             grace=settings.worker_grace,
@@ -62,6 +65,7 @@ class FarmPerformer:
         self._cancelled = False
         self._contact = self._clock.monotonic()
         self._away = False
+        self._silent = False  # it did not answer for as long as anybody wants to wait
 
     def open(self, deliver: Callable[[Report], None]) -> None:
         """See Performer; a broker that does not answer is told by a report, in time."""
@@ -95,10 +99,7 @@ class FarmPerformer:
             self._ended = self._cancelled = True
             self._delivery.forget()
             self._changed.notify_all()
-        try:
-            self._link.cancel()
-        except BrokerUnavailable as error:
-            _log.warning("%s; workers stop by themselves within %d s", error.what, 2 * queue.MARKER_LIFE)
+        self._say(self._link.cancel, f"workers stop by themselves within {2 * queue.MARKER_LIFE} s")
 
     def close(self) -> None:
         """See Performer."""
@@ -106,19 +107,25 @@ class FarmPerformer:
             self._ended = True
             unfinished = self._cancelled or len(self._delivery) > 0
             self._changed.notify_all()
-        try:
-            if unfinished and not self._cancelled:
-                self._link.cancel()
-            self._link.wake()
-        except BrokerUnavailable as error:
-            _log.warning("%s", error.what)
+        if unfinished and not self._cancelled:
+            self._say(self._link.cancel, f"workers stop by themselves within {2 * queue.MARKER_LIFE} s")
+        self._say(self._link.wake, "its keys lapse by themselves")
         for thread in self._threads:
-            thread.join(JOIN_SECONDS)
+            thread.join(LEAST if self._silent else JOIN_SECONDS)
+        self._say(lambda: self._link.clear(keep_marker=unfinished), "its keys lapse by themselves")
+        if not any(thread.is_alive() for thread in self._threads):
+            # One that still waits for a silent broker has nothing to do but end, and needs its connection for that.
+            self._link.close()
+
+    def _say(self, tell: Callable[[], None], otherwise: str) -> None:
+        """Tell the broker something, unless it is known not to answer: then nobody waits for it again."""
+        if self._silent:
+            return
         try:
-            self._link.clear(keep_marker=unfinished)
+            tell()
         except BrokerUnavailable as error:
-            _log.warning("%s; its keys lapse by themselves", error.what)
-        self._link.close()
+            self._silent = True
+            _log.warning("%s; %s", error.what, otherwise)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -261,7 +268,8 @@ class FarmPerformer:
                 _log.warning("%s (%s); waiting for it", error.what, error.why)
             self._away = True
             silent = self._clock.monotonic() - self._contact
-        if silent > self._farm.broker_patience:
+        if silent >= self._farm.broker_patience:
+            self._silent = True
             error.what = f"the broker has not answered for {silent:.0f} s"
             error.fix = "start the broker and build again: finished jobs are kept (windrow doctor)"
             self._give_up(error)

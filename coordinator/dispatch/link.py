@@ -18,6 +18,7 @@ from coordinator.dispatch.delivery import Parcel
 from shared import queue
 from shared.clock import Clock
 from shared.errors import BrokerUnavailable
+from shared.patience import limited
 from shared.queue import Beat, Event
 from shared.storage.blobs import BlobStore
 
@@ -34,13 +35,16 @@ class Farm(NamedTuple):
 
 
 class FarmLink:
-    """See the module; `build` names the build's keys."""
+    """See the module; `build` names the build's keys. patience: seconds that a call may take at most."""
 
-    def __init__(self, broker: str, *, build: str, blobs: BlobStore, clock: Clock) -> None:
+    def __init__(self, broker: str, *, build: str, blobs: BlobStore, clock: Clock, patience: float) -> None:
         self.broker, self.build, self._blobs, self._clock = broker, build, blobs, clock
-        self._app = queue.celery_app(broker)
-        self._control = queue.connect(broker)
-        self._reader = queue.connect(broker)
+        self._app = queue.celery_app(broker, patience)
+        self._control = queue.connect(broker, patience)
+        self._reader = queue.connect(broker, patience)
+        # Half, or a quiet stream would look like a dead server.
+        self._longest_read = min(queue.READ_SECONDS, limited(queue.SOCKET_TIMEOUT, patience) / 2)
+        self._connecting = int(limited(queue.CONNECT_TIMEOUT, patience))
         self._connection: kombu.Connection | None = None
         self._producer: kombu.Producer | None = None
         self._position, self._trimmed = b"0-0", b"0-0"
@@ -87,7 +91,7 @@ class FarmLink:
         """What workers told since the last call, waiting at most so many seconds; also raises CorruptRecord."""
         with self._named("reading the build's events"):
             key = queue.events_key(self.build)
-            life, block = self._lives, max(1, int(min(seconds, queue.READ_SECONDS) * 1000))
+            life, block = self._lives, max(1, int(min(seconds, self._longest_read) * 1000))
             reply: Any = self._reader.xread({key: self._position}, count=READ_COUNT, block=block)
             entries = _entries(reply)
             if entries and life == self._lives:
@@ -153,7 +157,7 @@ class FarmLink:
     def _ready_producer(self) -> kombu.Producer:
         if self._producer is None:
             self._connection = self._app.connection_for_write(self.broker)
-            self._connection.ensure_connection(max_retries=1, interval_start=0, timeout=int(queue.CONNECT_TIMEOUT))
+            self._connection.ensure_connection(max_retries=1, interval_start=0, timeout=self._connecting)
             self._producer = kombu.Producer(self._connection)
         return self._producer
 
