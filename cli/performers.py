@@ -26,6 +26,7 @@ def make_performer(project: Project, build: str, platform: str) -> Performer:
         return FarmPerformer(
             settings=project.settings.farm,
             build=build,
+            place=project.place,
             platform=platform,
             tools=project.tools(),
             blobs=project.stores.blobs,

@@ -54,6 +54,11 @@ def marker_key(build: str) -> str:
     return f"{PREFIX}build:{build}"
 
 
+def builds_key(place: str) -> str:
+    """Set: the builds of a project and branch that began to have jobs performed and have not ended."""
+    return f"{PREFIX}builds:{place}"
+
+
 def events_key(build: str) -> str:
     """The stream on which workers tell a build what happened."""
     return f"{PREFIX}build:{build}:events"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from coordinator.dispatch.delivery import Delivery, Started, Unserved, Worker
 from coordinator.dispatch.link import FarmLink
 from coordinator.dispatch.performer import JobStarted, Report
+from coordinator.dispatch.takeover import Takeover
 from shared import queue
 from shared.clock import Clock, SystemClock
 from shared.errors import BrokerUnavailable, FarmError, NoWorker
@@ -33,6 +34,9 @@ _log = logging.getLogger("windrow.farm")
 class FarmPerformer:
     """See Performer. platform: what slots() counts workers for; tools: what workers fingerprint to find theirs.
 
+    place: names the project and branch whose build lock is held. What a build of it that died has running is
+    cancelled, and nothing is sent before that is over.
+
     Errors that end the build, delivered once: NoWorker after farm.worker_grace seconds without a live worker
     for a platform in use, BrokerUnavailable after farm.broker_patience seconds without the broker.
     """
@@ -42,6 +46,7 @@ class FarmPerformer:
         settings: FarmSettings,
         *,
         build: str,
+        place: str,
         platform: str,
         tools: Sequence[str],
         blobs: BlobStore,
@@ -50,13 +55,14 @@ class FarmPerformer:
         self._farm, self._build, self._platform, self._tools = settings, build, platform, tuple(tools)
         self._clock: Clock = clock or SystemClock()
         self._link = FarmLink(
-            settings.broker, build=build, blobs=blobs, clock=self._clock, patience=settings.broker_patience
+            settings.broker, build=build, place=place, blobs=blobs, clock=self._clock, patience=settings.broker_patience
         )
         self._delivery = Delivery(
             heartbeat=settings.heartbeat,
             grace=settings.worker_grace,
             lost_after=queue.MISSED_BEATS * settings.heartbeat,
         )
+        self._takeover: Takeover | None = None  # None until the broker was asked; the sending thread's alone
         self._changed = threading.Condition()  # guards everything below and the delivery
         self._deliver: Callable[[Report], None] = lambda _: None
         self._threads: list[threading.Thread] = []
@@ -73,6 +79,7 @@ class FarmPerformer:
         self._contact = self._clock.monotonic()
         try:
             self._link.open(self._tools)
+            self._takeover = self._take_over()
             self._beats = self._link.look([self._platform], self._tools).beats
         except BrokerUnavailable as error:
             self._missed(error)
@@ -162,14 +169,25 @@ class FarmPerformer:
         with self._changed:
             while not self._ended:
                 now = self._clock.monotonic()
-                due = self._delivery.next_due()
+                due = self._delivery.next_due() if self._may_send() else None
                 until = look_at if due is None else min(look_at, due)
                 if until <= now:
                     return True
                 self._changed.wait(until - now)
             return False
 
+    def _may_send(self) -> bool:
+        return self._takeover is not None and self._takeover.over()
+
+    def _take_over(self) -> Takeover:
+        dead = self._link.overtake()
+        if dead:
+            _log.warning("build %s never ended; what it has running is ended first", ", ".join(sorted(dead)))
+        return Takeover(dead, self._clock.monotonic(), self._farm.heartbeat)
+
     def _publish(self) -> None:
+        if not self._may_send():
+            return
         with self._changed:
             parcels = self._delivery.due(self._clock.monotonic())
         if parcels:
@@ -179,6 +197,8 @@ class FarmPerformer:
             self._heard()
 
     def _look(self) -> None:
+        if self._takeover is None:
+            self._takeover = self._take_over()
         with self._changed:
             platforms = {self._platform, *self._delivery.platforms()}
         farm = self._link.look(platforms, self._tools)
@@ -186,6 +206,7 @@ class FarmPerformer:
             _log.warning("the broker lost this build, or was asked after it too late; sending again what no worker has")
             self._link.reread()
         self._heard(lost=not farm.known)
+        self._takeover.look(self._clock.monotonic(), farm.beats)
         workers = {beat.id: self._worker(beat) for beat in farm.beats}
         with self._changed:
             self._beats = farm.beats

@@ -35,10 +35,15 @@ class Farm(NamedTuple):
 
 
 class FarmLink:
-    """See the module; `build` names the build's keys. patience: seconds that a call may take at most."""
+    """See the module; `build` names the build's keys, `place` its project and branch.
 
-    def __init__(self, broker: str, *, build: str, blobs: BlobStore, clock: Clock, patience: float) -> None:
-        self.broker, self.build, self._blobs, self._clock = broker, build, blobs, clock
+    patience: seconds that a call may take at most.
+    """
+
+    def __init__(
+        self, broker: str, *, build: str, place: str, blobs: BlobStore, clock: Clock, patience: float
+    ) -> None:
+        self.broker, self.build, self.place, self._blobs, self._clock = broker, build, place, blobs, clock
         self._app = queue.celery_app(broker, patience)
         self._control = queue.connect(broker, patience)
         self._reader = queue.connect(broker, patience)
@@ -51,14 +56,34 @@ class FarmLink:
         self._lives = 0  # of the stream: counts up when it is to be read anew
 
     def open(self, tools: Sequence[str]) -> None:
-        """Mark the build as open and tell workers which tools to fingerprint."""
+        """Mark the build as open, have it listed, and tell workers which tools to fingerprint."""
         with self._named("opening the build"):
             now = self._clock.now()
             pipe = self._control.pipeline(transaction=False)
             pipe.set(queue.marker_key(self.build), queue.OPEN, ex=queue.MARKER_LIFE)
+            pipe.sadd(queue.builds_key(self.place), self.build)
+            pipe.expire(queue.builds_key(self.place), queue.STREAM_LIFE)
             pipe.zadd(queue.TOOLSETS, {queue.toolset(tools): now})
             pipe.zremrangebyscore(queue.TOOLSETS, 0, now - queue.TOOLSET_LIFE)
             pipe.execute()
+
+    def overtake(self) -> frozenset[str]:
+        """Cancel the other builds of this place that never ended; which those are.
+
+        Who holds the build lock may say so: a build that is still listed died, or lost the lock.
+        """
+        with self._named("announcing the build"):
+            key = queue.builds_key(self.place)
+            listed: Any = self._control.smembers(key)
+            others = frozenset(name.decode() for name in listed) - {self.build}
+            if others:
+                pipe = self._control.pipeline(transaction=False)
+                # Forgotten only once cancelled: whoever dies in between leaves them to the next.
+                for other in others:
+                    pipe.set(queue.marker_key(other), queue.CANCELLED, ex=queue.STREAM_LIFE)
+                pipe.srem(key, *others)
+                pipe.execute()
+            return others
 
     def publish(self, parcels: Iterable[Parcel], budget: float) -> None:
         """Put batches on their queues; after BrokerUnavailable any of them may have been published or not."""
@@ -105,11 +130,12 @@ class FarmLink:
             marker, now = queue.marker_key(self.build), self._clock.now()
             pipe = self._control.pipeline(transaction=False)
             pipe.expire(marker, queue.MARKER_LIFE)
+            pipe.expire(queue.builds_key(self.place), queue.STREAM_LIFE)
             pipe.zrange(queue.WORKERS, 0, -1)
             pipe.zremrangebyscore(queue.WORKERS, 0, now - FORGET_WORKER)
             for name in names:
                 pipe.llen(queue.list_key(name))
-            known, workers, _, *lengths = pipe.execute()
+            known, _, workers, _, *lengths = pipe.execute()
             if known:
                 self._trim()
             else:
@@ -137,7 +163,10 @@ class FarmLink:
         """Remove the build's keys; a cancelled build's marker stays, for workers that have not seen it yet."""
         with self._named("ending the build"):
             keys = [queue.events_key(self.build), queue.claims_key(self.build)]
-            self._control.delete(*keys, *([] if keep_marker else [queue.marker_key(self.build)]))
+            pipe = self._control.pipeline(transaction=False)
+            pipe.delete(*keys, *([] if keep_marker else [queue.marker_key(self.build)]))
+            pipe.srem(queue.builds_key(self.place), self.build)
+            pipe.execute()
 
     def close(self) -> None:
         """Close the connections."""

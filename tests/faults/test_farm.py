@@ -400,6 +400,32 @@ def test_a_build_killed_in_mid_job_is_gone_on_with_at_once(farm: Farm, site: Sit
     rests(farm)
 
 
+def test_what_a_killed_build_has_running_is_ended_before_the_next_runs_it(farm: Farm, site: Site) -> None:
+    farm.ensure(2)
+    with site.witness():
+        site.hold("pair0", "pair1")
+        running = site.start()
+        site.await_begun("pair0")
+        site.await_begun("pair1")
+        orphans = [*site.shells("pair0"), *site.shells("pair1")]
+        assert orphans
+
+        assert running.kill().code == KILLED
+        following = site.start()
+        site.await_begun("pair0", times=2)
+        beside = [shell.pid for shell in orphans if alive(shell)]
+        site.let_go()
+        built = following.wait()
+
+        assert built.code == 0, built.output
+        assert beside == []
+        assert max(Counter(built.began).values()) == 1
+        site.is_right()
+        site.right(began=0)
+    farm.ensure(1)
+    rests(farm)
+
+
 def test_a_build_that_was_asleep_past_its_lease_cannot_commit_any_more(farm: Farm, site: Site) -> None:
     site.environ["WINDROW_BUILD__LEASE"] = "1"
     other = Site(site.root, site.environ, tree=site.root / "other", name=site.name)
