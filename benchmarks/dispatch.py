@@ -77,7 +77,7 @@ def run(broker: str, blobs: BlobStore, jobs: int) -> float:
     """Seconds for one build of so many jobs."""
     build = f"bench-{uuid.uuid4().hex[:8]}"
     settings = FarmSettings(broker=broker)
-    performer = FarmPerformer(settings, build=build, platform=PLATFORM, tools=["gcc"], blobs=blobs)
+    performer = FarmPerformer(settings, build=build, place=build, platform=PLATFORM, tools=["gcc"], blobs=blobs)
     drive = Drive(performer, [order(build, n) for n in range(jobs)], BATCH)
     performer.open(drive.hear)
     began = time.perf_counter()

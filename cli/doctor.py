@@ -90,14 +90,16 @@ def _storage(project: Project) -> Iterator[Finding]:
 
 
 def _broker(project: Project) -> Iterator[Finding]:
-    broker = project.settings.farm.broker
+    farm = project.settings.farm
+    broker = farm.broker
     if not broker:
         yield Finding("ok", "broker", "none set: jobs run in this process")
         return
     from coordinator.broker import Broker  # noqa: PLC0415 - redis
     from shared.queue import redacted  # noqa: PLC0415
 
-    info: Any = Broker(broker, project.clock).call(lambda client: client.info(), "the broker does not answer")
+    kept = Broker(broker, project.clock, farm.broker_patience)
+    info: Any = kept.call(lambda client: client.info(), "the broker does not answer")
     policy = str(info.get("maxmemory_policy", "unknown"))
     verdict = "ok" if policy == "noeviction" else "FAIL"
     text = f"{redacted(broker)} {info.get('redis_version', '')}, maxmemory-policy {policy}"
@@ -107,12 +109,13 @@ def _broker(project: Project) -> Iterator[Finding]:
 
 
 def _workers(project: Project) -> Iterator[Finding]:
-    if not project.settings.farm.broker:
+    farm = project.settings.farm
+    if not farm.broker:
         return
     from coordinator.broker import Broker  # noqa: PLC0415 - redis
     from shared import queue  # noqa: PLC0415
 
-    kept = Broker(project.settings.farm.broker, project.clock)
+    kept = Broker(farm.broker, project.clock, farm.broker_patience)
     names: Any = kept.call(lambda client: client.zrange(queue.WORKERS, 0, -1), "the broker does not answer")
     keys = [queue.worker_key(name.decode()) for name in names]
     values: Any = kept.call(lambda client: client.mget(keys), "the broker does not answer") if keys else []

@@ -26,6 +26,7 @@ def make_performer(project: Project, build: str, platform: str) -> Performer:
         return FarmPerformer(
             settings=project.settings.farm,
             build=build,
+            place=project.place,
             platform=platform,
             tools=project.tools(),
             blobs=project.stores.blobs,
@@ -49,6 +50,7 @@ def make_here(project: Project, build: str, platform: str) -> Performer:
         clock=project.clock,
         memory=sandbox_memory(),
         workspace=project.settings.root if project.imported else None,
+        patience=project.settings.store_patience,
     )
     return InlinePerformer(worker.perform, worker.cancel_all, slots, close=worker.close)
 

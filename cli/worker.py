@@ -123,6 +123,7 @@ def run(
             clock=clock,
             path=path,
             memory=memory,
+            patience=settings.store_patience,
         )
 
     options = app.WorkerOptions(

@@ -7,24 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from shared.clock import Clock
 from shared.errors import BrokerUnavailable
+from shared.patience import LEAST, tries
 
 if TYPE_CHECKING:
     from redis import Redis
 
 _PAUSE = 0.2
+PATIENCE = 60.0
 
 
 class Broker:
-    """A client made when it is first needed. Thread-safe."""
+    """A client made when it is first needed. Thread-safe. patience: seconds without an answer until a call fails."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
-        self._url, self._clock = url, clock
+    def __init__(self, url: str, clock: Clock, patience: float = PATIENCE) -> None:
+        self._url, self._clock, self._patience = url, clock, patience
         self._client: Redis | None = None
 
-    def call(self, do: Callable[[Redis], Any], trouble: str, *, tries: int = 1) -> Any:
+    def call(self, do: Callable[[Redis], Any], trouble: str, *, times: int = 1) -> Any:
         """What `do` gives; BrokerUnavailable, beginning with `trouble`, when the broker does not answer.
 
-        Give `tries` above 1 only for what may be done twice.
+        Give `times` above 1 only for what may be done twice.
         """
         from redis.exceptions import ConnectionError as Disconnected  # noqa: PLC0415
         from redis.exceptions import RedisError  # noqa: PLC0415
@@ -32,22 +34,27 @@ class Broker:
 
         from shared.queue import connect, redacted  # noqa: PLC0415
 
-        while True:
-            tries -= 1
+        failure = RedisError("the broker was not asked")
+        for _ in tries(self._clock, self._patience, (times - 1) * (_PAUSE,)):
             try:
                 if self._client is None:
-                    self._client = connect(self._url)
+                    self._client = connect(self._url, self._patience)
                 return do(self._client)
             except RedisError as error:
-                if tries > 0 and isinstance(error, Disconnected | TimedOut):
-                    self._clock.sleep(_PAUSE)
-                    continue
-                raise BrokerUnavailable(
-                    trouble,
-                    at=redacted(self._url),
-                    why=f"{type(error).__name__}: {error}",
-                    fix="check that the broker runs: windrow doctor",
-                ) from error
+                failure = error
+                if not isinstance(error, Disconnected | TimedOut):
+                    break
+        raise BrokerUnavailable(
+            trouble,
+            at=redacted(self._url),
+            why=f"{type(failure).__name__}: {failure}",
+            fix="check that the broker runs: windrow doctor",
+        ) from failure
+
+    def hurry(self) -> None:
+        """Wait for a second at most from now on: it is known not to answer."""
+        self._patience = LEAST
+        self.close()
 
     def close(self) -> None:
         """Release the connections."""

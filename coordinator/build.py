@@ -18,7 +18,7 @@ from coordinator.project import Project
 from coordinator.report import BuildReport
 from coordinator.request import Request
 from coordinator.survey import Survey, survey
-from shared.errors import LockHeld, WindrowError
+from shared.errors import BrokerUnavailable, LockHeld, WindrowError
 
 SURVEYS = 4
 
@@ -124,10 +124,14 @@ def _held(project: Project, request: Request, name: str, base: Base) -> Iterator
     with workspace.holding(project.settings.state_dir, project.clock, wait=request.wait):
         holder = me(name, target=" ".join(request.targets))
         lease = project.lock().acquire(holder, wait=request.wait, at_least=base.fence)
+        away = False
         try:
             yield lease
+        except BrokerUnavailable:
+            away = True
+            raise
         finally:
-            lease.release()
+            lease.release(hurry=away)
 
 
 def _keep(seen: Survey, observer: BuildObserver) -> None:

@@ -64,6 +64,11 @@ class Project:
         """Project and branch."""
         return self.settings.project, self.settings.branch
 
+    @property
+    def place(self) -> str:
+        """How keys on the broker name this project and branch, e.g. `projects/hello/main`."""
+        return refnames.folder(*self.name).removesuffix("/")
+
     def load_base(self, known: Base | None = None) -> Base:
         """What the next build starts from: what is known of it already, while that is still so."""
         local = self.settings.state_dir / "manifest.json"
@@ -77,14 +82,14 @@ class Project:
     def lock(self) -> BuildLock:
         """The lock of this project and branch: on the broker when there is one, else beside the records."""
         settings = self.settings
-        folder = refnames.folder(*self.name)
         if settings.farm.broker:
             from coordinator.lock.redis import RedisLock  # noqa: PLC0415 - redis
 
-            return RedisLock(settings.farm.broker, folder.removesuffix("/"), self.clock, lease=settings.lease)
+            farm = settings.farm
+            return RedisLock(farm.broker, self.place, self.clock, lease=settings.lease, patience=farm.broker_patience)
         from coordinator.lock.file import FileLock  # noqa: PLC0415 - not for a build with nothing to do
 
-        return FileLock(self._home / folder, self.clock, lease=settings.lease)
+        return FileLock(self._home / self.place, self.clock, lease=settings.lease)
 
     def tools(self) -> tuple[str, ...]:
         """The tools whose content is part of every key: those named, and those the rules' commands begin with."""
@@ -186,14 +191,14 @@ class Project:
 
     def event_log(self) -> EventLog:
         """Where the events of running builds go: a stream on the broker, else files beside the records."""
-        folder = refnames.folder(*self.name)
-        if self.settings.farm.broker:
+        farm = self.settings.farm
+        if farm.broker:
             from coordinator.history.redis_log import RedisLog  # noqa: PLC0415 - redis
 
-            return RedisLog(self.settings.farm.broker, folder.removesuffix("/"), self.clock)
+            return RedisLog(farm.broker, self.place, self.clock, patience=farm.broker_patience)
         from coordinator.history.file_log import FileLog  # noqa: PLC0415 - not for a build with nothing to do
 
-        return FileLog(self._home / folder / "events", self.warnings.append)
+        return FileLog(self._home / self.place / "events", self.warnings.append)
 
     @property
     def _home(self) -> Path:

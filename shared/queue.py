@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shared import hashing
 from shared.errors import ConfigError, CorruptRecord
 from shared.model.job import JobOrder, JobOutcome
+from shared.patience import limited
 from shared.storage.blobs import BlobStore
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def list_key(platform: str) -> str:
 def marker_key(build: str) -> str:
     """Says whether a build is open or cancelled; missing once it is over."""
     return f"{PREFIX}build:{build}"
+
+
+def builds_key(place: str) -> str:
+    """Set: the builds of a project and branch that began to have jobs performed and have not ended."""
+    return f"{PREFIX}builds:{place}"
 
 
 def events_key(build: str) -> str:
@@ -224,8 +230,11 @@ def toolset(tools: Sequence[str]) -> str:
     return msgspec.json.encode(list(tools)).decode()
 
 
-def connect(broker: str) -> Redis:
-    """A client of the broker: every call ends in time, and none is sent twice unseen. ConfigError for a bad URL."""
+def connect(broker: str, patience: float = SOCKET_TIMEOUT) -> Redis:
+    """A client of the broker: every call ends in time, and none is sent twice unseen. ConfigError for a bad URL.
+
+    patience: seconds that who calls will wait for an answer; a call takes no longer.
+    """
     import redis  # noqa: PLC0415 - a build without a farm never loads it
     from redis.backoff import NoBackoff  # noqa: PLC0415
     from redis.retry import Retry  # noqa: PLC0415
@@ -233,8 +242,8 @@ def connect(broker: str) -> Redis:
     check_url(broker)
     return redis.Redis.from_url(  # type: ignore[no-any-return, unused-ignore]
         broker,
-        socket_timeout=SOCKET_TIMEOUT,
-        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=limited(SOCKET_TIMEOUT, patience),
+        socket_connect_timeout=limited(CONNECT_TIMEOUT, patience),
         socket_keepalive=True,
         health_check_interval=5,
         retry=Retry(NoBackoff(), 0),
@@ -263,8 +272,11 @@ def redacted(broker: str) -> str:
     return f"{head}{separator}{user}:***@{rest.rpartition('@')[2]}"
 
 
-def celery_app(broker: str) -> Celery:
-    """The Celery application of both ends. Celery only carries messages: what is lost, the coordinator sends again."""
+def celery_app(broker: str, patience: float = SOCKET_TIMEOUT) -> Celery:
+    """The Celery application of both ends; `patience` as in connect().
+
+    Celery only carries messages: what is lost, the coordinator sends again.
+    """
     from celery import Celery  # noqa: PLC0415
 
     check_url(broker)
@@ -298,8 +310,8 @@ def celery_app(broker: str) -> Celery:
             "global_keyprefix": PREFIX,
             "socket_keepalive": True,
             "health_check_interval": 5,
-            "socket_timeout": SOCKET_TIMEOUT,
-            "socket_connect_timeout": CONNECT_TIMEOUT,
+            "socket_timeout": limited(SOCKET_TIMEOUT, patience),
+            "socket_connect_timeout": limited(CONNECT_TIMEOUT, patience),
             # Never retry_on_timeout: it runs tasks twice and turns producer.batch() off.
         },
     )

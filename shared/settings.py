@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+STORE_PATIENCE = 30.0  # seconds that a store is waited for at most
+
 
 class StorageSettings(msgspec.Struct, frozen=True):
     """`[storage]`: url is `s3://bucket/prefix` or `file:///path`; empty means the local cache directory alone.
@@ -24,7 +26,7 @@ class FarmSettings(msgspec.Struct, frozen=True):
 
     broker: str = ""
     worker_grace: float = 30.0  # seconds without any fitting worker until a build gives up
-    broker_patience: float = 60.0  # seconds without the broker until a build gives up
+    broker_patience: float = 60.0  # seconds without the broker, or a store, until a build gives up
     heartbeat: float = 1.0  # seconds between a worker's heartbeats; it counts as lost after five
 
 
@@ -93,6 +95,11 @@ class Settings(msgspec.Struct, frozen=True):
     def state_dir(self) -> Path:
         """Workspace state: a cache, never the truth."""
         return self.state or self.root / ".windrow"
+
+    @property
+    def store_patience(self) -> float:
+        """Seconds without an answer from a store until who asked gives up."""
+        return min(STORE_PATIENCE, self.farm.broker_patience)
 
 
 def branch_key(branch: str) -> str:

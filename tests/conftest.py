@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from cli.servers import Server
 from tests.services import S3Service, running_rclone_s3, running_seaweedfs, running_valkey
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A script's background job ignores SIGINT, and so would every command that the suite starts: a command is to be
+    # interrupted here as a person does it, from a terminal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

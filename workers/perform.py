@@ -11,6 +11,7 @@ from shared.clock import Clock
 from shared.keys import given_trace, key_after_run, rooted
 from shared.model.action import ActionResult
 from shared.model.job import JobOrder, JobOutcome
+from shared.settings import STORE_PATIENCE
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
 from workers.execute.isolation import Isolation
@@ -27,11 +28,11 @@ class Worker:
     `perform` raises StoreUnavailable when a store stays away, and LocalError when this machine is the
     trouble. `path` is where commands are looked up; None takes this process's PATH. Small jobs are tried in
     `memory` first, if it is given. `workspace` is the real folder that the orders are of, for those that must run
-    there; `way` how trees appear at their own paths, None to find out. Nothing is written and no process
-    started before the first command.
+    there; `way` how trees appear at their own paths, None to find out. `patience`: seconds that a store is waited
+    for. Nothing is written and no process started before the first command.
     """
 
-    def __init__(  # noqa: PLR0913 - what a worker is made of
+    def __init__(  # noqa: PLR0913 - what jobs are performed with
         self,
         blobs: BlobStore,
         results: Results,
@@ -44,6 +45,7 @@ class Worker:
         memory: Memory | None = None,
         workspace: Path | None = None,
         way: Isolation | None = None,
+        patience: float = STORE_PATIENCE,
     ) -> None:
         self._workshop = Workshop(
             blobs,
@@ -56,6 +58,7 @@ class Worker:
             memory=memory,
             workspace=workspace,
             way=way,
+            patience=patience,
         )
         self._tickets: set[Ticket] = set()
         self._lock = threading.Lock()

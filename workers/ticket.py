@@ -30,4 +30,4 @@ class Ticket:
 
     def patiently(self, call: Callable[[], T]) -> T:
         """Ask a store, again if need be."""
-        return patiently(self.workshop.clock, call, self.cancelled)
+        return patiently(self.workshop.clock, call, self.cancelled, self.workshop.patience)

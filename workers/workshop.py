@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 from shared.clock import Clock
+from shared.settings import STORE_PATIENCE
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
 from workers.execute.isolation import Isolation, isolation
@@ -21,9 +22,10 @@ class Workshop:
 
     name: the worker's, for people. path: where commands are looked up. memory: where small jobs are tried first.
     workspace: the folder whose files the orders are of, if it is on this machine. way: see isolation; None to try.
+    patience: seconds that a store is waited for.
     """
 
-    def __init__(  # noqa: PLR0913 - see Worker
+    def __init__(  # noqa: PLR0913 - what jobs are performed with
         self,
         blobs: BlobStore,
         results: Results,
@@ -36,8 +38,10 @@ class Workshop:
         memory: Memory | None = None,
         workspace: Path | None = None,
         way: Isolation | None = None,
+        patience: float = STORE_PATIENCE,
     ) -> None:
         self.blobs, self.results, self.name, self.clock = blobs, results, name, clock
+        self.patience = patience
         self.path = os.environ.get("PATH", os.defpath) if path is None else path
         self.pool = SlotPool(slots)
         self.prober = Prober()

@@ -13,10 +13,12 @@ from collections.abc import Callable, Sequence
 from coordinator.dispatch.delivery import Delivery, Started, Unserved, Worker
 from coordinator.dispatch.link import FarmLink
 from coordinator.dispatch.performer import JobStarted, Report
+from coordinator.dispatch.takeover import Takeover
 from shared import queue
 from shared.clock import Clock, SystemClock
 from shared.errors import BrokerUnavailable, FarmError, NoWorker
 from shared.model.job import JobOrder, JobOutcome
+from shared.patience import LEAST
 from shared.queue import Beat, Claimed, Ended, Refused, Returned
 from shared.settings import FarmSettings
 from shared.storage.blobs import BlobStore
@@ -32,6 +34,9 @@ _log = logging.getLogger("windrow.farm")
 class FarmPerformer:
     """See Performer. platform: what slots() counts workers for; tools: what workers fingerprint to find theirs.
 
+    place: names the project and branch whose build lock is held. What a build of it that died has running is
+    cancelled, and nothing is sent before that is over.
+
     Errors that end the build, delivered once: NoWorker after farm.worker_grace seconds without a live worker
     for a platform in use, BrokerUnavailable after farm.broker_patience seconds without the broker.
     """
@@ -41,6 +46,7 @@ class FarmPerformer:
         settings: FarmSettings,
         *,
         build: str,
+        place: str,
         platform: str,
         tools: Sequence[str],
         blobs: BlobStore,
@@ -48,12 +54,15 @@ class FarmPerformer:
     ) -> None:
         self._farm, self._build, self._platform, self._tools = settings, build, platform, tuple(tools)
         self._clock: Clock = clock or SystemClock()
-        self._link = FarmLink(settings.broker, build=build, blobs=blobs, clock=self._clock)
+        self._link = FarmLink(
+            settings.broker, build=build, place=place, blobs=blobs, clock=self._clock, patience=settings.broker_patience
+        )
         self._delivery = Delivery(
             heartbeat=settings.heartbeat,
             grace=settings.worker_grace,
             lost_after=queue.MISSED_BEATS * settings.heartbeat,
         )
+        self._takeover: Takeover | None = None  # None until the broker was asked; the sending thread's alone
         self._changed = threading.Condition()  # guards everything below and the delivery
         self._deliver: Callable[[Report], None] = lambda _: None
         self._threads: list[threading.Thread] = []
@@ -62,6 +71,7 @@ class FarmPerformer:
         self._cancelled = False
         self._contact = self._clock.monotonic()
         self._away = False
+        self._silent = False  # it did not answer for as long as anybody wants to wait
 
     def open(self, deliver: Callable[[Report], None]) -> None:
         """See Performer; a broker that does not answer is told by a report, in time."""
@@ -69,6 +79,7 @@ class FarmPerformer:
         self._contact = self._clock.monotonic()
         try:
             self._link.open(self._tools)
+            self._takeover = self._take_over()
             self._beats = self._link.look([self._platform], self._tools).beats
         except BrokerUnavailable as error:
             self._missed(error)
@@ -95,10 +106,7 @@ class FarmPerformer:
             self._ended = self._cancelled = True
             self._delivery.forget()
             self._changed.notify_all()
-        try:
-            self._link.cancel()
-        except BrokerUnavailable as error:
-            _log.warning("%s; workers stop by themselves within %d s", error.what, 2 * queue.MARKER_LIFE)
+        self._say(self._link.cancel, f"workers stop by themselves within {2 * queue.MARKER_LIFE} s")
 
     def close(self) -> None:
         """See Performer."""
@@ -106,19 +114,25 @@ class FarmPerformer:
             self._ended = True
             unfinished = self._cancelled or len(self._delivery) > 0
             self._changed.notify_all()
-        try:
-            if unfinished and not self._cancelled:
-                self._link.cancel()
-            self._link.wake()
-        except BrokerUnavailable as error:
-            _log.warning("%s", error.what)
+        if unfinished and not self._cancelled:
+            self._say(self._link.cancel, f"workers stop by themselves within {2 * queue.MARKER_LIFE} s")
+        self._say(self._link.wake, "its keys lapse by themselves")
         for thread in self._threads:
-            thread.join(JOIN_SECONDS)
+            thread.join(LEAST if self._silent else JOIN_SECONDS)
+        self._say(lambda: self._link.clear(keep_marker=unfinished), "its keys lapse by themselves")
+        if not any(thread.is_alive() for thread in self._threads):
+            # One that still waits for a silent broker has nothing to do but end, and needs its connection for that.
+            self._link.close()
+
+    def _say(self, tell: Callable[[], None], otherwise: str) -> None:
+        """Tell the broker something, unless it is known not to answer: then nobody waits for it again."""
+        if self._silent:
+            return
         try:
-            self._link.clear(keep_marker=unfinished)
+            tell()
         except BrokerUnavailable as error:
-            _log.warning("%s; its keys lapse by themselves", error.what)
-        self._link.close()
+            self._silent = True
+            _log.warning("%s; %s", error.what, otherwise)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -155,14 +169,25 @@ class FarmPerformer:
         with self._changed:
             while not self._ended:
                 now = self._clock.monotonic()
-                due = self._delivery.next_due()
+                due = self._delivery.next_due() if self._may_send() else None
                 until = look_at if due is None else min(look_at, due)
                 if until <= now:
                     return True
                 self._changed.wait(until - now)
             return False
 
+    def _may_send(self) -> bool:
+        return self._takeover is not None and self._takeover.over()
+
+    def _take_over(self) -> Takeover:
+        dead = self._link.overtake()
+        if dead:
+            _log.warning("build %s never ended; what it has running is ended first", ", ".join(sorted(dead)))
+        return Takeover(dead, self._clock.monotonic(), self._farm.heartbeat)
+
     def _publish(self) -> None:
+        if not self._may_send():
+            return
         with self._changed:
             parcels = self._delivery.due(self._clock.monotonic())
         if parcels:
@@ -172,6 +197,8 @@ class FarmPerformer:
             self._heard()
 
     def _look(self) -> None:
+        if self._takeover is None:
+            self._takeover = self._take_over()
         with self._changed:
             platforms = {self._platform, *self._delivery.platforms()}
         farm = self._link.look(platforms, self._tools)
@@ -179,6 +206,7 @@ class FarmPerformer:
             _log.warning("the broker lost this build, or was asked after it too late; sending again what no worker has")
             self._link.reread()
         self._heard(lost=not farm.known)
+        self._takeover.look(self._clock.monotonic(), farm.beats)
         workers = {beat.id: self._worker(beat) for beat in farm.beats}
         with self._changed:
             self._beats = farm.beats
@@ -261,7 +289,8 @@ class FarmPerformer:
                 _log.warning("%s (%s); waiting for it", error.what, error.why)
             self._away = True
             silent = self._clock.monotonic() - self._contact
-        if silent > self._farm.broker_patience:
+        if silent >= self._farm.broker_patience:
+            self._silent = True
             error.what = f"the broker has not answered for {silent:.0f} s"
             error.fix = "start the broker and build again: finished jobs are kept (windrow doctor)"
             self._give_up(error)

@@ -18,6 +18,7 @@ from coordinator.dispatch.delivery import Parcel
 from shared import queue
 from shared.clock import Clock
 from shared.errors import BrokerUnavailable
+from shared.patience import limited
 from shared.queue import Beat, Event
 from shared.storage.blobs import BlobStore
 
@@ -34,27 +35,55 @@ class Farm(NamedTuple):
 
 
 class FarmLink:
-    """See the module; `build` names the build's keys."""
+    """See the module; `build` names the build's keys, `place` its project and branch.
 
-    def __init__(self, broker: str, *, build: str, blobs: BlobStore, clock: Clock) -> None:
-        self.broker, self.build, self._blobs, self._clock = broker, build, blobs, clock
-        self._app = queue.celery_app(broker)
-        self._control = queue.connect(broker)
-        self._reader = queue.connect(broker)
+    patience: seconds that a call may take at most.
+    """
+
+    def __init__(
+        self, broker: str, *, build: str, place: str, blobs: BlobStore, clock: Clock, patience: float
+    ) -> None:
+        self.broker, self.build, self.place, self._blobs, self._clock = broker, build, place, blobs, clock
+        self._app = queue.celery_app(broker, patience)
+        self._control = queue.connect(broker, patience)
+        self._reader = queue.connect(broker, patience)
+        # Half, or a quiet stream would look like a dead server.
+        self._longest_read = min(queue.READ_SECONDS, limited(queue.SOCKET_TIMEOUT, patience) / 2)
+        self._connecting = int(limited(queue.CONNECT_TIMEOUT, patience))
         self._connection: kombu.Connection | None = None
         self._producer: kombu.Producer | None = None
         self._position, self._trimmed = b"0-0", b"0-0"
         self._lives = 0  # of the stream: counts up when it is to be read anew
 
     def open(self, tools: Sequence[str]) -> None:
-        """Mark the build as open and tell workers which tools to fingerprint."""
+        """Mark the build as open, have it listed, and tell workers which tools to fingerprint."""
         with self._named("opening the build"):
             now = self._clock.now()
             pipe = self._control.pipeline(transaction=False)
             pipe.set(queue.marker_key(self.build), queue.OPEN, ex=queue.MARKER_LIFE)
+            pipe.sadd(queue.builds_key(self.place), self.build)
+            pipe.expire(queue.builds_key(self.place), queue.STREAM_LIFE)
             pipe.zadd(queue.TOOLSETS, {queue.toolset(tools): now})
             pipe.zremrangebyscore(queue.TOOLSETS, 0, now - queue.TOOLSET_LIFE)
             pipe.execute()
+
+    def overtake(self) -> frozenset[str]:
+        """Cancel the other builds of this place that never ended; which those are.
+
+        Who holds the build lock may say so: a build that is still listed died, or lost the lock.
+        """
+        with self._named("announcing the build"):
+            key = queue.builds_key(self.place)
+            listed: Any = self._control.smembers(key)
+            others = frozenset(name.decode() for name in listed) - {self.build}
+            if others:
+                pipe = self._control.pipeline(transaction=False)
+                # Forgotten only once cancelled: whoever dies in between leaves them to the next.
+                for other in others:
+                    pipe.set(queue.marker_key(other), queue.CANCELLED, ex=queue.STREAM_LIFE)
+                pipe.srem(key, *others)
+                pipe.execute()
+            return others
 
     def publish(self, parcels: Iterable[Parcel], budget: float) -> None:
         """Put batches on their queues; after BrokerUnavailable any of them may have been published or not."""
@@ -87,7 +116,7 @@ class FarmLink:
         """What workers told since the last call, waiting at most so many seconds; also raises CorruptRecord."""
         with self._named("reading the build's events"):
             key = queue.events_key(self.build)
-            life, block = self._lives, max(1, int(min(seconds, queue.READ_SECONDS) * 1000))
+            life, block = self._lives, max(1, int(min(seconds, self._longest_read) * 1000))
             reply: Any = self._reader.xread({key: self._position}, count=READ_COUNT, block=block)
             entries = _entries(reply)
             if entries and life == self._lives:
@@ -101,11 +130,12 @@ class FarmLink:
             marker, now = queue.marker_key(self.build), self._clock.now()
             pipe = self._control.pipeline(transaction=False)
             pipe.expire(marker, queue.MARKER_LIFE)
+            pipe.expire(queue.builds_key(self.place), queue.STREAM_LIFE)
             pipe.zrange(queue.WORKERS, 0, -1)
             pipe.zremrangebyscore(queue.WORKERS, 0, now - FORGET_WORKER)
             for name in names:
                 pipe.llen(queue.list_key(name))
-            known, workers, _, *lengths = pipe.execute()
+            known, _, workers, _, *lengths = pipe.execute()
             if known:
                 self._trim()
             else:
@@ -133,7 +163,10 @@ class FarmLink:
         """Remove the build's keys; a cancelled build's marker stays, for workers that have not seen it yet."""
         with self._named("ending the build"):
             keys = [queue.events_key(self.build), queue.claims_key(self.build)]
-            self._control.delete(*keys, *([] if keep_marker else [queue.marker_key(self.build)]))
+            pipe = self._control.pipeline(transaction=False)
+            pipe.delete(*keys, *([] if keep_marker else [queue.marker_key(self.build)]))
+            pipe.srem(queue.builds_key(self.place), self.build)
+            pipe.execute()
 
     def close(self) -> None:
         """Close the connections."""
@@ -153,7 +186,7 @@ class FarmLink:
     def _ready_producer(self) -> kombu.Producer:
         if self._producer is None:
             self._connection = self._app.connection_for_write(self.broker)
-            self._connection.ensure_connection(max_retries=1, interval_start=0, timeout=int(queue.CONNECT_TIMEOUT))
+            self._connection.ensure_connection(max_retries=1, interval_start=0, timeout=self._connecting)
             self._producer = kombu.Producer(self._connection)
         return self._producer
 

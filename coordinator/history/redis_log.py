@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from coordinator.broker import Broker
+from coordinator.broker import PATIENCE, Broker
 from coordinator.history.eventlog import Entry, decode, encode
 from shared.clock import Clock
 from shared.model.event import Event
@@ -22,8 +22,8 @@ _TROUBLE = "the event log cannot be reached"
 class RedisLog:
     """See EventLog. place: whose log it is, e.g. `projects/hello/main`; cursors are ids of the stream."""
 
-    def __init__(self, broker: str, place: str, clock: Clock) -> None:
-        self._broker = Broker(broker, clock)
+    def __init__(self, broker: str, place: str, clock: Clock, *, patience: float = PATIENCE) -> None:
+        self._broker = Broker(broker, clock, patience)
         self._key = f"windrow:events:{place.removeprefix('projects/')}"
 
     def append(self, events: Sequence[Event]) -> None:
@@ -53,7 +53,7 @@ class RedisLog:
         time, _, number = upto.partition("-")
         first_kept = f"{time}-{int(number) + 1}"
         self._broker.call(
-            lambda client: client.xtrim(self._key, minid=first_kept, approximate=False), _TROUBLE, tries=3
+            lambda client: client.xtrim(self._key, minid=first_kept, approximate=False), _TROUBLE, times=3
         )
 
     def close(self) -> None:
@@ -63,6 +63,6 @@ class RedisLog:
     def _page(self, since: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
         begin = f"({since}" if since else "-"
         page: list[tuple[bytes, dict[bytes, bytes]]] = self._broker.call(
-            lambda client: client.xrange(self._key, min=begin, count=_PAGE), _TROUBLE, tries=3
+            lambda client: client.xrange(self._key, min=begin, count=_PAGE), _TROUBLE, times=3
         )
         return page

@@ -159,7 +159,7 @@ class _FileLease:
     def lost(self) -> bool:
         return self.renewal.lost()
 
-    def release(self) -> bool:
+    def release(self, *, hurry: bool = False) -> bool:
         failpoint.hit("lock.before-release")
         self.renewal.stop()
         return self._lock.give_back(self.holder.nonce)

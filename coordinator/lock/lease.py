@@ -57,8 +57,11 @@ class Lease(Protocol):
         """Whether another may hold the lock now; once True, it stays so, and nothing may be committed."""
         ...
 
-    def release(self) -> bool:
-        """Give the lock back; False if it was lost, or cannot be reached and will lapse by itself."""
+    def release(self, *, hurry: bool = False) -> bool:
+        """Give the lock back; False if it was lost, or cannot be reached and will lapse by itself.
+
+        hurry: where it is kept is known not to answer, so it is hardly waited for.
+        """
         ...
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from coordinator.broker import Broker
+from coordinator.broker import PATIENCE, Broker
 from coordinator.lock.lease import LEASE_SECONDS, Holder, Lease, take
 from coordinator.lock.renewal import Renewal
 from shared import failpoint
@@ -74,11 +74,13 @@ return redis.call('GET', KEYS[3]) == ARGV[2] and 1 or 0
 class RedisLock:
     """See BuildLock; BrokerUnavailable when the broker does not answer.
 
-    place: what is locked, e.g. `projects/hello/main`. lease: seconds.
+    place: what is locked, e.g. `projects/hello/main`. lease and patience: seconds.
     """
 
-    def __init__(self, broker: str, place: str, clock: Clock, *, lease: float = LEASE_SECONDS) -> None:
-        self._broker, self._clock, self._lease = Broker(broker, clock), clock, lease
+    def __init__(
+        self, broker: str, place: str, clock: Clock, *, lease: float = LEASE_SECONDS, patience: float = PATIENCE
+    ) -> None:
+        self._broker, self._clock, self._lease = Broker(broker, clock, patience), clock, lease
         # The braces keep the keys together on a cluster.
         self._keys = [f"windrow:{kind}:{{{place}}}" for kind in ("lock", "fence", "unlocked")]
         self._scripts: dict[str, Script] = {}
@@ -103,6 +105,10 @@ class RedisLock:
         """Note that the holder lives; False once the lock is another's."""
         now = iso(self._clock.now())
         return bool(self._run(_RENEW, holder.nonce, _text(holder), self._lease_ms, holder.fence, now, holder.since))
+
+    def hurry(self) -> None:
+        """Wait for the broker no longer than a second: it is known not to answer."""
+        self._broker.hurry()
 
     def close(self) -> None:
         """Release the connections."""
@@ -130,7 +136,7 @@ class RedisLock:
                 self._scripts[script] = client.register_script(script)
             return self._scripts[script](keys=self._keys, args=arguments, client=client)
 
-        return self._broker.call(call, "the build lock cannot be reached", tries=_TRIES)
+        return self._broker.call(call, "the build lock cannot be reached", times=_TRIES)
 
 
 class _RedisLease:
@@ -143,8 +149,10 @@ class _RedisLease:
     def lost(self) -> bool:
         return self.renewal.lost()
 
-    def release(self) -> bool:
+    def release(self, *, hurry: bool = False) -> bool:
         failpoint.hit("lock.before-release")
+        if hurry:
+            self._lock.hurry()
         self.renewal.stop()
         try:
             return self._lock.seize(self.holder.nonce)

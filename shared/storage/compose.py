@@ -108,7 +108,11 @@ def _bucket(settings: Settings, local: DiskBlobs, clock: Clock) -> Stores:
         settings.cache_dir / "buckets.json", f"{storage.endpoint} {urlsplit(storage.url).netloc}", clock
     )
     bucket = Bucket(
-        storage.url, endpoint=storage.endpoint, region=storage.region, checksum=memory.get("checksum") is True
+        storage.url,
+        endpoint=storage.endpoint,
+        region=storage.region,
+        checksum=memory.get("checksum") is True,
+        patience=settings.store_patience,
     )
     refs = _bucket_refs(settings, bucket, memory, clock)
     return _tiers(
@@ -136,7 +140,7 @@ def _bucket_refs(settings: Settings, bucket: Bucket, memory: Remembered, clock: 
         from shared.storage.redis_refs import RedisRefs  # noqa: PLC0415
 
         space = hashing.bare(hashing.of_value([bucket.endpoint, bucket.name, bucket.prefix]))[:16]
-        return RedisRefs(broker, inner, space=space, clock=clock)
+        return RedisRefs(broker, inner, space=space, clock=clock, patience=settings.store_patience)
 
     return ProbedRefs(inner, fallback=fallback if broker else None, honours=honours, label=bucket.label)
 

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from shared import hashing
 from shared.clock import Clock, SystemClock
 from shared.errors import StoreUnavailable
+from shared.patience import limited, tries
+from shared.settings import STORE_PATIENCE
 from shared.storage import names
 from shared.storage.ages import AgedRefs
 from shared.storage.refs import Record
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
 _SWAPPED = "current.json"
 _CLAIM_SECONDS = 60
 _SECONDS = 5.0
-_TRIES = 5
-_WAIT = 0.1
+_PAUSES = (0.1, 0.2, 0.4, 0.8)  # seconds between tries
 
 # KEYS[1]: the record. ARGV: expected tag or "", new tag, bytes, fence, a word of this call.
 # The same call may come twice when a reply was lost: it then finds its own word.
@@ -57,11 +58,19 @@ class RedisRefs:
     from its copy.
     """
 
-    def __init__(self, url: str, inner: AgedRefs, *, space: str, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        inner: AgedRefs,
+        *,
+        space: str,
+        clock: Clock | None = None,
+        patience: float = STORE_PATIENCE,
+    ) -> None:
         parts = urlsplit(url)
         self._where = f"redis://{parts.hostname}:{parts.port or 6379}{parts.path}"
         self._url, self._inner, self._space = url, inner, space
-        self._clock = clock or SystemClock()
+        self._clock, self._patience = clock or SystemClock(), patience
         self._redis: Redis | None = None
         self._lock = threading.Lock()
 
@@ -82,7 +91,7 @@ class RedisRefs:
         if name.startswith("results/"):
             return self._inner.create(name, data)
         claim, word = f"{self._key(name)}:claim", secrets.token_hex(8)
-        for attempt in range(_TRIES):
+        for pause in _PAUSES:
             if self._inner.read(name) is not None:
                 return None
             if self._call("SET", claim, word, "NX", "EX", str(_CLAIM_SECONDS)):
@@ -90,7 +99,7 @@ class RedisRefs:
                     return self._create_alone(name, data)
                 finally:
                     self._call("DEL", claim)
-            self._clock.sleep(_WAIT * 2**attempt)
+            self._clock.sleep(pause)
         if self._inner.read(name) is not None:
             return None
         raise StoreUnavailable(f"another build is writing {name}", at=self._where, fix="try again in a minute")
@@ -177,24 +186,24 @@ class RedisRefs:
         from redis.exceptions import RedisError  # noqa: PLC0415
         from redis.exceptions import TimeoutError as TooSlow  # noqa: PLC0415
 
-        for attempt in range(_TRIES):
+        failure = RedisError("the broker was not asked")
+        for _ in tries(self._clock, self._patience, _PAUSES):
             try:
                 client: Any = self._connected()
                 return client.execute_command(*words)
-            except (Broken, TooSlow) as error:
-                if attempt == _TRIES - 1:
-                    raise self._failed(error) from error
-                self._clock.sleep(_WAIT * 2**attempt)
             except RedisError as error:
-                raise self._failed(error) from error
-        raise AssertionError
+                failure = error
+                if not isinstance(error, Broken | TooSlow):
+                    break
+        raise self._failed(failure) from failure
 
     def _connected(self) -> Redis:
         from redis import Redis  # noqa: PLC0415
 
+        wait = limited(_SECONDS, self._patience)
         with self._lock:
             if self._redis is None:
-                self._redis = Redis.from_url(self._url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS)
+                self._redis = Redis.from_url(self._url, socket_timeout=wait, socket_connect_timeout=wait)
             return self._redis
 
     def _failed(self, error: Exception) -> StoreUnavailable:

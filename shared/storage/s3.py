@@ -158,8 +158,9 @@ class S3Blobs:
 
     def _upload(self, hash_: str, data: bytes | Iterator[bytes], size: int) -> None:
         name, whole, part = names.blob_name(hash_), isinstance(data, bytes), max(STREAMED, size // _PARTS + 1)
+        store = self.bucket.uploads if size > _ASK_FIRST else self.bucket.store
         try:
-            obstore.put(self.bucket.store, name, data, use_multipart=not whole, chunk_size=part, max_concurrency=4)
+            obstore.put(store, name, data, use_multipart=not whole, chunk_size=part, max_concurrency=4)
         except (FileNotFoundError, BaseError) as error:
             raise self.bucket.failed(error, "writing a blob") from error
         self._remember(hash_, self._clock.now())
@@ -191,7 +192,8 @@ class S3Blobs:
             if code_of(error) not in ("InvalidRequest", "NotImplemented", "501"):
                 raise self.bucket.failed(error, "renewing a blob") from error
             # A store that cannot copy onto itself, or an object too large to be copied.
-            self._upload(hash_, self.get(hash_), 0)
+            data = self.get(hash_)
+            self._upload(hash_, data, len(data))
         except BotoCoreError as error:
             raise self.bucket.failed(error, "renewing a blob") from error
         self._remember(hash_, self._clock.now())

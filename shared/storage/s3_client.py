@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from shared.errors import ConfigError, StoreUnavailable
+from shared.patience import limited
+from shared.settings import STORE_PATIENCE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
 _WHOLE_SECONDS = 3600
-_RETRY_SECONDS = 30
 _RETRIES = 4
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
@@ -58,8 +59,12 @@ class Bucket:
         region: str = "us-east-1",
         keys: Keys | None = None,
         checksum: bool = False,
+        patience: float = STORE_PATIENCE,
     ) -> None:
-        """Url is `s3://bucket/prefix`; checksum: the server checks SHA-256 sums sent along with an upload."""
+        """Url is `s3://bucket/prefix`; checksum: the server checks SHA-256 sums sent along with an upload.
+
+        patience: seconds without an answer until a call fails.
+        """
         parts = urlsplit(url)
         if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment:
             raise ConfigError(f"{url!r} is not the address of a bucket", fix='write url = "s3://bucket/prefix"')
@@ -68,8 +73,9 @@ class Bucket:
         if any(part in (".", "..") for part in self.prefix.split("/")):
             raise ConfigError(f"{url!r} has a prefix with dots for a part")
         self.endpoint, self.region, self.checksum = endpoint.rstrip("/"), region, checksum
+        self.patience = patience
         self._keys = keys
-        self._store: S3Store | None = None
+        self._stores: dict[float, S3Store] = {}
         self._client: S3Client | None = None
         self._lock = threading.Lock()
 
@@ -85,10 +91,18 @@ class Bucket:
     @property
     def store(self) -> S3Store:
         """The client of the hot path."""
+        return self._store(limited(READ_SECONDS, self.patience))
+
+    @property
+    def uploads(self) -> S3Store:
+        """The same for large uploads: the time for an answer begins with the sending, and a thin wire is no silence."""
+        return self._store(READ_SECONDS)
+
+    def _store(self, answer: float) -> S3Store:
         with self._lock:
-            if self._store is None:
-                self._store = self._open_store()
-            return self._store
+            if answer not in self._stores:
+                self._stores[answer] = self._open_store(answer)
+            return self._stores[answer]
 
     @property
     def client(self) -> S3Client:
@@ -98,7 +112,7 @@ class Bucket:
                 self._client = self._open_client()
             return self._client
 
-    def _open_store(self) -> S3Store:
+    def _open_store(self, answer: float) -> S3Store:
         from obstore.store import S3Store  # noqa: PLC0415
 
         config: dict[str, Any] = {"region": self.region, "virtual_hosted_style_request": not self.endpoint}
@@ -118,11 +132,11 @@ class Bucket:
             prefix=self.prefix or None,
             client_options={
                 "allow_http": self.endpoint.startswith("http://"),
-                "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
-                "read_timeout": timedelta(seconds=READ_SECONDS),
+                "connect_timeout": timedelta(seconds=limited(CONNECT_SECONDS, self.patience)),
+                "read_timeout": timedelta(seconds=answer),
                 "timeout": timedelta(seconds=_WHOLE_SECONDS),
             },
-            retry_config={"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=_RETRY_SECONDS)},
+            retry_config={"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=self.patience)},
             **config,
         )
 
@@ -153,8 +167,8 @@ class Bucket:
             aws_session_token=(keys.token or None) if keys else None,
             config=Config(
                 retries={"total_max_attempts": 1},
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=READ_SECONDS,
+                connect_timeout=limited(CONNECT_SECONDS, self.patience),
+                read_timeout=limited(READ_SECONDS, self.patience),
                 max_pool_connections=32,
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",

@@ -11,6 +11,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from shared import hashing
 from shared.clock import Clock, SystemClock
 from shared.errors import StoreUnavailable
+from shared.patience import tries
 from shared.storage import names
 from shared.storage.refs import Record
 from shared.storage.s3_client import Bucket, code_of, status_of
@@ -19,8 +20,7 @@ from shared.storage.swapping import moved, refuse_swap
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
 
-_TRIES = 6
-_WAIT = 0.1
+_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between tries
 _FENCE = "windrow-fence"
 # A result is written once a job, so by the client that costs less; a lost reply then reads as "was there".
 _HOT = "results/"
@@ -113,9 +113,7 @@ class S3Refs:
 
         unsure = False
         failure: BotoCoreError | ClientError | None = None
-        for attempt in range(_TRIES):
-            if attempt:
-                self._clock.sleep(_WAIT * 2 ** (attempt - 1))
+        for _ in self._tries():
             try:
                 self.bucket.client.put_object(
                     Bucket=self.bucket.name,
@@ -141,6 +139,9 @@ class S3Refs:
             return True
         raise self.bucket.failed(failure, f"writing {name}") from failure
 
+    def _tries(self) -> Iterator[None]:
+        return tries(self._clock, self.bucket.patience, _PAUSES)
+
     def _holds(self, name: str, data: bytes, fence: int) -> bool:
         current, _, last = self._current(name)
         return current == hashing.of_bytes(data) and last == fence
@@ -150,9 +151,7 @@ class S3Refs:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
         failure: StoreUnavailable | None = None
-        for attempt in range(_TRIES):
-            if attempt:
-                self._clock.sleep(_WAIT * 2 ** (attempt - 1))
+        for _ in self._tries():
             try:
                 answer = self.bucket.client.get_object(Bucket=self.bucket.name, Key=self.bucket.key(name))
                 data = answer["Body"].read()

@@ -36,7 +36,7 @@ class Held:
         """As told."""
         return self.is_lost
 
-    def release(self) -> bool:
+    def release(self, *, hurry: bool = False) -> bool:
         """Nothing is held."""
         return True
 

@@ -122,6 +122,54 @@ def test_full_while_committing(tmp_path: Path, place: str) -> None:
         assert site.heals(needed=needed, known=known).began == ()
 
 
+def fails_to_commit(site: Site, disk: Path) -> None:
+    """A build that finds the disk full once its outputs are in the tree."""
+    running = site.start(WINDROW_FAILPOINT="commit.before-manifest=stop")
+    running.await_stopped()
+    filler = fill(disk)
+    running.signal(signal.SIGCONT)
+    built = running.wait()
+    assert built.code == 36, built.output
+    filler.unlink()
+
+
+def test_an_edit_taken_back_after_a_commit_that_failed_takes_the_outputs_back(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "cache") as disk, ending(Site(tmp_path)) as site, site.witness():
+        site.right()
+        before = site.outputs()
+        site.edit(0)
+        fails_to_commit(site, disk)
+        assert site.outputs() == site.expected() != before
+
+        site.write(0, "text 0\n")
+        built = site.right(began=0)
+
+        assert site.outputs() == before
+        assert "the revision is as it should be" in built.output
+        assert site.revision() == 1
+        assert "No changes" in site.right(began=0).output
+
+
+def test_an_output_that_a_failed_commit_removed_stays_away_or_comes_back_with_its_rule(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "cache") as disk, ending(Site(tmp_path)) as site, site.witness():
+        site.right()
+        rules = (site.tree / "windrow.toml").read_text()
+        fewer = rules[: rules.index('[[rule]]\nname = "whole"')]
+        (site.tree / "windrow.toml").write_text(fewer)
+        fails_to_commit(site, disk)
+        assert site.outputs().keys() == site.expected().keys() - {"out/whole"}
+
+        (site.tree / "windrow.toml").write_text(rules)
+        site.right(began=0)
+        (site.tree / "windrow.toml").write_text(fewer)
+        fails_to_commit(site, disk)
+        built = site.build()
+
+        assert (built.code, built.began) == (0, ()), built.output
+        assert site.revision() == 2
+        assert site.outputs().keys() == site.expected().keys() - {"out/whole"}
+
+
 def test_full_before_a_first_build(tmp_path: Path) -> None:
     with small_disk(tmp_path / "cache") as disk, ending(Site(tmp_path)) as site:
         filler = fill(disk)

@@ -257,6 +257,29 @@ def test_a_frozen_broker_is_waited_for(farm: Farm, site: Site) -> None:
         site.is_right()
 
 
+def test_a_broker_that_stays_frozen_ends_the_build_within_its_patience(farm: Farm, site: Site) -> None:
+    site.environ["WINDROW_FARM__BROKER_PATIENCE"] = "2"
+    with site.witness():
+        site.hold("pair0")
+        running = site.start()
+        site.await_begun("pair0")
+
+        psutil.Process(farm.broker.pid).suspend()
+        frozen = time.monotonic()
+        built = running.wait()
+
+        # Two seconds of patience, one for giving back the lock; the rest is for a machine with much else to do.
+        assert time.monotonic() - frozen < 10, built.output
+        assert built.code == 32, built.output
+        assert farm.broker.url in built.output
+        psutil.Process(farm.broker.pid).resume()
+        site.let_go()
+        farm.ready(*farm.workers)
+        site.right()
+        site.right(began=0)
+    rests(farm)
+
+
 def test_a_frozen_store_is_waited_for(farm: Farm, site: Site) -> None:
     with site.witness():
         site.hold("part0")
@@ -374,6 +397,32 @@ def test_a_build_killed_in_mid_job_is_gone_on_with_at_once(farm: Farm, site: Sit
         assert not finished.intersection(built.began)
         site.is_right()
         site.right(began=0)
+    rests(farm)
+
+
+def test_what_a_killed_build_has_running_is_ended_before_the_next_runs_it(farm: Farm, site: Site) -> None:
+    farm.ensure(2)
+    with site.witness():
+        site.hold("pair0", "pair1")
+        running = site.start()
+        site.await_begun("pair0")
+        site.await_begun("pair1")
+        orphans = [*site.shells("pair0"), *site.shells("pair1")]
+        assert orphans
+
+        assert running.kill().code == KILLED
+        following = site.start()
+        site.await_begun("pair0", times=2)
+        beside = [shell.pid for shell in orphans if alive(shell)]
+        site.let_go()
+        built = following.wait()
+
+        assert built.code == 0, built.output
+        assert beside == []
+        assert max(Counter(built.began).values()) == 1
+        site.is_right()
+        site.right(began=0)
+    farm.ensure(1)
     rests(farm)
 
 

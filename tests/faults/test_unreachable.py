@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from shared import hashing
+from shared.clock import SystemClock
+from shared.errors import StoreUnavailable
+from shared.storage.s3 import S3Blobs
+from shared.storage.s3_client import Bucket, Keys
+from shared.storage.s3_refs import S3Refs
 from tests.faults.site import Site
+from workers.patience import patiently
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(150)]
 
@@ -92,11 +99,31 @@ def test_a_store_folder_that_is_a_file(tmp_path: Path) -> None:
     site.end()
 
 
-@pytest.mark.slow
-def test_a_broker_that_never_answers(tmp_path: Path, silent: int) -> None:
-    refused(Site(tmp_path, broker(silent, 2)), seconds=50, name=f"127.0.0.1:{silent}")
+def test_a_broker_that_never_answers_is_waited_for_as_long_as_was_set(tmp_path: Path, silent: int) -> None:
+    refused(Site(tmp_path, broker(silent, 2)), seconds=12, name=f"127.0.0.1:{silent}")
+
+
+def test_a_store_that_never_answers_is_waited_for_as_long_as_was_set(tmp_path: Path, silent: int) -> None:
+    patience = {"WINDROW_FARM__BROKER_PATIENCE": "2"}
+    refused(Site(tmp_path, bucket(silent) | patience), seconds=12, name=f"127.0.0.1:{silent}")
+
+
+def test_a_bucket_that_never_answers_ends_a_job_as_soon(silent: int) -> None:
+    """What a worker does with the store: four tries, each of them many, and all within the patience."""
+    opened = Bucket("s3://farm/x", endpoint=f"http://127.0.0.1:{silent}", keys=Keys("a", "b"), patience=1.5)
+    clock = SystemClock()
+    began = clock.monotonic()
+
+    for call in (
+        lambda: S3Blobs(opened).get(hashing.EMPTY),
+        lambda: S3Refs(opened).swap("projects/p/main/current.json", b"{}", None),
+    ):
+        with pytest.raises(StoreUnavailable):
+            patiently(clock, call, lambda: False, opened.patience)
+
+    assert clock.monotonic() - began < 8
 
 
 @pytest.mark.slow
-def test_a_store_that_never_answers(tmp_path: Path, silent: int) -> None:
-    refused(Site(tmp_path, bucket(silent)), seconds=100, name=f"127.0.0.1:{silent}")
+def test_a_store_that_never_answers_is_waited_for_half_a_minute_at_most(tmp_path: Path, silent: int) -> None:
+    refused(Site(tmp_path, bucket(silent)), seconds=50, name=f"127.0.0.1:{silent}")

@@ -41,7 +41,13 @@ class Build:
     """A build: hands jobs over and keeps what it hears."""
 
     def __init__(
-        self, farm: FarmSettings, blobs: Path, *, platform: str = PLATFORM, tools: Sequence[str] = TOOLS
+        self,
+        farm: FarmSettings,
+        blobs: Path,
+        *,
+        place: str = "",
+        platform: str = PLATFORM,
+        tools: Sequence[str] = TOOLS,
     ) -> None:
         self.id, self.platform = f"test-{uuid.uuid4().hex[:8]}", platform
         self.outcomes: list[JobOutcome] = []
@@ -49,7 +55,14 @@ class Build:
         self.errors: list[WindrowError] = []
         self._lock = threading.Lock()
         store = FolderBlobs(blobs)
-        self.performer = FarmPerformer(farm, build=self.id, platform=platform, tools=tools, blobs=store)  # type: ignore[arg-type]
+        self.performer = FarmPerformer(
+            farm,
+            build=self.id,
+            place=place or self.id,
+            platform=platform,
+            tools=tools,
+            blobs=store,  # type: ignore[arg-type]
+        )
 
     def hear(self, report: Report) -> None:
         with self._lock:

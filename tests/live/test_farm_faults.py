@@ -259,6 +259,25 @@ def test_a_worker_whose_heartbeats_stop_is_forgotten(rig: Rig) -> None:
     until(lambda: not rig.beats(), seconds=6 * HEARTBEAT + 1, what="its heartbeat to lapse")
 
 
+def test_a_build_that_lost_its_lock_is_ended_by_the_one_that_has_it(rig: Rig) -> None:
+    rig.worker(slots=2)
+    with rig.build(place="projects/p/main") as first, rig.build() as elsewhere:
+        rig.ready(1)
+        first.submit("same", "wait", str(rig.folder / "never"))
+        elsewhere.submit("other", "wait", str(rig.folder / "go"))
+        first.wait_started("same")
+        elsewhere.wait_started("other")
+
+        with rig.build(place="projects/p/main") as second:
+            second.submit("same")
+            second.wait(1)
+
+            assert not [r for beat in rig.beats() for r in beat.running if r.build == first.id]
+        (rig.folder / "go").touch()
+        assert elsewhere.wait(1) == {"other": 1}
+    assert rig.redis.keys("windrow:builds:*") == []
+
+
 def test_a_build_whose_coordinator_dies_is_dropped_by_the_claim(rig: Rig) -> None:
     with rig.build(grace=15.0) as build:
         build.submit("orphan")

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -172,6 +173,17 @@ def test_these_are_the_exit_codes_of_the_reference() -> None:
     section = text.partition("## Exit codes")[2].partition("\n## ")[0]
 
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)} == set(TABLE)
+
+
+def test_a_suite_that_a_script_started_in_the_background_can_interrupt_its_builds() -> None:
+    name = f"{test_every_exit_code_is_reached_by_a_real_command.__name__}[130]"
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{Path(__file__)}::{name}"]
+
+    ran = subprocess.run(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert ran.returncode == 0, ran.stdout
 
 
 def test_a_killed_or_failed_build_holds_no_lock_afterwards(codes: Codes) -> None:
