@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,8 @@ from shared.settings_load import find_root, load, load_without_project
 
 _CMAKE_HOME = re.compile(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.+)$", re.MULTILINE)
 _NOT_A_NAME = re.compile(r"[^a-z0-9._-]+")
+_SYSTEM = ("/usr/", "/lib/", "/lib64/", "/opt/", "/etc/", "/bin/", "/sbin/", "/nix/", "/proc/", "/dev/")
+_BROAD = 2  # components of a root like / or /tmp, which is nobody's project
 
 
 def open_build_folder(folder: Path, file: str, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
@@ -41,13 +43,13 @@ def open_build_folder(folder: Path, file: str, *, flags: Mapping[str, object], e
 
 
 def _made_up(folder: Path, file: str, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
-    """A project of the sources and this build folder alone; its state lies in the build folder."""
-    sources = _sources(folder, file)
-    root = Path(os.path.commonpath([folder, sources]))
-    folders = () if root in (sources, folder) else tuple(path.relative_to(root).as_posix() for path in (sources, folder))
-    name = _NOT_A_NAME.sub("-", sources.name.lower()).strip("-._") or "build"
+    """A project of this build folder and its sources alone; its state lies in the build folder."""
+    source, places = _places(folder, file)
+    root = Path(os.path.commonpath([folder, *places]))
+    folders = _parts(root, (folder, *places)) if len(root.parts) <= _BROAD or root == Path.home() else ()
+    name = _NOT_A_NAME.sub("-", source.name.lower()).strip("-._") or "build"
     settings = load_without_project(root, flags=flags, environ=environ)
-    ours = hashing.bare(hashing.of_value([str(sources), str(folder)]))[:8]
+    ours = hashing.bare(hashing.of_value([str(source), str(folder)]))[:8]
     relative = folder.relative_to(root).as_posix()
     return msgspec.structs.replace(
         settings,
@@ -58,8 +60,28 @@ def _made_up(folder: Path, file: str, *, flags: Mapping[str, object], environ: M
     )
 
 
-def _sources(folder: Path, file: str) -> Path:
-    """Where the sources of a build folder lie: as CMake or Meson tell, else what its edges name."""
+def _parts(root: Path, places: Iterable[Path]) -> tuple[str, ...]:
+    """The folders right below the root that the project lies in: the root itself belongs to others too."""
+    parts = {place.relative_to(root).parts[:1] for place in places}
+    return () if () in parts else tuple(sorted(part[0] for part in parts))
+
+
+def _places(folder: Path, file: str) -> tuple[Path, set[Path]]:
+    """The folder of the sources, as CMake or Meson tell, and every folder outside the system that edges name."""
+    from coordinator.importers.ninja import parser  # noqa: PLC0415 - slow, and not needed where a windrow.toml tells
+
+    manifest = parser.read(folder / file)
+    made = {path for edge in manifest.edges for path in edge.all_outputs}
+    asked = {path for edge in manifest.edges for path in edge.all_inputs} - made
+    named = {os.path.dirname(os.path.normpath(folder / path)) for path in asked if path.startswith(("/", ".."))}
+    places = {Path(place) for place in named if not f"{place}/".startswith(_SYSTEM)}
+    source = _told(folder)
+    if source is None:
+        source = Path(os.path.commonpath([folder, *places]))
+    return source, places | {source}
+
+
+def _told(folder: Path) -> Path | None:
     try:
         found = _CMAKE_HOME.search((folder / "CMakeCache.txt").read_text("utf-8", "replace"))
         if found:
@@ -70,19 +92,4 @@ def _sources(folder: Path, file: str) -> Path:
         info = msgspec.json.decode((folder / "meson-info" / "meson-info.json").read_bytes())
         return Path(info["directories"]["source"]).resolve()
     except (OSError, msgspec.MsgspecError, KeyError, TypeError):
-        pass  # not Meson's
-    return _by_edges(folder, file)
-
-
-def _by_edges(folder: Path, file: str) -> Path:
-    from coordinator.importers.ninja import parser  # noqa: PLC0415 - where nobody else tells
-
-    manifest = parser.read(folder / file)
-    made = {path for edge in manifest.edges for path in edge.all_outputs}
-    asked = {path for edge in manifest.edges for path in edge.all_inputs} - made
-    places = {os.path.dirname(os.path.normpath(folder / path)) for path in asked if path.startswith(("/", ".."))}
-    ours = [place for place in places if not place.startswith(_SYSTEM)]
-    return Path(os.path.commonpath([str(folder), *ours])) if ours else folder
-
-
-_SYSTEM = ("/usr/", "/lib", "/opt/", "/etc/", "/bin/", "/sbin/", "/nix/", "/proc/", "/dev/")
+        return None  # not Meson's

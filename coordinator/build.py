@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
 
-from coordinator.commit import materialise
 from coordinator.atrest import at_rest, remember
+from coordinator.commit import materialise
 from coordinator.commit.base import Base
 from coordinator.lock import workspace
 from coordinator.lock.lease import Lease, me

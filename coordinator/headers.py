@@ -26,7 +26,8 @@ class Headers:
 
     def __init__(self, settings: Settings, blobs: BlobStore) -> None:
         self._root, self._blobs = settings.root, blobs
-        self._cache = DirectiveCache.load(settings.state_dir / _FILE)
+        # By content, so it serves every checkout of this user.
+        self._cache = DirectiveCache.load(settings.cache_dir / _FILE)
         self._lock = threading.Lock()
         self._scanner: Scanner | None = None
         self._tree: RunTree | None = None

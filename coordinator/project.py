@@ -30,8 +30,8 @@ from shared.toolchain import Toolchain
 if TYPE_CHECKING:
     from coordinator.dispatch.tree import RunTree
     from coordinator.headers import Headers
-    from coordinator.imported import ImportedBuild
     from coordinator.history.eventlog import EventLog
+    from coordinator.imported import ImportedBuild
 
 MakePerformer = Callable[["Project", str, str], Performer]
 

@@ -13,14 +13,13 @@ from coordinator.keying.candidates import Candidates
 from coordinator.keying.keys import action_keys, primary_of
 from coordinator.progress import How
 from shared.errors import BlobCorrupt, BlobMissing, LocalError, WindrowError
-from shared.keys import rooted
+from shared.keys import rooted, shadowing
 from shared.model.action import Action, ActionResult, Input, Output, Trace
 from shared.model.graph import Recipe
 from shared.model.job import JobOrder
 from shared.model.manifest import JobEntry
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
-
 
 # The kind of an action that runs in the workspace itself; nothing of it is kept for others.
 WORKSPACE = "workspace"
@@ -101,7 +100,8 @@ class Preparer:
     def _look_up(self, recipe: Recipe) -> Reuse | None:
         entry = self._entry(recipe.id)
         graph = self.tree.graph
-        for key, trace in action_keys(recipe, graph.platform, self.tree.find, self.candidates, self._traces(entry)):
+        shadows = self._shadows(recipe)
+        for key, trace in action_keys(recipe, graph.platform, self.tree.find, shadows, self._traces(entry)):
             reuse = self._known(entry, key, trace) or self._stored(key)
             if reuse is None and recipe.root:
                 key = rooted(key, recipe.root)
@@ -115,6 +115,13 @@ class Preparer:
                 continue
             return reuse
         return None
+
+    def _shadows(self, recipe: Recipe) -> Callable[[Trace], list[str]]:
+        """What could be found in the stead of what a trace asked for: among what a run would be given, as in its key."""
+        if recipe.finds != "includes":
+            return lambda trace: self.candidates.shadowing(recipe, trace)
+        given = [path for path in self._could_read(recipe) if self.tree.find(path) is not None]
+        return lambda trace: shadowing(trace, {*recipe.inputs, *given, *trace.used})
 
     def _known(self, entry: JobEntry | None, key: str, trace: Trace | None) -> Reuse | None:
         """The manifest's own outputs, when the job's inputs turn out to be what they were."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from coordinator.keying.candidates import Candidates
 from shared import keys
 from shared.errors import GraphError
 from shared.model.action import Input, Trace
@@ -47,12 +46,12 @@ def action_keys(
     recipe: Recipe,
     platform: str,
     find: Find,
-    candidates: Candidates,
+    shadows: Callable[[Trace], Iterable[str]],
     traces: Callable[[str], Iterator[Trace]],
 ) -> Iterator[tuple[str, Trace | None]]:
     """The keys under which a result may be found, likeliest first, each with the trace it rests on.
 
-    `traces` is asked with the recipe's trace key once the plain key (if any) did not do.
+    shadows: what could be found under the names that a trace asked for. `traces` is asked with the recipe's trace key once the plain key (if any) did not do.
     """
     body = body_of(recipe, platform)
     primary = primary_of(recipe, find)
@@ -60,7 +59,7 @@ def action_keys(
         yield keys.plain_key(body, primary), None
     seen: set[str] = set()
     for trace in traces(keys.trace_key(body, primary)):
-        key = keys.traced_key(body, primary, trace, find, candidates.shadowing(recipe, trace))
+        key = keys.traced_key(body, primary, trace, find, shadows(trace))
         if key is not None and key not in seen:
             seen.add(key)
             yield key, trace

@@ -9,7 +9,6 @@ import msgspec
 
 from shared.model.file import Mode
 
-
 # In the texts of an imported command: the absolute path of the tree, which is no part of any key. No real
 # command can hold this character.
 ROOT = "\0"

@@ -16,7 +16,7 @@ _LONGEST = 1 << 16  # characters looked at, from the end
 _MISSING = re.compile(
     r"no such file|not found|cannot (?:open|find|stat|access|read|load)|can't (?:open|find|read|load|locate|stat)|"
     r"couldn't|could not|unable to|does not exist|doesn't exist|failed to|"
-    r"ENOENT|FileNotFoundError|No module named|No rule to make target|is missing",
+    r"error (?:copying|reading|opening)|ENOENT|FileNotFoundError|No module named|No rule to make target|is missing",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"['\"`\u2018\u201c]([^'\"`\u2018\u2019\u201c\u201d\n]+)['\"`\u2019\u201d]")

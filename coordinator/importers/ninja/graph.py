@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Callable, Container, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
@@ -10,11 +12,15 @@ from coordinator.importers.ninja.commands import finds, programs
 from coordinator.importers.ninja.manifest import Edge, Manifest
 from coordinator.importers.ninja.places import Places, outside
 from shared.errors import GraphError
+from shared.model.action import ROOT
 from shared.model.graph import Names, Recipe
 from shared.model.manifest import JobEntry
 
 _CONSOLE = "console"
 _SHELL = ("/bin/sh", "-c")
+
+# A word of a command that may name a file of the sources: absolute, or on the way up from where it runs.
+_WORD = re.compile(r"(?<![^\s'\"=,])(?:\0/|\.\./)[^\s'\";,|&<>()]+")
 
 Identity = Callable[[tuple[str, ...]], str]
 Kept = Mapping[str, JobEntry]
@@ -219,6 +225,8 @@ class Importer:
         if rspfile:
             files = ((of(rspfile, edge.at), self.places.marked(self.manifest.rspfile_content(edge))),)
         how = finds(command, heads, edge.inputs[0] if edge.inputs else "", depfile=depfile is not None)
+        if how == "declared":
+            inputs = self._with_named(self.places.marked(command), inputs)
         entry = self.kept.get(id_)
         if entry is not None and entry.trace is not None and not self.made.isdisjoint(entry.trace.used):
             after = self._with_made(entry.trace.used, after, edge, inputs)
@@ -287,6 +295,16 @@ class Importer:
         if extra:
             after = tuple(dict.fromkeys((*after, *(of(path) for path in extra))))
         return tuple(sorted(paths)), tuple(sorted(beyond.items())), after, always
+
+    def _with_named(self, command: str, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        """The inputs, and the sources that the words of a command name although the edge does not."""
+        found: set[str] = set()
+        for word in _WORD.findall(command):
+            text = word.replace(ROOT, self.places.root) if word[0] == ROOT else word
+            path = self.places.of(posixpath.normpath(text))
+            if path in self.tree.sources and path not in inputs:
+                found.add(path)
+        return tuple(sorted({*inputs, *found})) if found else inputs
 
     def _order(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """What must come before; the same tuple for all edges that say the same."""

@@ -22,7 +22,7 @@ _BLANK = re.compile(r"(?: +|\$\n)*+")
 class Lexer:
     """A place in the text of one file, and the words that follow."""
 
-    __slots__ = ("name", "position", "text", "_counted", "_line", "_token")
+    __slots__ = ("_counted", "_line", "_token", "name", "position", "text")
 
     def __init__(self, text: str, name: str) -> None:
         self.text = text
