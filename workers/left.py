@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import partial
 
@@ -94,12 +95,14 @@ class Left:
 
     def upload(self, made: tuple[Output, ...]) -> int:
         """Store the outputs; bytes moved afar."""
-        put_file, moved = self._ticket.workshop.blobs.put_file, 0
+        blobs, moved = self._ticket.workshop.blobs, 0
         for output in made:
+            store = partial(blobs.put_file, output.hash, self._tree / output.path)
             if output.mode == "link":
-                continue
+                # Nobody fetches it, but a revision names it, and what that names is there.
+                store = partial(blobs.put, output.hash, os.fsencode(output.target))
             try:
-                moved += self._ticket.patiently(partial(put_file, output.hash, self._tree / output.path))
+                moved += self._ticket.patiently(store)
             except BlobCorrupt as error:
                 raise Broken(f"its output {output.path} changed while it was stored") from error
         return moved

@@ -23,7 +23,8 @@ class Printed:
 
     def __init__(self, ticket: Ticket, files: Iterable[Path], ended: Ended, roots: tuple[str, ...]) -> None:
         self._ticket, self._cut, self._roots = ticket, ended.cut, roots
-        self._data = tuple(printed(path, roots) for path in files)
+        known_as = ticket.order.action.root
+        self._data = tuple(printed(path, [root for root in roots if root != known_as], known_as) for path in files)
         self._logs: tuple[Log, Log] | None = None
         self.moved = 0
 

@@ -1,4 +1,4 @@
-"""WorkspaceRun: one run of a command in the real tree itself, where nothing is kept of it but its outcome."""
+"""WorkspaceRun: one run of a command in the real tree itself; its outputs are stored, its result is not."""
 
 from __future__ import annotations
 
@@ -120,10 +120,12 @@ class WorkspaceRun:
             if stat.S_ISLNK(mode):
                 target = os.readlink(place)  # noqa: PTH115 - Path.readlink tidies the text
                 data = os.fsencode(target)
+                self._ticket.patiently(lambda: self._ticket.workshop.blobs.put(hashing.of_bytes(data), data))
                 return Output(path, hashing.of_bytes(data), len(data), "link", target)
             if not stat.S_ISREG(mode):
                 return None
             hash_, size = hashing.of_file(place)
+            self._ticket.patiently(lambda: self._ticket.workshop.blobs.put_file(hash_, place))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

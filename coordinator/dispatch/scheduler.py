@@ -258,7 +258,9 @@ class Scheduler:
                 assert outcome.result is not None
                 run.result, run.how = outcome.result, "executed" if outcome.status == "executed" else "shared"
                 self._runs.move(run, State.SETTLING)
-                if self._graph.recipes[run.id].kind == "noop":
+                recipe = self._graph.recipes[run.id]
+                if recipe.kind == "noop" or recipe.place == "workspace":
+                    # It has no outputs, or they are where they belong.
                     self._on_settled(_Settled(run.id, None))
                 else:
                     self._pool.submit(self._settle_and_tell, run.id, outcome.result)

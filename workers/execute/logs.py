@@ -15,10 +15,11 @@ from shared.storage.blobs import BlobStore
 INLINE = 4096  # bytes that travel inside the result
 
 
-def printed(path: Path, roots: Iterable[str]) -> bytes:
+def printed(path: Path, roots: Iterable[str], known_as: str = "") -> bytes:
     """What a stream's file holds (b"" if there is none), with paths below any root of the job's tree made relative.
 
-    Where it ran must not show: the same job prints the same everywhere.
+    Where it ran must not show: the same job prints the same everywhere. known_as: the folder that people know the
+    tree by; with one, paths are made such as lie in it.
     """
     try:
         data = path.read_bytes()
@@ -26,8 +27,11 @@ def printed(path: Path, roots: Iterable[str]) -> bytes:
         return b""
     except OSError as error:
         raise named(error, path, "reading") from error
+    instead = os.fsencode(known_as)
     for root in (*map(os.fsencode, roots), b"/proc/self/cwd"):
-        if root in data and root != b"/":
+        if instead and root in data:
+            data = re.sub(re.escape(root) + rb"(?![\w.+-])", instead.replace(b"\\", b"\\\\"), data)
+        elif root in data and root != b"/":
             data = re.sub(re.escape(root) + rb"(?![\w.+-])", b".", data.replace(root + b"/", b""))
     return data
 

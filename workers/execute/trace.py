@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from shared.model.action import ROOT, Action, Input, Trace
 from shared.model.path import basename
 from workers.execute import depfile, probes
+from workers.sandbox.broken import Broken
 
 _SPLIT = re.compile(r"[\s'\"=,;:()@]+")
 
@@ -23,6 +24,8 @@ def trace_of(
     given = {item.path: item for item in action.inputs}
     primary = frozenset(action.primary)
     noted = depfile.reads(text, roots, action.links, action.cwd)
+    if action.mounts:
+        _refuse_strangers(noted.inside - given.keys(), action.mounts)
     used = (noted.inside & given.keys()) | _in_command(action, given, content)
     asked = prober.asked(_files(given, used | primary), lambda path: content(given[path]))
     if asked.unnoted:
@@ -35,6 +38,16 @@ def trace_of(
         probes=(probes.ANY,) if probes.ANY in names else tuple(sorted(names)),
         tree=action.tree,
     )
+
+
+def _refuse_strangers(paths: set[str] | frozenset[str], mounts: Sequence[str]) -> None:
+    """Broken if a run read a file that lies below the root but in none of the project's folders."""
+    for path in sorted(paths):
+        if not any(path.startswith(f"{folder}/") for folder in mounts):
+            raise Broken(
+                f"it read {path}, which lies in no folder of the project ({', '.join(mounts)}); "
+                "a windrow.toml in a folder above all of them makes it part of the project"
+            )
 
 
 def _in_command(action: Action, given: dict[str, Input], content: Callable[[Input], bytes]) -> set[str]:
