@@ -11,7 +11,7 @@ import click
 
 from cli import render
 from cli.options import open_project, open_settings, project_options
-from cli.performers import make_performer
+from cli.performers import make_here, make_performer
 from cli.progress_lines import LineProgress
 from coordinator import build as building
 from coordinator.plan.explain import Explained, chain, sentence
@@ -51,6 +51,11 @@ _WAIT_WITHOUT_LIMIT = "for ever"
 @click.option("--timeout", type=float, metavar="SECONDS", help="Give the build up after this long.")
 @click.option("--diff", "show_diff", is_flag=True, help="Show which artefacts the new revision changed.")
 @click.option("--require-cached", is_flag=True, help="Fail a job that no stored result fits.")
+@click.option("--strict-remote", is_flag=True, help="Fail when the farm is away, also where jobs could run here.")
+@click.option(
+    "--download", type=click.Choice(["all", "targets", "none"]), default="all",
+    help="Which outputs to write here ([ninja] builds); the others stay in the store.",
+)
 @click.option("--verify-hashes", is_flag=True, help="Read every file; trust no time stamp.")
 @click.option("-v", "--verbose", is_flag=True, help="Show cache hits and started jobs too.")
 @click.option("-q", "--quiet", is_flag=True, help="Show failures and the result only.")
@@ -77,13 +82,16 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
         wait=0.0 if wait is None else None if wait == _WAIT_WITHOUT_LIMIT else _number(wait, "--wait"),
         timeout=given["timeout"],
         require_cached=given["require_cached"],
+        download=given["download"],
     )
-    project = open_project(settings, make_performer)
+    from cli import fallback  # noqa: PLC0415
+
+    project = open_project(settings, make_performer, make_here)
     if given["dry_run"] or given["check"]:
         return _look(project, request, check=given["check"], as_json=given["as_json"])
     progress = _progress(verbose=given["verbose"], quiet=given["quiet"])
     try:
-        report = building.build(project, request, progress)
+        report = fallback.build(project, request, progress, strict=given["strict_remote"])
     finally:
         progress.close()
     _tell(project, report, as_json=given["as_json"], quiet=given["quiet"], diff=given["show_diff"])

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import click
 import msgspec
@@ -17,6 +17,7 @@ from cli.ninja_project import open_build_folder
 from cli.performers import make_here, make_performer
 from coordinator.project import Project
 from coordinator.request import Request
+from coordinator.survey import Download
 from shared.clock import SystemClock
 from shared.errors import UsageError
 from shared.settings import Settings
@@ -63,7 +64,7 @@ class Options(msgspec.Struct):
     explain: bool = False
     tool: str = ""
     strict: bool = False
-    download: str = "all"
+    download: Download = "all"
     targets: list[str] = []
 
 
@@ -144,7 +145,7 @@ def _options(arguments: Sequence[str]) -> Options | int:
             case "--download":
                 if value not in ("all", "targets", "none"):
                     raise UsageError(f"--download takes all, targets or none, not '{value}'")
-                options.download = value
+                options.download = cast("Download", value)
     options.targets = rest
     return options
 
@@ -177,20 +178,22 @@ def _whole(text: str, flag: str, *, negative: bool = False) -> int:
 
 
 def _build(settings: Settings, options: Options) -> int:
+    from cli import fallback  # noqa: PLC0415
     from cli.progress_ninja import NinjaProgress  # noqa: PLC0415
-    from coordinator import build as building  # noqa: PLC0415
 
     project = Project(
         settings, environ=os.environ, clock=SystemClock(), make_performer=make_performer, make_here=make_here
     )
-    request = Request(targets=tuple(_target(project, name) for name in options.targets), failures=options.failures)
+    request = Request(
+        targets=tuple(_target(project, name) for name in options.targets), failures=options.failures, download=options.download
+    )
     if options.dry:
         return _dry(project, request, options)
     progress = NinjaProgress(verbose=options.verbose, quiet=options.quiet)
     if options.explain:
         _explain(project, request)
     try:
-        report = building.build(project, request, progress)
+        report = fallback.build(project, request, progress, strict=options.strict)
     finally:
         progress.close()
     if report.status == "no-changes":

@@ -52,7 +52,11 @@ def open_settings(directory: str | None, flags: dict[str, Any]) -> Settings:
 
 
 def open_project(
-    settings: Settings, make_performer: Callable[[Project, str, str], Performer] | None = None
+    settings: Settings,
+    make_performer: Callable[[Project, str, str], Performer] | None = None,
+    make_here: Callable[[Project, str, str], Performer] | None = None,
 ) -> Project:
     """The project, with the stores its settings name."""
-    return Project(settings, environ=os.environ, clock=SystemClock(), make_performer=make_performer)
+    return Project(
+        settings, environ=os.environ, clock=SystemClock(), make_performer=make_performer, make_here=make_here
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from coordinator import refnames, rest
 from coordinator.project import Project
 from coordinator.request import Request
-from coordinator.survey import Survey
+from coordinator.survey import Question, Survey
 from shared.settings_keys import LOCAL_FILE, PROJECT_FILE
 from shared.settings_load import config_home
 from shared.storage.disk_refs import DiskRefs
@@ -20,16 +20,16 @@ def at_rest(project: Project, request: Request) -> Mapping[str, object] | None:
     """What to say if the last build's "nothing to do" still holds for this request."""
     if request.targets or request.question.full or request.verify:
         return None
-    return rest.holds(str(project.settings.state_dir / FILE), question(project), project.environ)
+    return rest.holds(str(project.settings.state_dir / FILE), question(project, request.question), project.environ)
 
 
-def question(project: Project) -> str:
+def question(project: Project, asked: Question) -> str:
     """What is asked, as far as it is not in files or in the environment."""
     settings = project.settings
-    return f"{settings.project} {settings.branch} {settings.storage.url} {settings.ninja}"
+    return f"{settings.project} {settings.branch} {settings.storage.url} {settings.ninja} {asked}"
 
 
-def remember(project: Project, seen: Survey) -> None:
+def remember(project: Project, seen: Survey, asked: Question) -> None:
     """Note down that there is nothing to do, if the file system can tell when that ends."""
     settings = project.settings
     refs = project.stores.refs
@@ -49,7 +49,7 @@ def remember(project: Project, seen: Survey) -> None:
     names = tuple(sorted({name for rule in settings.rules for name in rule.pass_env}))
     try:
         rest.store(
-            str(settings.state_dir / FILE), question(project), str(settings.root), seen_all, told, names, project.environ
+            str(settings.state_dir / FILE), question(project, asked), str(settings.root), seen_all, told, names, project.environ
         )
     except OSError:
         # Only time is lost: the next build looks at everything again.

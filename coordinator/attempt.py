@@ -22,9 +22,9 @@ from coordinator.progress import BuildObserver, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.request import Request
-from coordinator.survey import Survey, survey
+from coordinator.survey import Survey, survey, wanted_here
 from shared.errors import Interrupted, LockLost, named
-from shared.model.action import ActionResult
+from shared.model.action import ActionResult, Output
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.plan import Plan
@@ -54,6 +54,7 @@ class Attempt:
         self.record = BuildRecord(project, self.plan, self.graph, build=name, base=seen.base)
         self.observer = Observers(observer, self.record)
         self.staging = materialise.Staging(self.settings.state_dir, name)
+        self.here = self._wanted_here()
         self.placing = Placing(self.settings.root, name) if project.imported else None
 
     def run(self) -> BuildReport:
@@ -67,6 +68,7 @@ class Attempt:
         self.observer.planned(self.plan, self.graph, build=self.name, revision=self.seen.base.next_revision)
         try:
             self.record.begin(self.seen.snapshot)
+            self._bring()
             report = self._finish(self._dispatch())
         except Interrupted:
             self.record.end("interrupted")
@@ -113,6 +115,26 @@ class Attempt:
             ),
         ).run()
 
+    def _wanted_here(self) -> frozenset[str] | None:
+        """The outputs that the workspace is to hold; None for all of them."""
+        if self.project.imported is None or self.request.download == "all":
+            return None
+        users = [id_ for id_ in self.plan.jobs if self.graph.recipes[id_].place == "workspace"]
+        needed = self.graph.closure(users)
+        there = {path for path, maker in self.graph.producer.items() if maker in needed}
+        return wanted_here(self.graph, self.request.question) | there
+
+    def _bring(self) -> None:
+        """Place what commands in the workspace will need and an earlier build left in the store."""
+        manifest = self.seen.base.manifest
+        if not self.here or manifest is None or self.placing is None:
+            return
+        for path in sorted(self.here):
+            artefact = manifest.artefacts.get(path)
+            if artefact is not None and path not in self.seen.snapshot.outputs and artefact.job not in self.plan.jobs:
+                made = Output(path, artefact.hash, artefact.size, artefact.mode, artefact.target)
+                self.placing.place(made, self.stores.blobs)
+
     def _left_out(self) -> frozenset[str]:
         """The jobs that were not asked for: above the last layer, or needed by no target."""
         return self.plan.outside | (self.seen.plan.jobs.keys() - self.plan.jobs.keys())
@@ -128,6 +150,8 @@ class Attempt:
     def _settle(self, result: ActionResult) -> None:
         """Fetch the outputs of a job that the workspace does not hold already; BlobMissing if they are gone."""
         for output in result.outputs:
+            if self.here is not None and output.path not in self.here:
+                continue
             there = self.seen.snapshot.outputs.get(output.path)
             if there is not None and (there.hash, there.mode) == (output.hash, output.mode):
                 self.staging.keep(output.path)

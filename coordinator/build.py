@@ -42,7 +42,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     _regenerate(project, request, observer)
     seen = look(project, request)
     if not seen.plan:
-        return _nothing(project, seen, observer, name, project.clock.monotonic() - began)
+        return _nothing(project, request, seen, observer, name, project.clock.monotonic() - began)
     # Only now: a build with nothing to do must not pay for all that runs jobs.
     from coordinator.attempt import Attempt, SourceMoved  # noqa: PLC0415
 
@@ -54,7 +54,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
                 # Somebody committed while this build waited, or a source changed under it.
                 seen = survey(project, base, request.question)
                 if not seen.plan:
-                    return _nothing(project, seen, observer, name, project.clock.monotonic() - began)
+                    return _nothing(project, request, seen, observer, name, project.clock.monotonic() - began)
             try:
                 return Attempt(project, request, observer, seen, lease, name, began).run()
             except SourceMoved as moved:
@@ -90,11 +90,13 @@ def _clear_up(project: Project, request: Request) -> None:
             materialise.sweep(settings.root, settings.state_dir)
 
 
-def _nothing(project: Project, seen: Survey, observer: BuildObserver, name: str, seconds: float) -> BuildReport:
+def _nothing(
+    project: Project, request: Request, seen: Survey, observer: BuildObserver, name: str, seconds: float
+) -> BuildReport:
     for warning in (*seen.base.problems, *seen.warnings):
         observer.warned(warning)
     _keep(seen, observer)
-    remember(project, seen)
+    remember(project, seen, request.question)
     return _still(project, _told(seen), name, seconds)
 
 

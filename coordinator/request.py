@@ -6,13 +6,14 @@ from typing import Literal
 
 import msgspec
 
-from coordinator.survey import Question
+from coordinator.survey import Download, Question
 
 
 class Request(msgspec.Struct, frozen=True):
     """What is asked of a build. wait and timeout are seconds; wait None waits without limit.
 
-    failures: how many failed jobs end it; 0 for any number.
+    failures: how many failed jobs end it; 0 for any number. download: which outputs of an imported build are to be in
+    the workspace: all, those of the targets, or only what commands need that run there.
     """
 
     targets: tuple[str, ...] = ()
@@ -25,8 +26,9 @@ class Request(msgspec.Struct, frozen=True):
     wait: float | None = 0.0
     timeout: float | None = None
     require_cached: bool = False
+    download: Download = "all"
 
     @property
     def question(self) -> Question:
         """The part a survey needs."""
-        return Question(self.targets, self.full or self.no_cache, self.verify)
+        return Question(self.targets, self.full or self.no_cache, self.verify, self.download)

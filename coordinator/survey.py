@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Literal
 
 import msgspec
 
 from coordinator.commit.base import Base
 from coordinator.diff import diff, reclaim, sift
 from coordinator.plan.dirty import Facts
-from coordinator.plan.planner import plan
+from coordinator.plan.planner import plan, select
 from coordinator.project import Project
 from coordinator.scan.scanner import Scan, scan
 from shared.errors import GraphError
@@ -20,12 +21,19 @@ from shared.model.plan import Plan
 from shared.model.snapshot import Snapshot
 
 
+Download = Literal["all", "targets", "none"]
+
+
 class Question(msgspec.Struct, frozen=True):
-    """What a survey is asked: which targets (none: all), and whether to mark everything or re-read every file."""
+    """What a survey is asked: which targets (none: all), and whether to mark everything or re-read every file.
+
+    download: which outputs the workspace is to hold; others that are not there are in the store, and that will do.
+    """
 
     targets: tuple[str, ...] = ()
     full: bool = False
     verify: bool = False
+    download: Download = "all"
 
 
 class Survey(msgspec.Struct, frozen=True):
@@ -49,6 +57,8 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     noticed = imported.noticed if imported else _all
     known = manifest.sources if manifest else {}
     changes = diff(manifest, noticed(scanned.snapshot, known))
+    if question.download == "none" and imported:
+        changes = msgspec.structs.replace(changes, missing=())
     made_from = project.made_from()
     lost = project.lost(manifest)
     at_rest = not (changes or lost or question.full or question.targets)
@@ -61,6 +71,9 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     more = scanned.look({path for path in graph.producer if path not in written.outputs})
     snapshot = sift(msgspec.structs.replace(written, outputs={**written.outputs, **more}), graph.producer)
     changes = diff(manifest, noticed(snapshot, known))
+    if question.download != "all" and imported:
+        kept = wanted_here(graph, question)
+        changes = msgspec.structs.replace(changes, missing=tuple(path for path in changes.missing if path in kept))
     facts = Facts(
         graph=graph,
         manifest=manifest,
@@ -71,11 +84,19 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         failed=project.failed_before(),
     )
     planned = plan(facts, base_hash=base.manifest_hash, targets=question.targets)
-    kept = [
+    warnings = [
         f"kept {path}: no rule makes it any more, but it was changed since it was built"
         for path in sorted((manifest.artefacts if manifest else {}).keys() & changes.added)
     ]
-    return Survey(base, scanned, snapshot, changes, planned, graph, (*scanned.warnings, *graph.warnings, *kept))
+    return Survey(base, scanned, snapshot, changes, planned, graph, (*scanned.warnings, *graph.warnings, *warnings))
+
+
+def wanted_here(graph: BuildGraph, question: Question) -> frozenset[str]:
+    """The outputs that are to be in the workspace, where not all are."""
+    if question.download == "none":
+        return frozenset()
+    ids = select(graph, question.targets) if question.targets else graph.names.default or ()
+    return frozenset(path for id_ in ids for path in graph.recipes[id_].outputs)
 
 
 def _all(snapshot: Snapshot, _known: Collection[str]) -> Snapshot:
