@@ -196,7 +196,10 @@ class Running(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Beat(msgspec.Struct, frozen=True):
-    """A worker's heartbeat. platforms: what it serves; unfit: tool names to why it cannot; started: ISO time."""
+    """A worker's heartbeat. platforms: what it serves; unfit: tool names to why it cannot; started: ISO time.
+
+    isolation: how trees appear at their own paths there, see docs/design/rooted-jobs.md.
+    """
 
     id: str
     host: str
@@ -208,6 +211,7 @@ class Beat(msgspec.Struct, frozen=True):
     unfit: dict[str, str] = {}
     running: tuple[Running, ...] = ()
     stopping: bool = False
+    isolation: str = ""
 
 
 _BEAT = msgspec.json.Decoder(Beat)

@@ -18,6 +18,7 @@ from shared.version import VERSION
 from workers import tasks
 from workers.batch import BatchRunner, Performs
 from workers.consumer import CeleryConsumer, celery_worker
+from workers.execute.isolation import isolation
 from workers.fitness import Fitness
 from workers.ledger import Ledger
 from workers.link import WorkerLink
@@ -69,7 +70,15 @@ def run(
         performs.close()
         return 0
     app = queue.celery_app(options.broker)
-    about = Beat(id=worker, host=host, pid=os.getpid(), slots=options.slots, version=VERSION, started=iso(clock.now()))
+    about = Beat(
+        id=worker,
+        host=host,
+        pid=os.getpid(),
+        slots=options.slots,
+        version=VERSION,
+        started=iso(clock.now()),
+        isolation=isolation(),
+    )
     fitness = Fitness(fingerprint, pinned=options.pinned, clock=clock)
     runner = BatchRunner(performs, link, ledger, blobs=blobs, serves=fitness.serves, clock=clock)
     tasks.register(app, runner)

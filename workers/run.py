@@ -102,12 +102,12 @@ class CommandRun:
             raise named(OSError(ended.log_errno, ""), sandbox.stdout, "writing")
         if ended.error_errno == UNSEEN:
             raise LocalError(f"a job's tree cannot appear at {seen.root}", at=seen.root, why=ended.error)
-        roots = tuple(dict.fromkeys((str(sandbox.tree), seen.root)))
+        roots = tuple(dict.fromkeys((str(sandbox.tree), seen.root, self.action.root or seen.root)))
         run = Printed(self.ticket, (sandbox.stdout, sandbox.stderr), ended, roots)
         if ended.error or ended.exit_code != 0:
             if memory is not None and run.lacked_space(ended):
                 raise DiskFull(f"no space left in {memory.root}", at=str(sandbox.tree))
-            code, message = complaint(seen.argv[0], self.order.timeout, ended)
+            code, message = complaint(self.action.command[0], self.order.timeout, ended)
             named_paths = () if ended.timed_out else run.wanted(message)
             return self._end("failed", message=message, exit_code=code, printed=run, wanted=named_paths)
         try:

@@ -38,6 +38,19 @@ def test_the_missing_file_is_among_the_names(line: str) -> None:
     assert CASES[line] in wanted(f"some noise\n{line}\n", ("/s/tree",))
 
 
+def test_paths_are_those_of_the_tree_and_of_the_folder_the_command_ran_in() -> None:
+    text = (
+        "/r/build/a.c:1:10: fatal error: gen/x.h: No such file or directory\n"
+        "cat: /s/tree/inc/y.h: No such file or directory\n"
+        "cp: cannot stat '../src/z.h': No such file or directory\n"
+    )
+
+    found = wanted(text, ("/s/tree", "/r"), "build")
+
+    assert {"build/gen/x.h", "gen/x.h", "inc/y.h", "src/z.h"} <= set(found)
+    assert "build/inc/y.h" not in found
+
+
 def test_other_lines_and_places_outside_say_nothing() -> None:
     text = "src/main.c:3: error: expected ';'\nfatal error: /usr/include/x.h: No such file or directory\n"
 
