@@ -38,7 +38,7 @@ SHELL: dict[str, tuple[str, list[tuple[str, ...]]]] = {
     "comment": ("a b#c # d", [("a", "b#c")]),
     "subshell": ("(a; b) && c", [("a",), ("b",), ("c",)]),
     "shell in the shell": ("a && sh -c 'b && c d'", [("a",), ("b",), ("c", "d")]),
-    "variables": ("a $X${Y}b \"$X\"", [("a", "xyb", "x")]),
+    "variables": ('a $X${Y}b "$X"', [("a", "xyb", "x")]),
 }  # fmt: skip
 
 
