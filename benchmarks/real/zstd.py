@@ -6,20 +6,22 @@ Both builds run the same commands: `-c` a file, an archive, a program that round
 
 from __future__ import annotations
 
-import hashlib
-import os
 import posixpath
 import re
 import subprocess
-import sys
 import tarfile
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-VERSION = "0.14.1"
-SHA256 = "5dd700e52ec28c64d43f681ccde76b6436c8f89a332d6c9e22a6b629f28daeb5"
+from benchmarks.real.sdist import Sdist, cache_folder, fetch
+
+SDIST = Sdist(
+    "zstandard",
+    "0.14.1",
+    "5dd700e52ec28c64d43f681ccde76b6436c8f89a332d6c9e22a6b629f28daeb5",
+    "zstandard-0.14.1",
+)
 FLAGS = "-O1"
 
 ROUNDTRIP = r"""
@@ -122,32 +124,6 @@ class Case(NamedTuple):
     change: Callable[[Path], None]
 
 
-def cache_folder() -> Path:
-    """Where the sdist is kept between runs, for tests and benchmarks alike."""
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(caches) / "windrow-benchmarks"
-
-
-def sdist(cache: Path) -> Path:
-    """The sdist, fetched by pip once per cache folder; CalledProcessError when it cannot be had."""
-    kept = cache / f"zstandard-{VERSION}.tar.gz"
-    if kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == SHA256:
-        return kept
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as name:
-        wanted = Path(name) / "wanted.txt"
-        wanted.write_text(f"zstandard=={VERSION} --hash=sha256:{SHA256}\n")
-        subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--quiet", "--no-binary", ":all:",
-             "--no-build-isolation", "--no-deps", "--require-hashes", "--dest", name, "-r", str(wanted)],
-            check=True,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-        )  # fmt: skip
-        # By a rename: others may fetch it at the same time.
-        return (Path(name) / kept.name).replace(kept)
-
-
 def _unpack(source: Path, folder: Path) -> None:
     with tarfile.open(source) as packed:
         for member in packed.getmembers():
@@ -160,7 +136,7 @@ def _unpack(source: Path, folder: Path) -> None:
 
 def project(folder: Path, *, flags: str = FLAGS, name: str = "zstd", cache: Path | None = None) -> Path:
     """A project folder with the library, the test program, the rules and the Makefile."""
-    _unpack(sdist(cache or cache_folder()), folder)
+    _unpack(fetch(SDIST, cache or cache_folder()), folder)
     (folder / "test").mkdir()
     (folder / "test" / "roundtrip.c").write_text(ROUNDTRIP)
     (folder / ".gitignore").write_text("build/\nmake/\n.windrow/\n")

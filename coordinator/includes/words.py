@@ -10,13 +10,13 @@ from shared.commands import script
 
 # One piece of a word, a blank, or an operator of the shell.
 _SHELL = re.compile(
-    r"""(?P<plain>[^\s'"\\&|;<>()$`#]+|(?<![\s;&|()])\#)
+    r"""(?P<plain>[^\s'"\\&|;<>()$`#]+)
     |(?P<blank>(?:[ \t\r]|\\\n)+)
     |'(?P<single>[^']*)'
     |"(?P<double>(?:[^"\\]|\\.)*)"
     |\\(?P<escaped>.)
     |(?P<operator>&>>|&>|<<<|<<-?|<&|>&|>>|<>|>\||<|>|&&|\|\||;;|\|&|[;&|()\n])
-    |(?P<comment>\#[^\n]*)
+    |(?P<hash>\#)
     |\$(?:(?P<name>\w+)|\{(?P<braced>\w+)\})
     |(?P<strange>.)""",
     re.VERBOSE | re.DOTALL,
@@ -110,7 +110,9 @@ def _split(text: str, variables: Mapping[str, str]) -> list[Simple]:
             if (words := tuple(part.split()))
         ]
     reader = _Reader()
-    for match in _SHELL.finditer(text):
+    place = 0
+    while match := _SHELL.match(text, place):
+        place = match.end()
         kind = match.lastgroup
         piece = match[kind] if kind else ""
         if kind in ("plain", "single"):
@@ -125,6 +127,11 @@ def _split(text: str, variables: Mapping[str, str]) -> list[Simple]:
             reader.operator(piece)
         elif kind in ("name", "braced"):
             reader.add(_value(piece, variables, reader))
+        elif kind == "hash":
+            if reader.word is None:  # a comment
+                place = text.find("\n", place) % (len(text) + 1)
+            else:
+                reader.add(piece)
         elif kind == "strange":
             reader.add(piece)
             reader.clear = False
