@@ -17,6 +17,8 @@ def lines(report: BuildReport) -> Iterator[str]:
     if report.status == "no-changes":
         where = f", {revision_name(report.base_revision)}" if report.base_revision else ""
         yield f"No changes detected ({plural(report.files, 'file')} checked in {duration(report.seconds)}{where})."
+        if report.executed:
+            yield f"{plural(report.executed, 'job')} executed before the sources were changed back."
         return
     for failure in report.failures[:_SHOWN_FAILURES]:
         yield ""

@@ -15,6 +15,7 @@ from coordinator.commit.placing import Placing
 from coordinator.dispatch.prepare import Preparer, SourceMoved
 from coordinator.dispatch.report import Options, RunReport
 from coordinator.dispatch.scheduler import Scheduler
+from coordinator.dispatch.tally import Tallied, Tally
 from coordinator.dispatch.tree import RunTree
 from coordinator.history.record import BuildRecord
 from coordinator.lock.lease import Lease
@@ -29,7 +30,7 @@ from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.plan import Plan
 
-__all__ = ["Attempt", "SourceMoved"]
+__all__ = ["Attempt", "SourceMoved", "Tally"]
 
 
 class Attempt:
@@ -44,15 +45,17 @@ class Attempt:
         lease: Lease,
         name: str,
         began: float,
+        tally: Tally,
     ) -> None:
         self.project, self.request, self.seen, self.lease = project, request, seen, lease
-        self.name, self.began = name, began
+        self.name, self.began, self.tally = name, began, tally
         self.settings, self.stores, self.clock = project.settings, project.stores, project.clock
         self.graph: BuildGraph = seen.graph or BuildGraph(())
         self.plan: Plan = _up_to(seen.plan, request.up_to_layer)
         self.outside = self._left_out()
         self.record = BuildRecord(project, self.plan, self.graph, build=name, base=seen.base)
         self.observer = Observers(observer, self.record)
+        self.bytes_up = 0
         self.staging = materialise.Staging(self.settings.state_dir, name)
         self.here = self._wanted_here()
         self.placing = Placing(self.settings.root, name) if project.imported else None
@@ -74,6 +77,7 @@ class Attempt:
             self.record.end("interrupted")
             raise
         except SourceMoved:
+            self.tally.end_pass(bytes_up=self.bytes_up, bytes_down=self.staging.bytes_down)
             self.record.end("superseded")
             raise
         except BaseException:
@@ -96,12 +100,13 @@ class Attempt:
             includes=self.project.includes,
         )
         timeout = self.request.timeout
-        return Scheduler(
+        here = self.project.performer_here(self.name)
+        scheduler = Scheduler(
             self.plan,
             tree=tree,
             preparer=preparer,
-            performer=lambda: self.project.performer(self.name, self.graph.platform),
-            here=self.project.performer_here(self.name),
+            performer=lambda: Tallied(self.project.performer(self.name, self.graph.platform), self.tally),
+            here=None if here is None else lambda: Tallied(here(), self.tally),
             settle=self._settle,
             observer=self.observer,
             clock=self.clock,
@@ -113,7 +118,11 @@ class Attempt:
                 require_cached=self.request.require_cached,
                 outside=self.outside,
             ),
-        ).run()
+        )
+        try:
+            return scheduler.run()
+        finally:
+            self.bytes_up = preparer.bytes_up
 
     def _wanted_here(self) -> frozenset[str] | None:
         """The outputs that the workspace is to hold; None for all of them."""
@@ -272,7 +281,10 @@ class Attempt:
         committed: Base | None,
         why_not: str,
     ) -> BuildReport:
-        counts = count_how(ran.how)
+        # A result that an earlier pass made is no reuse: this build paid for it.
+        made = self.tally.earlier
+        own = {job for job, way in ran.how.items() if way != "executed" and (job, ran.results[job].key) in made}
+        counts = count_how({job: way for job, way in ran.how.items() if way != "executed" and job not in own})
         return BuildReport(
             build=self.name,
             status="failed" if ran.failures else "ok",
@@ -281,17 +293,17 @@ class Attempt:
             base_revision=self.seen.base.revision,
             revision=committed.revision if committed else 0,
             planned=len(self.plan.jobs) + len(ran.added),
-            executed=counts.pop("executed", 0),
+            executed=self.tally.executed,
             reused=counts,
             failed=len(ran.failures),
             skipped=len(ran.skipped),
             layers=tuple(len(layer) for layer in self.plan.layers),
             outputs_written=len(done.written),
             outputs_removed=len(done.removed),
-            bytes_up=ran.bytes_up,
-            bytes_down=ran.bytes_down + self.staging.bytes_down,
+            bytes_up=ran.bytes_up + self.tally.bytes_up,
+            bytes_down=ran.bytes_down + self.staging.bytes_down + self.tally.bytes_down,
             seconds=self.clock.monotonic() - self.began,
-            saved_seconds=ran.saved_seconds,
+            saved_seconds=max(0.0, ran.saved_seconds - sum(ran.results[job].timings.run for job in own)),
             files=len(self.seen.snapshot.sources),
             failures=ran.failures,
             changed=done.written,

@@ -44,19 +44,21 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     if not seen.plan:
         return _nothing(project, request, seen, observer, name, project.clock.monotonic() - began)
     # Only now: a build with nothing to do must not pay for all that runs jobs.
-    from coordinator.attempt import Attempt, SourceMoved  # noqa: PLC0415
+    from coordinator.attempt import Attempt, SourceMoved, Tally  # noqa: PLC0415
 
     with _held(project, request, name, seen.base) as lease:
         materialise.sweep(project.settings.root, project.settings.state_dir, seen.snapshot.outputs)
+        tally = Tally()
         for attempt in range(SURVEYS):
             base = project.load_base(seen.base)
             if attempt or base.tag != seen.base.tag:
                 # Somebody committed while this build waited, or a source changed under it.
                 seen = survey(project, base, request.question)
                 if not seen.plan:
-                    return _nothing(project, request, seen, observer, name, project.clock.monotonic() - began)
+                    seconds = project.clock.monotonic() - began
+                    return _nothing(project, request, seen, observer, name, seconds, executed=tally.executed)
             try:
-                return Attempt(project, request, observer, seen, lease, name, began).run()
+                return Attempt(project, request, observer, seen, lease, name, began, tally).run()
             except SourceMoved as moved:
                 observer.warned(f"{moved.what}; looking again")
         raise WindrowError(
@@ -91,13 +93,20 @@ def _clear_up(project: Project, request: Request) -> None:
 
 
 def _nothing(
-    project: Project, request: Request, seen: Survey, observer: BuildObserver, name: str, seconds: float
+    project: Project,
+    request: Request,
+    seen: Survey,
+    observer: BuildObserver,
+    name: str,
+    seconds: float,
+    *,
+    executed: int = 0,
 ) -> BuildReport:
     for warning in (*seen.base.problems, *seen.warnings):
         observer.warned(warning)
     _keep(seen, observer)
     remember(project, seen, request.question)
-    return _still(project, _told(seen), name, seconds)
+    return _still(project, _told(seen), name, seconds, executed=executed)
 
 
 def _told(seen: Survey) -> dict[str, object]:
@@ -107,7 +116,9 @@ def _told(seen: Survey) -> dict[str, object]:
     }
 
 
-def _still(project: Project, told: Mapping[str, object], name: str, seconds: float) -> BuildReport:
+def _still(
+    project: Project, told: Mapping[str, object], name: str, seconds: float, *, executed: int = 0
+) -> BuildReport:
     settings = project.settings
     return BuildReport(
         build=name,
@@ -116,6 +127,7 @@ def _still(project: Project, told: Mapping[str, object], name: str, seconds: flo
         branch=settings.branch,
         base_revision=cast("int", told["revision"]),
         revision=0,
+        executed=executed,
         seconds=seconds,
         files=cast("int", told["files"]),
     )

@@ -1,0 +1,88 @@
+"""Tally: what a build had executed in all its passes, each execution once; and the performer that tells it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from coordinator.dispatch.performer import Performer, Report
+from shared.model.job import JobOrder, JobOutcome
+
+Execution = tuple[str, str]  # the job and the key of its result
+
+
+class Tally:
+    """Heard of every outcome, also of one that no longer counts for the pass it was meant for. Thread-safe.
+
+    bytes_up and bytes_down: what earlier passes moved.
+    """
+
+    def __init__(self) -> None:
+        self.bytes_up = self.bytes_down = 0
+        self._up = self._down = 0
+        self._now: list[Execution] = []
+        self._earlier: list[Execution] = []
+        self._lock = threading.Lock()
+
+    def hear(self, report: Report) -> None:
+        """Something a performer reports."""
+        if not isinstance(report, JobOutcome):
+            return
+        with self._lock:
+            self._up += report.bytes_up
+            self._down += report.bytes_down
+            if report.status == "executed" and report.result is not None:
+                self._now.append((report.job, report.result.key))
+
+    def end_pass(self, *, bytes_up: int, bytes_down: int) -> None:
+        """The plan turned out to be no longer true; another pass begins. What this side moved beside the workers."""
+        with self._lock:
+            self._earlier += self._now
+            self._now = []
+            self.bytes_up += self._up + bytes_up
+            self.bytes_down += self._down + bytes_down
+            self._up = self._down = 0
+
+    @property
+    def executed(self) -> int:
+        """Commands that ran to success, in all passes."""
+        with self._lock:
+            return len(self._earlier) + len(self._now)
+
+    @property
+    def earlier(self) -> frozenset[Execution]:
+        """What earlier passes executed."""
+        with self._lock:
+            return frozenset(self._earlier)
+
+
+class Tallied:
+    """A Performer that lets a tally hear what another reports."""
+
+    def __init__(self, inner: Performer, tally: Tally) -> None:
+        self._inner, self._tally = inner, tally
+
+    def open(self, deliver: Callable[[Report], None]) -> None:
+        """See Performer."""
+
+        def tell(report: Report) -> None:
+            self._tally.hear(report)
+            deliver(report)
+
+        self._inner.open(tell)
+
+    def slots(self) -> int:
+        """See Performer."""
+        return self._inner.slots()
+
+    def submit(self, orders: Sequence[JobOrder]) -> None:
+        """See Performer."""
+        self._inner.submit(orders)
+
+    def cancel(self) -> None:
+        """See Performer."""
+        self._inner.cancel()
+
+    def close(self) -> None:
+        """See Performer."""
+        self._inner.close()

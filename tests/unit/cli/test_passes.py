@@ -1,0 +1,99 @@
+"""A build whose sources change under it looks again; what it tells at the end counts all that it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.console import Console, Said, ended
+from tests.traps.arena import Gate
+
+RULES = """\
+[project]
+name = "passes"
+
+[[rule]]
+name = "first"
+inputs = ["a.txt"]
+command = '''{gate}
+cp a.txt out/first'''
+outputs = ["out/first"]
+
+[[rule]]
+name = "second"
+inputs = ["out/first", "b.txt"]
+command = "cat out/first b.txt > out/second"
+outputs = ["out/second"]
+"""
+
+
+class Passes(Console):
+    """Two jobs, the second of which reads a source that may change while the first runs."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root / "tree", root / "cache", TMPDIR=str(root))
+        self.gate = Gate(root / "gate")
+        self.folder.mkdir()
+        (self.folder / "windrow.toml").write_text(RULES.format(gate=self.gate.command))
+        self.put(a="a\n", b="b\n")
+
+    def put(self, **texts: str) -> None:
+        for name, text in texts.items():
+            (self.folder / f"{name}.txt").write_text(text)
+
+    def build_while(self, *words: str, **texts: str) -> Said:
+        """A build during whose first job sources come to hold these texts."""
+        self.gate.shut()
+        process = self.start("build", *words)
+        self.gate.await_step()
+        self.put(**texts)
+        self.gate.open()
+        return ended(process)
+
+
+@pytest.fixture
+def passes(tmp_path: Path) -> Iterator[Passes]:
+    made = Passes(tmp_path)
+    yield made
+    made.gate.path.unlink(missing_ok=True)
+
+
+def test_a_job_of_an_earlier_pass_counts_as_executed_and_not_as_reused(passes: Passes) -> None:
+    said = passes.build_while("--json", b="changed\n")
+
+    assert said.code == 0, said
+    assert "b.txt changed while the build ran; looking again" in said.err
+    told = said.json()
+    assert (told["planned"], told["executed"], sum(told["reused"].values())) == (2, 2, 0)
+    assert told["saved_seconds"] == 0
+    assert (passes.folder / "out/second").read_text() == "a\nchanged\n"
+
+
+def test_a_job_that_ran_in_two_passes_counts_twice(passes: Passes) -> None:
+    said = passes.build_while(a="other\n", b="changed\n")
+
+    assert said.code == 0, said
+    assert "3 jobs executed, 0 reused" in said.err
+    assert (passes.folder / "out/second").read_text() == "other\nchanged\n"
+
+
+def test_what_ran_is_told_even_when_there_is_nothing_left_to_do(passes: Passes) -> None:
+    passes.run("build")
+    passes.put(a="other\n", b="changed\n")
+
+    said = passes.build_while("--json", a="a\n", b="b\n")
+
+    told = said.json()
+    assert (said.code, told["status"], told["executed"]) == (0, "no-changes", 1), said
+
+
+def test_so_it_is_for_people(passes: Passes) -> None:
+    passes.run("build")
+    passes.put(a="other\n", b="changed\n")
+
+    said = passes.build_while(a="a\n", b="b\n")
+
+    assert said.out.startswith("No changes detected")
+    assert "1 job executed before the sources were changed back" in said.out
