@@ -1,0 +1,179 @@
+"""A Manifest while it is being read: its scopes, nodes and makers, and what may not be said twice. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from coordinator.importers.ninja.evaluation import EdgeScope, chain
+from coordinator.importers.ninja.manifest import PHONY, Context, Edge, Manifest, Rule, Scope
+from coordinator.importers.ninja.spelling import canonical
+from shared.errors import GraphError
+
+# The newest ninja whose language this is.
+VERSION = (1, 13)
+
+_NUMBER = re.compile(r"[ \t\v\f]*([+-]?[0-9]+)")
+_SELF = "phony target '{}' names itself as an input; it is ignored"
+
+
+class Nodes(dict[str, str]):
+    """The canonical spelling of every path, by the spellings it is written in; a KeyError for an empty one."""
+
+    __slots__ = ()
+
+    def __missing__(self, path: str) -> str:
+        if not path:
+            raise KeyError(path)
+        node = canonical(path)
+        node = self.setdefault(node, node)
+        self[path] = node
+        return node
+
+
+class Building:
+    """Everything read so far; load gives the bytes of a file by the name that a statement gives it."""
+
+    def __init__(self, load: Callable[[str], bytes]) -> None:
+        self.load = load
+        self.nodes = Nodes()
+        self.edges: list[Edge] = []
+        self.makers: dict[str, str] = {}  # where the edge is that makes a path
+        self.pools: dict[str, int] = {"": 0, "console": 1}
+        self.defaults: list[str] = []
+        self.scopes: list[Scope] = []
+        self.rules: list[dict[str, Rule]] = []  # by scope
+        self.contexts: list[Context] = []
+        self.files: list[str] = []
+        self.open: list[str] = []
+        self.warnings: list[str] = []
+        self._numbers: dict[tuple[int, int], int] = {}
+
+    def scope(self, parent: int) -> int:
+        """A new scope, by number."""
+        self.scopes.append(Scope({}, parent))
+        self.rules.append({} if parent >= 0 else {PHONY: Rule(PHONY, {}, "")})
+        return len(self.scopes) - 1
+
+    def rule(self, scope: int, name: str) -> Rule | None:
+        """The rule of a name that a scope sees now."""
+        while scope >= 0:
+            if name in self.rules[scope]:
+                return self.rules[scope][name]
+            scope = self.scopes[scope].parent
+        return None
+
+    def context(self, rule: Rule, scope: int) -> int:
+        """The number of a rule and a scope together."""
+        key = (id(rule), scope)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.contexts)
+            self.contexts.append(Context(rule, scope))
+        return self._numbers[key]
+
+    def variable(self, scope: int, name: str) -> str:
+        """The value of a variable in a scope, now."""
+        for variables in chain(self.scopes, scope):
+            if name in variables:
+                return variables[name]
+        return ""
+
+    def assign(self, scope: int, name: str, value: str, at: str) -> None:
+        """Give a variable of a file its value; GraphError for a version of ninja that is to come."""
+        if name == "ninja_required_version":
+            self._require(value, at)
+        self.scopes[scope].variables[name] = value
+
+    def add_pool(self, name: str, depth: str, at: str) -> None:
+        """A pool, its depth as written; GraphError for one below nothing."""
+        number = _NUMBER.match(depth)
+        if not number or number.end() != len(depth):
+            self.warnings.append(f"{at}: pool '{name}': depth '{depth}' is no number; it is read as ninja does")
+        self.pools[name] = int(number[1]) if number else 0
+
+    def add(self, edge: Edge) -> None:
+        """An edge; GraphError for what two edges make, for a pool that is not there and the like."""
+        if edge.rule == PHONY and len(edge.outputs) == 1 and not edge.implicit_outputs and not edge.implicit:
+            edge = self._without_itself(edge)
+        scope = EdgeScope(
+            edge,
+            chain(self.scopes, self.contexts[edge.context].scope),
+            self.contexts[edge.context].rule.bindings,
+            str,
+        )
+        pool, dyndep = scope.lookup("pool"), scope.lookup("dyndep")
+        if pool not in self.pools:
+            raise GraphError(
+                f"unknown pool name '{pool}'", at=edge.at, fix=f"write `pool {pool}` with its depth before it is used"
+            )
+        for output in edge.all_outputs:
+            if output in self.makers:
+                raise self._made_twice(output, edge)
+            self.makers[output] = edge.at
+        if dyndep:
+            dyndep = self.nodes[dyndep]
+            if dyndep not in edge.all_inputs:
+                raise GraphError(
+                    f"dyndep '{dyndep}' is not an input",
+                    at=edge.at,
+                    why="the file has to be there before the edge runs",
+                    fix=f"add `|| {dyndep}` to the edge",
+                )
+        if pool or dyndep:
+            edge = msgspec.structs.replace(edge, pool=pool, dyndep=dyndep)
+        self.edges.append(edge)
+
+    def manifest(self) -> Manifest:
+        """All of it."""
+        pools = {name: depth for name, depth in self.pools.items() if name}
+        return Manifest(
+            self.edges,
+            pools,
+            tuple(self.defaults),
+            self.rules[0],
+            tuple(self.scopes),
+            tuple(self.contexts),
+            tuple(self.files),
+            tuple(self.warnings),
+        )
+
+    def _without_itself(self, edge: Edge) -> Edge:
+        output = edge.outputs[0]
+        if output not in edge.inputs and output not in edge.order_only:
+            return edge
+        self.warnings.append(f"{edge.at}: {_SELF.format(output)}")
+        return msgspec.structs.replace(
+            edge,
+            inputs=tuple(path for path in edge.inputs if path != output),
+            order_only=tuple(path for path in edge.order_only if path != output),
+        )
+
+    def _made_twice(self, output: str, edge: Edge) -> GraphError:
+        if self.makers[output] == edge.at:
+            return GraphError(
+                f"{output} is defined as an output multiple times", at=edge.at, fix="name it once in the edge"
+            )
+        return GraphError(
+            f"multiple rules generate {output}",
+            at=edge.at,
+            why=f"the edge at {self.makers[output]} makes it too",
+            fix="give one of them another output",
+        )
+
+    def _require(self, version: str, at: str) -> None:
+        parts = [*version.split("."), "0"][:2]
+        major, minor = (int(found[1]) if (found := _NUMBER.match(part)) else 0 for part in parts)
+        ours = f"{VERSION[0]}.{VERSION[1]}"
+        if (major, minor) > VERSION:
+            raise GraphError(
+                f"ninja_required_version {version} is newer than what this Windrow reads",
+                at=at,
+                why=f"it reads the language of ninja {ours}",
+                fix="use a newer Windrow, or have the file written for an older ninja",
+            )
+        if major < VERSION[0]:
+            self.warnings.append(
+                f"{at}: ninja_required_version {version} is older than {ours}; the file may mean something else"
+            )
