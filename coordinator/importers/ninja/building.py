@@ -19,18 +19,17 @@ _NUMBER = re.compile(r"[ \t\v\f]*([+-]?[0-9]+)")
 _SELF = "phony target '{}' names itself as an input; it is ignored"
 
 
-class Nodes(dict[str, str]):
-    """The canonical spelling of every path, by the spellings it is written in; a KeyError for an empty one."""
-
-    __slots__ = ()
-
-    def __missing__(self, path: str) -> str:
-        if not path:
-            raise KeyError(path)
-        node = canonical(path)
-        node = self.setdefault(node, node)
-        self[path] = node
-        return node
+def spelt(edge: Edge) -> Edge:
+    """An edge with its paths in their canonical spelling."""
+    return msgspec.structs.replace(
+        edge,
+        outputs=tuple(map(canonical, edge.outputs)),
+        implicit_outputs=tuple(map(canonical, edge.implicit_outputs)),
+        inputs=tuple(map(canonical, edge.inputs)),
+        implicit=tuple(map(canonical, edge.implicit)),
+        order_only=tuple(map(canonical, edge.order_only)),
+        validations=tuple(map(canonical, edge.validations)),
+    )
 
 
 class Building:
@@ -38,7 +37,6 @@ class Building:
 
     def __init__(self, load: Callable[[str], bytes]) -> None:
         self.load = load
-        self.nodes = Nodes()
         self.edges: list[Edge] = []
         self.makers: dict[str, str] = {}  # where the edge is that makes a path
         self.pools: dict[str, int] = {"": 0, "console": 1}
@@ -113,7 +111,7 @@ class Building:
                 raise self._made_twice(output, edge)
             self.makers[output] = edge.at
         if dyndep:
-            dyndep = self.nodes[dyndep]
+            dyndep = canonical(dyndep)
             if dyndep not in edge.all_inputs:
                 raise GraphError(
                     f"dyndep '{dyndep}' is not an input",
@@ -124,6 +122,10 @@ class Building:
         if pool or dyndep:
             edge = msgspec.structs.replace(edge, pool=pool, dyndep=dyndep)
         self.edges.append(edge)
+
+    def knows(self, node: str) -> bool:
+        """Whether an edge so far names this path."""
+        return node in self.makers or any(node in edge.all_inputs or node in edge.validations for edge in self.edges)
 
     def manifest(self) -> Manifest:
         """All of it."""

@@ -110,8 +110,8 @@ class Manifest(msgspec.Struct, frozen=True, eq=False, array_like=True):
         return self._evaluation().value(edge, name)
 
     def command(self, edge: Edge) -> str:
-        """The command line."""
-        return self._evaluation().value(edge, "command")
+        """The command line; "" for a phony edge."""
+        return "" if edge.phony else self._evaluation().value(edge, "command")
 
     def description(self, edge: Edge) -> str:
         """What to show instead of the command."""

@@ -7,8 +7,8 @@ from coordinator.importers.ninja import text as texts
 from coordinator.importers.ninja.building import Building
 from coordinator.importers.ninja.lexer import Lexer
 from coordinator.importers.ninja.manifest import RESERVED, Edge, Rule
+from coordinator.importers.ninja.plain import PlainEdges
 from coordinator.importers.ninja.spelling import canonical
-from shared.errors import GraphError
 
 # Windrow's own, which ninja refuses in a rule.
 _OURS = frozenset(("local",))
@@ -23,20 +23,22 @@ def parse(building: Building, data: bytes, name: str, scope: int) -> None:
     if "\r\n" in text:
         text = text.replace("\r\n", "\n")
     reader = _Statements(building, Lexer(text, name), scope)
+    reader.plain.read()
     while reader.statement():
-        pass
+        reader.plain.read()
     building.open.pop()
 
 
 class _Statements:
     """One file and the scope it is read into."""
 
-    __slots__ = ("_building", "_lexer", "_scope")
+    __slots__ = ("_building", "_lexer", "_scope", "plain")
 
     def __init__(self, building: Building, lexer: Lexer, scope: int) -> None:
         self._building = building
         self._lexer = lexer
         self._scope = scope
+        self.plain = PlainEdges(building, lexer, scope)
 
     def statement(self) -> bool:
         """Read one; whether there may be more."""
@@ -47,7 +49,9 @@ class _Statements:
             return False
         if token == words.BUILD:
             self._edge(self._lexer.at())
-        elif token == words.RULE:
+            return True
+        self.plain.forget()
+        if token == words.RULE:
             self._rule(self._lexer.at())
         elif token == words.POOL:
             self._pool(self._lexer.at())
@@ -127,7 +131,7 @@ class _Statements:
             if not node:
                 raise lexer.error("empty path", why=f"{path} is nothing")
             node = canonical(node)
-            if node not in building.nodes:
+            if not building.knows(node):
                 raise lexer.error(f"unknown target '{node}'", why="no edge above names it")
             building.defaults.append(node)
             path = lexer.path()
@@ -177,11 +181,10 @@ class _Statements:
             return own[key] if key in own else building.variable(self._scope, key)
 
         def nodes(paths: list[str]) -> tuple[str, ...]:
-            try:
-                return tuple([building.nodes[texts.expand(path, lookup)] for path in paths])
-            except KeyError:
-                empty = next(path for path in paths if not texts.expand(path, lookup))
-                raise GraphError("empty path", at=at, why=f"{empty} is nothing") from None
+            found = [texts.expand(path, lookup) for path in paths]
+            if "" in found:
+                raise lexer.error("empty path", at=at, why=f"{paths[found.index('')]} is nothing")
+            return tuple(map(canonical, found))
 
         building.add(
             Edge(
