@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from coordinator.importers.ninja.evaluation import EdgeScope, chain
-from coordinator.importers.ninja.manifest import PHONY, Context, Edge, Manifest, Rule, Scope
-from coordinator.importers.ninja.spelling import canonical
+from coordinator.importers.ninja import text as texts
+from coordinator.importers.ninja.evaluation import EdgeScope, chain, first
+from coordinator.importers.ninja.manifest import PHONY, Context, Edge, Manifest, Rule, Scope, Statements
+from coordinator.importers.ninja.spelling import canonical, packed
 from shared.errors import GraphError
 
 # The newest ninja whose language this is.
@@ -23,19 +24,19 @@ def spelt(edge: Edge) -> Edge:
     """An edge with its paths in their canonical spelling."""
     return msgspec.structs.replace(
         edge,
-        outputs=tuple(map(canonical, edge.outputs)),
-        implicit_outputs=tuple(map(canonical, edge.implicit_outputs)),
-        inputs=tuple(map(canonical, edge.inputs)),
-        implicit=tuple(map(canonical, edge.implicit)),
-        order_only=tuple(map(canonical, edge.order_only)),
-        validations=tuple(map(canonical, edge.validations)),
+        outs=packed(map(canonical, edge.outputs)),
+        implicit_outs=packed(map(canonical, edge.implicit_outputs)),
+        ins=packed(map(canonical, edge.inputs)),
+        implicit_ins=packed(map(canonical, edge.implicit)),
+        order_ins=packed(map(canonical, edge.order_only)),
+        validation_ins=packed(map(canonical, edge.validations)),
     )
 
 
 class Building:
-    """Everything read so far; load gives the bytes of a file by the name that a statement gives it."""
+    """Everything read so far; load gives the text of a file by the name that a statement gives it."""
 
-    def __init__(self, load: Callable[[str], bytes]) -> None:
+    def __init__(self, load: Callable[[str], str]) -> None:
         self.load = load
         self.edges: list[Edge] = []
         self.makers: dict[str, str] = {}  # where the edge is that makes a path
@@ -73,10 +74,7 @@ class Building:
 
     def variable(self, scope: int, name: str) -> str:
         """The value of a variable in a scope, now."""
-        for variables in chain(self.scopes, scope):
-            if name in variables:
-                return variables[name]
-        return ""
+        return first(chain(self.scopes, scope), name)
 
     def assign(self, scope: int, name: str, value: str, at: str) -> None:
         """Give a variable of a file its value; GraphError for a version of ninja that is to come."""
@@ -93,14 +91,11 @@ class Building:
 
     def add(self, edge: Edge) -> None:
         """An edge; GraphError for what two edges make, for a pool that is not there and the like."""
-        if edge.rule == PHONY and len(edge.outputs) == 1 and not edge.implicit_outputs and not edge.implicit:
+        if edge.rule == PHONY and len(edge.outputs) == 1 and not edge.implicit_outs and not edge.implicit_ins:
             edge = self._without_itself(edge)
-        scope = EdgeScope(
-            edge,
-            chain(self.scopes, self.contexts[edge.context].scope),
-            self.contexts[edge.context].rule.bindings,
-            str,
-        )
+        context = self.contexts[edge.context]
+        own = texts.bindings(edge.own) if edge.own else {}
+        scope = EdgeScope(edge, own, chain(self.scopes, context.scope), context.rule, str)
         pool, dyndep = scope.lookup("pool"), scope.lookup("dyndep")
         if pool not in self.pools:
             raise GraphError(
@@ -131,14 +126,16 @@ class Building:
         """All of it."""
         pools = {name: depth for name, depth in self.pools.items() if name}
         return Manifest(
-            self.edges,
-            pools,
-            tuple(self.defaults),
-            self.rules[0],
-            tuple(self.scopes),
-            tuple(self.contexts),
-            tuple(self.files),
-            tuple(self.warnings),
+            Statements(
+                self.edges,
+                pools,
+                tuple(self.defaults),
+                self.rules[0],
+                tuple(self.scopes),
+                tuple(self.contexts),
+                tuple(self.files),
+                tuple(self.warnings),
+            )
         )
 
     def _without_itself(self, edge: Edge) -> Edge:
@@ -148,8 +145,8 @@ class Building:
         self.warnings.append(f"{edge.at}: {_SELF.format(output)}")
         return msgspec.structs.replace(
             edge,
-            inputs=tuple(path for path in edge.inputs if path != output),
-            order_only=tuple(path for path in edge.order_only if path != output),
+            ins=packed(path for path in edge.inputs if path != output),
+            order_ins=packed(path for path in edge.order_only if path != output),
         )
 
     def _made_twice(self, output: str, edge: Edge) -> GraphError:

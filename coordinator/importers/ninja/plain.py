@@ -88,29 +88,17 @@ class PlainEdges:
             if "  " in said or head[-1] == " " or said[-1] == " ":
                 break
             at = f"{name}:{line}"
-            outputs = tuple(outs.split(" "))
-            edge = Edge(
-                outputs,
-                tuple(implicit_outs.split(" ")) if implicit_outs else (),
-                tuple(ins.split(" ")) if ins else (),
-                tuple(implicit.split(" ")) if implicit else (),
-                tuple(order_only.split(" ")) if order_only else (),
-                tuple(validations.split(" ")) if validations else (),
-                rule,
-                at,
-                own,
-                context,
-                "",
-                "",
-            )
+            # What is apart by single spaces is packed already.
+            edge = Edge(outs, implicit_outs, ins, implicit, order_only, validations, rule, at, own, context, "", "")
             if "./" in said or "//" in said or "/ " in said or ". " in said or head[-1] in "./" or said[-1] in "./":
                 edge = spelt(edge)
-            if len(outputs) > 1 or implicit_outs or context in loud or "pool" in own or "dyndep" in own:
+                outs = edge.outs
+            if " " in outs or implicit_outs or context in loud or "pool" in own or "dyndep" in own:
                 building.add(edge)
-            elif edge.outputs[0] in makers:
+            elif outs in makers:
                 break
             else:
-                makers[edge.outputs[0]] = at
+                makers[outs] = at
                 add(edge)
             position = after
             line += 1 + own.count("\n")

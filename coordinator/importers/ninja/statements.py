@@ -8,18 +8,17 @@ from coordinator.importers.ninja.building import Building
 from coordinator.importers.ninja.lexer import Lexer
 from coordinator.importers.ninja.manifest import RESERVED, Edge, Rule
 from coordinator.importers.ninja.plain import PlainEdges
-from coordinator.importers.ninja.spelling import canonical
+from coordinator.importers.ninja.spelling import canonical, packed
 
 # Windrow's own, which ninja refuses in a rule.
 _OURS = frozenset(("local",))
 _MAY_BIND = RESERVED | _OURS
 
 
-def parse(building: Building, data: bytes, name: str, scope: int) -> None:
+def parse(building: Building, text: str, name: str, scope: int) -> None:
     """Read one file, and those it names, into a scope."""
     building.files.append(name)
     building.open.append(name)
-    text = data.decode("utf-8", "surrogateescape")
     if "\r\n" in text:
         text = text.replace("\r\n", "\n")
     reader = _Statements(building, Lexer(text, name), scope)
@@ -144,10 +143,10 @@ class _Statements:
             chain = " -> ".join([*building.open[building.open.index(name) :], name])
             raise lexer.error(f"{name} includes itself", why=chain, fix="take one of them out")
         try:
-            data = building.load(name)
+            text = building.load(name)
         except OSError as error:
             raise lexer.error(f"loading '{name}': {error.strerror}") from error
-        parse(building, data, name, self._scope if how == words.INCLUDE else building.scope(self._scope))
+        parse(building, text, name, self._scope if how == words.INCLUDE else building.scope(self._scope))
         lexer.expect(words.NEWLINE)
 
     def _paths(self) -> list[str]:
@@ -180,11 +179,11 @@ class _Statements:
         def lookup(key: str) -> str:
             return own[key] if key in own else building.variable(self._scope, key)
 
-        def nodes(paths: list[str]) -> tuple[str, ...]:
+        def nodes(paths: list[str]) -> str:
             found = [texts.expand(path, lookup) for path in paths]
             if "" in found:
                 raise lexer.error("empty path", at=at, why=f"{paths[found.index('')]} is nothing")
-            return tuple(map(canonical, found))
+            return packed(map(canonical, found))
 
         building.add(
             Edge(
