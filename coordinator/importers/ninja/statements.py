@@ -5,7 +5,7 @@ from __future__ import annotations
 from coordinator.importers.ninja import lexer as words
 from coordinator.importers.ninja import text as texts
 from coordinator.importers.ninja.building import Building
-from coordinator.importers.ninja.lexer import Lexer
+from coordinator.importers.ninja.lexer import Lexer, token_name
 from coordinator.importers.ninja.manifest import RESERVED, Edge, Rule
 from coordinator.importers.ninja.plain import PlainEdges
 from coordinator.importers.ninja.spelling import canonical, packed
@@ -66,7 +66,7 @@ class _Statements:
         elif token == words.WRONG:
             raise self._lexer.wrong()
         else:
-            raise self._lexer.error(f"unexpected {token}")
+            raise self._lexer.error(f"unexpected {token_name(token)}")
         return True
 
     def _let(self) -> tuple[str, str]:
