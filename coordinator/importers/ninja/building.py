@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from coordinator.importers.ninja.evaluation import EdgeScope, chain
-from coordinator.importers.ninja.manifest import PHONY, Context, Edge, Manifest, Rule, Scope
-from coordinator.importers.ninja.spelling import canonical
+import msgspec
+
+from coordinator.importers.ninja import text as texts
+from coordinator.importers.ninja.evaluation import EdgeScope, chain, first
+from coordinator.importers.ninja.manifest import PHONY, Context, Edge, Manifest, Rule, Scope, Statements
+from coordinator.importers.ninja.spelling import canonical, packed
 from shared.errors import GraphError
 
 # The newest ninja whose language this is.
@@ -17,26 +20,24 @@ _NUMBER = re.compile(r"[ \t\v\f]*([+-]?[0-9]+)")
 _SELF = "phony target '{}' names itself as an input; it is ignored"
 
 
-class Nodes(dict[str, str]):
-    """The canonical spelling of every path, by the spellings it is written in; a KeyError for an empty one."""
-
-    __slots__ = ()
-
-    def __missing__(self, path: str) -> str:
-        if not path:
-            raise KeyError(path)
-        node = canonical(path)
-        node = self.setdefault(node, node)
-        self[path] = node
-        return node
+def spelt(edge: Edge) -> Edge:
+    """An edge with its paths in their canonical spelling."""
+    return msgspec.structs.replace(
+        edge,
+        outs=packed(map(canonical, edge.outputs)),
+        implicit_outs=packed(map(canonical, edge.implicit_outputs)),
+        ins=packed(map(canonical, edge.inputs)),
+        implicit_ins=packed(map(canonical, edge.implicit)),
+        order_ins=packed(map(canonical, edge.order_only)),
+        validation_ins=packed(map(canonical, edge.validations)),
+    )
 
 
 class Building:
-    """Everything read so far; load gives the bytes of a file by the name that a statement gives it."""
+    """Everything read so far; load gives the text of a file by the name that a statement gives it."""
 
-    def __init__(self, load: Callable[[str], bytes]) -> None:
+    def __init__(self, load: Callable[[str], str]) -> None:
         self.load = load
-        self.nodes = Nodes()
         self.edges: list[Edge] = []
         self.makers: dict[str, str] = {}  # where the edge is that makes a path
         self.pools: dict[str, int] = {"": 0, "console": 1}
@@ -73,10 +74,7 @@ class Building:
 
     def variable(self, scope: int, name: str) -> str:
         """The value of a variable in a scope, now."""
-        for variables in chain(self.scopes, scope):
-            if name in variables:
-                return variables[name]
-        return ""
+        return first(chain(self.scopes, scope), name)
 
     def assign(self, scope: int, name: str, value: str, at: str) -> None:
         """Give a variable of a file its value; GraphError for a version of ninja that is to come."""
@@ -93,14 +91,11 @@ class Building:
 
     def add(self, edge: Edge) -> None:
         """An edge; GraphError for what two edges make, for a pool that is not there and the like."""
-        if edge.rule == PHONY and len(edge.outputs) == 1 and not edge.implicit_outputs and not edge.implicit:
+        if edge.rule == PHONY and len(edge.outputs) == 1 and not edge.implicit_outs and not edge.implicit_ins:
             edge = self._without_itself(edge)
-        scope = EdgeScope(
-            edge,
-            chain(self.scopes, self.contexts[edge.context].scope),
-            self.contexts[edge.context].rule.bindings,
-            str,
-        )
+        context = self.contexts[edge.context]
+        own = texts.bindings(edge.own) if edge.own else {}
+        scope = EdgeScope(edge, own, chain(self.scopes, context.scope), context.rule, str)
         pool, dyndep = scope.lookup("pool"), scope.lookup("dyndep")
         if pool not in self.pools:
             raise GraphError(
@@ -111,7 +106,7 @@ class Building:
                 raise self._made_twice(output, edge)
             self.makers[output] = edge.at
         if dyndep:
-            dyndep = self.nodes[dyndep]
+            dyndep = canonical(dyndep)
             if dyndep not in edge.all_inputs:
                 raise GraphError(
                     f"dyndep '{dyndep}' is not an input",
@@ -120,34 +115,27 @@ class Building:
                     fix=f"add `|| {dyndep}` to the edge",
                 )
         if pool or dyndep:
-            edge = Edge(
-                edge.outputs,
-                edge.implicit_outputs,
-                edge.inputs,
-                edge.implicit,
-                edge.order_only,
-                edge.validations,
-                edge.rule,
-                edge.at,
-                edge.own,
-                edge.context,
-                pool,
-                dyndep,
-            )
+            edge = msgspec.structs.replace(edge, pool=pool, dyndep=dyndep)
         self.edges.append(edge)
+
+    def knows(self, node: str) -> bool:
+        """Whether an edge so far names this path."""
+        return node in self.makers or any(node in edge.all_inputs or node in edge.validations for edge in self.edges)
 
     def manifest(self) -> Manifest:
         """All of it."""
         pools = {name: depth for name, depth in self.pools.items() if name}
         return Manifest(
-            self.edges,
-            pools,
-            tuple(self.defaults),
-            self.rules[0],
-            tuple(self.scopes),
-            tuple(self.contexts),
-            tuple(self.files),
-            tuple(self.warnings),
+            Statements(
+                self.edges,
+                pools,
+                tuple(self.defaults),
+                self.rules[0],
+                tuple(self.scopes),
+                tuple(self.contexts),
+                tuple(self.files),
+                tuple(self.warnings),
+            )
         )
 
     def _without_itself(self, edge: Edge) -> Edge:
@@ -155,19 +143,10 @@ class Building:
         if output not in edge.inputs and output not in edge.order_only:
             return edge
         self.warnings.append(f"{edge.at}: {_SELF.format(output)}")
-        return Edge(
-            edge.outputs,
-            edge.implicit_outputs,
-            tuple(path for path in edge.inputs if path != output),
-            edge.implicit,
-            tuple(path for path in edge.order_only if path != output),
-            edge.validations,
-            edge.rule,
-            edge.at,
-            edge.own,
-            edge.context,
-            edge.pool,
-            edge.dyndep,
+        return msgspec.structs.replace(
+            edge,
+            ins=packed(path for path in edge.inputs if path != output),
+            order_ins=packed(path for path in edge.order_only if path != output),
         )
 
     def _made_twice(self, output: str, edge: Edge) -> GraphError:
@@ -183,7 +162,7 @@ class Building:
         )
 
     def _require(self, version: str, at: str) -> None:
-        parts = (version.split(".") + ["0"])[:2]
+        parts = [*version.split("."), "0"][:2]
         major, minor = (int(found[1]) if (found := _NUMBER.match(part)) else 0 for part in parts)
         ours = f"{VERSION[0]}.{VERSION[1]}"
         if (major, minor) > VERSION:

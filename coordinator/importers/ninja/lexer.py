@@ -82,7 +82,7 @@ class Lexer:
         if found == token:
             return
         hint = " ($ also escapes ':')" if token == COLON else ""
-        raise self.error(f"expected {token}, got {_named(found)}{hint}", why=self._why(found))
+        raise self.error(f"expected {token}, got {token_name(found)}{hint}", why=self._why(found))
 
     def ident(self, expected: str) -> str:
         """A name of a variable, rule or pool; GraphError with what was expected."""
@@ -142,5 +142,6 @@ class Lexer:
         return f"{self.text[self._token]!r} cannot stand here"
 
 
-def _named(token: str) -> str:
+def token_name(token: str) -> str:
+    """A token as messages name it."""
     return f"'{token}'" if token in _KEYWORDS else token

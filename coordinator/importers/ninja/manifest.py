@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from coordinator.importers.ninja.evaluation import Evaluation
+from coordinator.importers.ninja.spelling import unpacked
 
 PHONY = "phony"
 # What a rule may say; edges and files may say anything.
@@ -50,16 +51,18 @@ class Context(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class Edge(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A `build` statement. Paths are in ninja's canonical spelling, in the order in which they are written.
 
+    The paths of each kind are kept in one string, as spelling.packed() makes it: 100,000 edges have half a million
+    of them. outputs, inputs and so on take it apart each time they are asked for.
     own: its variables, as a block for text.bindings(). context: a number in Manifest.contexts.
     pool and dyndep are evaluated where they stand; for the rest ask Manifest.value().
     """
 
-    outputs: tuple[str, ...]
-    implicit_outputs: tuple[str, ...]
-    inputs: tuple[str, ...]
-    implicit: tuple[str, ...]
-    order_only: tuple[str, ...]
-    validations: tuple[str, ...]
+    outs: str
+    implicit_outs: str
+    ins: str
+    implicit_ins: str
+    order_ins: str
+    validation_ins: str
     rule: str
     at: str
     own: str
@@ -68,27 +71,56 @@ class Edge(msgspec.Struct, frozen=True, gc=False, array_like=True):
     dyndep: str
 
     @property
-    def phony(self) -> bool:
-        """Whether it only gives a name to its inputs."""
-        return self.rule == PHONY
+    def outputs(self) -> tuple[str, ...]:
+        """What it makes and `$out` names."""
+        return unpacked(self.outs)
+
+    @property
+    def implicit_outputs(self) -> tuple[str, ...]:
+        """What it makes beside, behind `|`."""
+        return unpacked(self.implicit_outs)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What it needs and `$in` names."""
+        return unpacked(self.ins)
+
+    @property
+    def implicit(self) -> tuple[str, ...]:
+        """What it needs beside, behind `|`."""
+        return unpacked(self.implicit_ins)
+
+    @property
+    def order_only(self) -> tuple[str, ...]:
+        """What has to be there before it runs and may change without it, behind `||`."""
+        return unpacked(self.order_ins)
+
+    @property
+    def validations(self) -> tuple[str, ...]:
+        """What is built as well, not before it, behind `|@`."""
+        return unpacked(self.validation_ins)
 
     @property
     def all_outputs(self) -> tuple[str, ...]:
         """Every path it makes."""
-        return self.outputs + self.implicit_outputs
+        return self.outputs + self.implicit_outputs if self.implicit_outs else self.outputs
 
     @property
     def all_inputs(self) -> tuple[str, ...]:
         """Every path that has to be there before it runs; validations are not."""
-        return self.inputs + self.implicit + self.order_only
+        found = self.inputs
+        if self.implicit_ins:
+            found += self.implicit
+        return found + self.order_only if self.order_ins else found
+
+    @property
+    def phony(self) -> bool:
+        """Whether it only gives a name to its inputs."""
+        return self.rule == PHONY
 
 
-class Manifest(msgspec.Struct, frozen=True, eq=False, array_like=True):
-    """All that a build.ninja and the files it names say.
-
-    pools: depth by name; 0 has no limit. rules and variables: those of the outermost scope. files: every file read,
-    in order, relative to the folder of the first unless absolute. nodes are looked up in `edges` by the queries.
-    """
+class Statements(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """All that is kept of a manifest; see Manifest."""
 
     edges: list[Edge]
     pools: dict[str, int]
@@ -98,7 +130,41 @@ class Manifest(msgspec.Struct, frozen=True, eq=False, array_like=True):
     contexts: tuple[Context, ...]
     files: tuple[str, ...]
     warnings: tuple[str, ...]
-    evaluations: dict[None, Evaluation] = {}
+
+
+class Manifest:
+    """All that a build.ninja and the files it names say; not to be changed.
+
+    edges: in file order. pools: depth by name; 0 has no limit. defaults: of `default`, empty if there is none.
+    rules and variables: those of the outermost scope. files: every file read, in order, relative to the folder of
+    the first unless absolute. warnings: what ninja warns of as well.
+    """
+
+    __slots__ = ("_evaluation", "contexts", "defaults", "edges", "files", "pools", "rules", "scopes", "warnings")
+
+    def __init__(self, said: Statements) -> None:
+        self.edges = said.edges
+        self.pools = said.pools
+        self.defaults = said.defaults
+        self.rules = said.rules
+        self.scopes = said.scopes
+        self.contexts = said.contexts
+        self.files = said.files
+        self.warnings = said.warnings
+        self._evaluation = Evaluation(self.scopes, self.contexts)
+
+    def statements(self) -> Statements:
+        """What to keep of it."""
+        return Statements(
+            self.edges,
+            self.pools,
+            self.defaults,
+            self.rules,
+            self.scopes,
+            self.contexts,
+            self.files,
+            self.warnings,
+        )
 
     @property
     def variables(self) -> dict[str, str]:
@@ -107,45 +173,40 @@ class Manifest(msgspec.Struct, frozen=True, eq=False, array_like=True):
 
     def value(self, edge: Edge, name: str) -> str:
         """What a variable is for an edge, its paths quoted for a shell; "" when nothing says."""
-        return self._evaluation().value(edge, name)
+        return self._evaluation.value(edge, name)
 
     def command(self, edge: Edge) -> str:
-        """The command line."""
-        return self._evaluation().value(edge, "command")
+        """The command line; "" for a phony edge."""
+        return "" if edge.phony else self._evaluation.value(edge, "command")
 
     def description(self, edge: Edge) -> str:
         """What to show instead of the command."""
-        return self._evaluation().value(edge, "description")
+        return self._evaluation.value(edge, "description")
 
     def depfile(self, edge: Edge) -> str:
         """The path of the file that tells of discovered inputs."""
-        return self._evaluation().path(edge, "depfile")
+        return self._evaluation.path(edge, "depfile")
 
     def deps(self, edge: Edge) -> str:
         """How discovered inputs are told: "gcc", "msvc" or ""."""
-        return self._evaluation().value(edge, "deps")
+        return self._evaluation.value(edge, "deps")
 
     def msvc_deps_prefix(self, edge: Edge) -> str:
         """What stands before a path that /showIncludes prints; "" is the English default."""
-        return self._evaluation().value(edge, "msvc_deps_prefix")
+        return self._evaluation.value(edge, "msvc_deps_prefix")
 
     def restat(self, edge: Edge) -> bool:
         """Whether its outputs may stay as they were."""
-        return self._evaluation().value(edge, "restat") != ""
+        return self._evaluation.value(edge, "restat") != ""
 
     def generator(self, edge: Edge) -> bool:
         """Whether it makes build files, and a changed command alone does not run it."""
-        return self._evaluation().value(edge, "generator") != ""
+        return self._evaluation.value(edge, "generator") != ""
 
     def rspfile(self, edge: Edge) -> str:
         """The path of the response file."""
-        return self._evaluation().path(edge, "rspfile")
+        return self._evaluation.path(edge, "rspfile")
 
     def rspfile_content(self, edge: Edge) -> str:
         """What goes into the response file."""
-        return self._evaluation().value(edge, "rspfile_content")
-
-    def _evaluation(self) -> Evaluation:
-        if None not in self.evaluations:
-            self.evaluations[None] = Evaluation(self.scopes, self.contexts)
-        return self.evaluations[None]
+        return self._evaluation.value(edge, "rspfile_content")

@@ -1,11 +1,12 @@
-"""build.ninja to a Manifest: reads files, statement by statement. See docs/design/ninja-language.md."""
+"""build.ninja to a Manifest: reads the files. See docs/design/ninja-language.md."""
 
 from __future__ import annotations
 
 import errno
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from coordinator.importers.ninja.building import Building
@@ -13,33 +14,45 @@ from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.statements import parse
 from shared.errors import named
 
+# Text that is no UTF-8 stays what it is.
+ENCODING, ERRORS = "utf-8", "surrogateescape"
+
 
 def read(path: Path) -> Manifest:
     """What the file and all that it includes say; GraphError with the place where it cannot be.
 
-    Every other path is relative to the folder of this one, as for `ninja -C folder`. LocalError when a file
+    Every other path is relative to the folder of this one, as for `ninja -C folder`. LocalError when the file
     cannot be read.
     """
+    return read_by(path, lambda file: file.read_bytes())
+
+
+def read_by(path: Path, load: Callable[[Path], bytes]) -> Manifest:
+    """The same, with every file read by `load`; OSError from it means that there is no such file."""
+    try:
+        data = load(path)
+    except OSError as error:
+        raise named(error, path, "reading") from error
+    folder = path.parent
+
+    def load_named(name: str) -> str:
+        if not name:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return load(folder / name).decode(ENCODING, ERRORS)
+
+    with uncollected():
+        building = Building(load_named)
+        parse(building, data.decode(ENCODING, ERRORS), path.name, building.scope(-1))
+        return building.manifest()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection within: a hundred thousand edges are as many reasons for one, and none is garbage."""
     collecting = gc.isenabled()
-    # A hundred thousand edges are a hundred thousand reasons to look for cycles among them, and there are none.
     gc.disable()
     try:
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise named(error, path, "reading") from error
-        building = Building(_reader(path.parent))
-        parse(building, data, path.name, building.scope(-1))
-        return building.manifest()
+        yield
     finally:
         if collecting:
             gc.enable()
-
-
-def _reader(folder: Path) -> Callable[[str], bytes]:
-    def load(name: str) -> bytes:
-        if not name:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        return (folder / name).read_bytes()
-
-    return load

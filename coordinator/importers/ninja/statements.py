@@ -5,38 +5,39 @@ from __future__ import annotations
 from coordinator.importers.ninja import lexer as words
 from coordinator.importers.ninja import text as texts
 from coordinator.importers.ninja.building import Building
-from coordinator.importers.ninja.lexer import Lexer
+from coordinator.importers.ninja.lexer import Lexer, token_name
 from coordinator.importers.ninja.manifest import RESERVED, Edge, Rule
-from coordinator.importers.ninja.spelling import canonical
-from shared.errors import GraphError
+from coordinator.importers.ninja.plain import PlainEdges
+from coordinator.importers.ninja.spelling import canonical, packed
 
 # Windrow's own, which ninja refuses in a rule.
 _OURS = frozenset(("local",))
 _MAY_BIND = RESERVED | _OURS
 
 
-def parse(building: Building, data: bytes, name: str, scope: int) -> None:
+def parse(building: Building, text: str, name: str, scope: int) -> None:
     """Read one file, and those it names, into a scope."""
     building.files.append(name)
     building.open.append(name)
-    text = data.decode("utf-8", "surrogateescape")
     if "\r\n" in text:
         text = text.replace("\r\n", "\n")
     reader = _Statements(building, Lexer(text, name), scope)
+    reader.plain.read()
     while reader.statement():
-        pass
+        reader.plain.read()
     building.open.pop()
 
 
 class _Statements:
     """One file and the scope it is read into."""
 
-    __slots__ = ("_building", "_lexer", "_scope")
+    __slots__ = ("_building", "_lexer", "_scope", "plain")
 
     def __init__(self, building: Building, lexer: Lexer, scope: int) -> None:
         self._building = building
         self._lexer = lexer
         self._scope = scope
+        self.plain = PlainEdges(building, lexer, scope)
 
     def statement(self) -> bool:
         """Read one; whether there may be more."""
@@ -47,7 +48,9 @@ class _Statements:
             return False
         if token == words.BUILD:
             self._edge(self._lexer.at())
-        elif token == words.RULE:
+            return True
+        self.plain.forget()
+        if token == words.RULE:
             self._rule(self._lexer.at())
         elif token == words.POOL:
             self._pool(self._lexer.at())
@@ -63,7 +66,7 @@ class _Statements:
         elif token == words.WRONG:
             raise self._lexer.wrong()
         else:
-            raise self._lexer.error(f"unexpected {token}")
+            raise self._lexer.error(f"unexpected {token_name(token)}")
         return True
 
     def _let(self) -> tuple[str, str]:
@@ -127,7 +130,7 @@ class _Statements:
             if not node:
                 raise lexer.error("empty path", why=f"{path} is nothing")
             node = canonical(node)
-            if node not in building.nodes:
+            if not building.knows(node):
                 raise lexer.error(f"unknown target '{node}'", why="no edge above names it")
             building.defaults.append(node)
             path = lexer.path()
@@ -140,10 +143,10 @@ class _Statements:
             chain = " -> ".join([*building.open[building.open.index(name) :], name])
             raise lexer.error(f"{name} includes itself", why=chain, fix="take one of them out")
         try:
-            data = building.load(name)
+            text = building.load(name)
         except OSError as error:
             raise lexer.error(f"loading '{name}': {error.strerror}") from error
-        parse(building, data, name, self._scope if how == words.INCLUDE else building.scope(self._scope))
+        parse(building, text, name, self._scope if how == words.INCLUDE else building.scope(self._scope))
         lexer.expect(words.NEWLINE)
 
     def _paths(self) -> list[str]:
@@ -176,12 +179,11 @@ class _Statements:
         def lookup(key: str) -> str:
             return own[key] if key in own else building.variable(self._scope, key)
 
-        def nodes(paths: list[str]) -> tuple[str, ...]:
-            try:
-                return tuple([building.nodes[texts.expand(path, lookup)] for path in paths])
-            except KeyError:
-                empty = next(path for path in paths if not texts.expand(path, lookup))
-                raise GraphError("empty path", at=at, why=f"{empty} is nothing") from None
+        def nodes(paths: list[str]) -> str:
+            found = [texts.expand(path, lookup) for path in paths]
+            if "" in found:
+                raise lexer.error("empty path", at=at, why=f"{paths[found.index('')]} is nothing")
+            return packed(map(canonical, found))
 
         building.add(
             Edge(

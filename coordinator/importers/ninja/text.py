@@ -12,6 +12,7 @@ VALUE = re.compile(rf"(?:[^$\n\r\0]+|{_ESCAPE})*+")
 PATH = re.compile(rf"(?:[^$ :|\n\r\0]+|{_ESCAPE})*+")
 
 _PARTS = re.compile(r"\$(?:\{([A-Za-z0-9_.\-]+)\}|([A-Za-z0-9_\-]+)|([$: ])|\n *)")
+_LINE = re.compile(r" *+([A-Za-z0-9_.\-]++) *+= *+(.*+)\n")
 
 Lookup = Callable[[str], str]
 
@@ -46,12 +47,9 @@ def escaped(value: str) -> str:
 
 def bindings(block: str) -> dict[str, str]:
     """The variables of an indented block of `name = value` lines that refers to no variable."""
-    found = {}
-    for line in block.split("\n"):
-        name, equals, value = line.partition("=")
-        if equals:
-            value = value.lstrip(" ")
-            found[name.strip(" ")] = expand(value, _nothing) if "$" in value else value
+    found = dict(_LINE.findall(block))
+    if "$" in block:
+        return {name: expand(value, _nothing) for name, value in found.items()}
     return found
 
 

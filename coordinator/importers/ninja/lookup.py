@@ -1,0 +1,159 @@
+"""Who makes and who uses a path, what is built when nothing is named, and in which order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+
+from coordinator.importers.ninja.manifest import Edge, Manifest
+from coordinator.importers.ninja.spelling import canonical
+from shared.errors import GraphError, UnknownTarget
+
+_NEAR = 3  # as many letters may be wrong in a name that is offered instead
+_OFFERED = 5000  # as many names are compared before nothing is offered
+
+
+class Lookup:
+    """The edges of a manifest by path; made once, asked often."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.edges: Sequence[Edge] = manifest.edges
+
+    @cached_property
+    def makers(self) -> dict[str, int]:
+        """The number of the edge that makes a path."""
+        found = {}
+        for number, edge in enumerate(self.edges):
+            for output in edge.outputs:
+                found[output] = number
+            for output in edge.implicit_outputs:
+                found[output] = number
+        return found
+
+    @cached_property
+    def users(self) -> dict[str, list[int]]:
+        """The edges that need a path, as often as they name it."""
+        found: dict[str, list[int]] = {}
+        for number, edge in enumerate(self.edges):
+            for path in edge.all_inputs:
+                found.setdefault(path, []).append(number)
+        return found
+
+    @cached_property
+    def validated(self) -> dict[str, list[int]]:
+        """The edges that name a path behind `|@`."""
+        found: dict[str, list[int]] = {}
+        for number, edge in enumerate(self.edges):
+            for path in edge.validations:
+                found.setdefault(path, []).append(number)
+        return found
+
+    def maker(self, path: str) -> Edge | None:
+        """The edge that makes a path; None for a source."""
+        number = self.makers.get(path)
+        return None if number is None else self.edges[number]
+
+    def roots(self) -> list[str]:
+        """The outputs that no edge needs, in file order; GraphError if each is needed by another."""
+        users = self.users
+        found = [path for edge in self.edges for path in edge.all_outputs if path not in users]
+        if self.edges and not found:
+            raise GraphError(
+                "could not determine root nodes of build graph",
+                why="every output is an input of another edge",
+                fix="name a target, or write a `default` statement",
+            )
+        return found
+
+    def defaults(self) -> list[str]:
+        """What is built when no target is named."""
+        return list(self.manifest.defaults) or self.roots()
+
+    def targets(self, names: Iterable[str]) -> list[str]:
+        """The paths that names given by a person stand for; the defaults if there are none. UnknownTarget."""
+        return [self.target(name) for name in names] or self.defaults()
+
+    def target(self, name: str) -> str:
+        """The path that a name stands for: `x^` is the first output that is made of x. UnknownTarget."""
+        if not name:
+            raise UnknownTarget("empty path", fix="name a target")
+        child = name.endswith("^")
+        path = canonical(name.removesuffix("^")) if name != "^" else ""
+        if path not in self.makers and path not in self.users and path not in self.validated:
+            near = self._near(path)
+            raise UnknownTarget(f"unknown target '{path}'", fix=f"did you mean '{near}'?" if near else "")
+        if not child:
+            return path
+        if path not in self.users:
+            raise UnknownTarget(f"'{path}' has no out edge", why="nothing is made of it")
+        return self.edges[self.users[path][0]].all_outputs[0]
+
+    def order(self, targets: Iterable[str], *, validations: bool = False, cycles: bool = True) -> list[Edge]:
+        """The edges that targets need, each behind those it needs itself; with validations, also what those need.
+
+        GraphError for a cycle, with its paths; with cycles allowed, as ninja's tools do, a path that is being
+        looked at counts as made.
+        """
+        makers, edges = self.makers, self.edges
+        state = bytearray(len(edges))  # 1 while it is on the way, 2 when it is in the list
+        ordered: list[Edge] = []
+        waiting = list(targets)
+        for target in waiting:  # it grows
+            first = makers.get(target)
+            if first is None or state[first]:
+                continue
+            state[first] = 1
+            way: list[tuple[int, str, Iterator[str]]] = [(first, target, iter(edges[first].all_inputs))]
+            while way:
+                number, _, inputs = way[-1]
+                for path in inputs:
+                    needed = makers.get(path)
+                    if needed is None or state[needed] == 2:
+                        continue
+                    if state[needed]:
+                        if not cycles:
+                            raise self._cycle(needed, path, [(one, named) for one, named, _ in way])
+                        continue
+                    state[needed] = 1
+                    way.append((needed, path, iter(edges[needed].all_inputs)))
+                    break
+                else:
+                    way.pop()
+                    state[number] = 2
+                    ordered.append(edges[number])
+                    if validations:
+                        waiting += edges[number].validations
+        return ordered
+
+    def _cycle(self, number: int, path: str, way: list[tuple[int, str]]) -> GraphError:
+        begin = next(place for place, (one, _) in enumerate(way) if one == number)
+        around = " -> ".join([path, *(named for _, named in way[begin + 1 :]), path])
+        return GraphError(
+            f"dependency cycle: {around}",
+            at=self.edges[number].at,
+            why="each needs the next one to be there first",
+            fix="take one of these inputs out",
+        )
+
+    def _near(self, name: str) -> str:
+        best, distance = "", _NEAR + 1
+        names = (path for paths in (self.makers, self.users) for path in paths if abs(len(path) - len(name)) <= _NEAR)
+        for path in islice(names, _OFFERED):
+            found = _distance(name, path, distance)
+            if found < distance:
+                best, distance = path, found
+        return best
+
+
+def _distance(one: str, other: str, limit: int) -> int:
+    """How many letters to change, add or take away; at least `limit` if not fewer."""
+    row = list(range(len(other) + 1))
+    for place, letter in enumerate(one, 1):
+        before, row = row, [place]
+        for column, another in enumerate(other):
+            row.append(min(before[column] + (letter != another), before[column + 1] + 1, row[column] + 1))
+        if min(row) >= limit:
+            return limit
+    return row[-1]
