@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from coordinator.imported import COMPILED_FILE
+from coordinator.importers.ninja import compiled
 from shared import hashing
 from shared.errors import NoProject, UsageError
 from shared.settings import NinjaSettings, Settings
@@ -17,6 +19,7 @@ from shared.settings_load import find_root, load, load_without_project
 _CMAKE_HOME = re.compile(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.+)$", re.MULTILINE)
 _NOT_A_NAME = re.compile(r"[^a-z0-9._-]+")
 _SYSTEM = ("/usr/", "/lib/", "/lib64/", "/opt/", "/etc/", "/bin/", "/sbin/", "/nix/", "/proc/", "/dev/")
+STATE = ".windrow"
 _BROAD = 2  # components of a root like / or /tmp, which is nobody's project
 
 
@@ -56,7 +59,7 @@ def _made_up(folder: Path, file: str, *, flags: Mapping[str, object], environ: M
         project=f"{name[:80]}-{ours}",
         ninja=NinjaSettings(file=(folder / file).relative_to(root).as_posix(), directory="" if relative == "." else relative),
         folders=folders,
-        state=folder / ".windrow",
+        state=folder / STATE,
     )
 
 
@@ -68,9 +71,7 @@ def _parts(root: Path, places: Iterable[Path]) -> tuple[str, ...]:
 
 def _places(folder: Path, file: str) -> tuple[Path, set[Path]]:
     """The folder of the sources, as CMake or Meson tell, and every folder outside the system that edges name."""
-    from coordinator.importers.ninja import parser  # noqa: PLC0415 - slow, and not needed where a windrow.toml tells
-
-    manifest = parser.read(folder / file)
+    manifest = compiled.load(folder / file, folder / STATE / COMPILED_FILE)
     made = {path for edge in manifest.edges for path in edge.all_outputs}
     asked = {path for edge in manifest.edges for path in edge.all_inputs} - made
     named = {os.path.dirname(os.path.normpath(folder / path)) for path in asked if path.startswith(("/", ".."))}

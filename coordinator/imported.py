@@ -7,7 +7,7 @@ from functools import cached_property
 
 import msgspec
 
-from coordinator.importers.ninja import parser
+from coordinator.importers.ninja import compiled
 from coordinator.importers.ninja.commands import COMPILED
 from coordinator.importers.ninja.graph import Identity, Imported, Importer, Kept, Late, Tree, programs_of
 from coordinator.importers.ninja.manifest import Edge, Manifest
@@ -20,6 +20,7 @@ from shared.errors import ConfigError, named
 from shared.model.snapshot import Snapshot
 from shared.settings import NinjaSettings, Settings
 
+COMPILED_FILE = "ninja.msgpack"
 _HEADERS = C_FAMILY - COMPILED
 
 
@@ -43,7 +44,7 @@ class ImportedBuild:
                 why="[ninja] file names it",
                 fix="configure the build first, for instance: cmake -S . -B build -G Ninja",
             )
-        return parser.read(self.file)
+        return compiled.load(self.file, self.settings.state_dir / COMPILED_FILE)
 
     def forget(self) -> None:
         """The build files were written anew: read them again."""
