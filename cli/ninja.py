@@ -196,7 +196,7 @@ def _build(settings: Settings, options: Options) -> int:
         report = fallback.build(project, request, progress, strict=options.strict)
     finally:
         progress.close()
-    if report.status == "no-changes":
+    if report.status == "no-changes" or not report.planned:
         render.out("ninja: no work to do.")
         return 0
     if report.status == "failed":

@@ -77,7 +77,8 @@ class ImportedBuild:
     def named(self) -> frozenset[str]:
         """The paths of the tree that edges name as inputs and no edge makes."""
         made = {path for edge in self.manifest.edges for path in edge.all_outputs if not edge.phony}
-        asked = {path for edge in self.manifest.edges for path in edge.all_inputs}
+        file = self.manifest.files[0]
+        asked = {path for edge in self.manifest.edges if file not in edge.all_outputs for path in edge.all_inputs}
         found = (self.places.of(path) for path in asked - made)
         return frozenset(path for path in found if not outside(path) and path)
 

@@ -16,6 +16,7 @@ COMPILED = frozenset(("c", "cc", "cp", "cpp", "cxx", "c++", "m", "mm", "s", "sx"
 _SIMPLE = re.compile(r"[^\s'\"`$();|&<>\\]+(?=\s|$)")
 _JOINTS = re.compile(r"&&|\|\|?|;|\n|[`(]")
 _LAUNCHERS = frozenset(("ccache", "sccache", "distcc", "icecc", "env", "nice", "time", "nohup", "setarch"))
+_BUILDERS = frozenset(("ninja", "ninja-build", "windrow-ninja", "samu", "windrow"))
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 # Programs that read what their command line names and nothing else of a project.
 _CLOSED = re.compile(
@@ -53,6 +54,11 @@ def _launched(command: str, launcher: str) -> Iterator[str]:
             continue
         yield word
         return
+
+
+def builds(heads: tuple[str, ...]) -> bool:
+    """Whether a command runs the build itself, as CMake's `clean` does: it is about the workspace."""
+    return any(basename(head) in _BUILDERS for head in heads)
 
 
 def finds(command: str, heads: tuple[str, ...], first_input: str, *, depfile: bool) -> Finds:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
-from coordinator.importers.ninja.commands import finds, programs
+from coordinator.importers.ninja.commands import builds, finds, programs
 from coordinator.importers.ninja.manifest import Edge, Manifest
 from coordinator.importers.ninja.places import Places, outside
 from shared.errors import GraphError
@@ -219,7 +219,7 @@ class Importer:
             depfile = None
         id_ = self.id_of(edge)
         inputs, beyond, after, always = self._inputs(edge, late, id_)
-        place = self._place(edge)
+        place = self._place(edge, heads)
         rspfile = self.manifest.rspfile(edge)
         files: tuple[tuple[str, str], ...] = ()
         if rspfile:
@@ -331,8 +331,8 @@ class Importer:
             known = self._tools[heads] = self.identity(heads)
         return known
 
-    def _place(self, edge: Edge) -> Literal["any", "here", "workspace"]:
-        if edge.pool == _CONSOLE or self.manifest.generator(edge):
+    def _place(self, edge: Edge, heads: tuple[str, ...]) -> Literal["any", "here", "workspace"]:
+        if edge.pool == _CONSOLE or self.manifest.generator(edge) or builds(heads):
             return "workspace"
         if edge.pool or self.manifest.value(edge, "local"):
             return "here"
