@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,14 +14,11 @@ from shared.settings_keys import LOCAL_FILE, PROJECT_FILE
 from shared.settings_load import config_home
 from shared.storage.disk_refs import DiskRefs
 
-FILE = "rest"
-
-
 def at_rest(project: Project, request: Request) -> Mapping[str, object] | None:
     """What to say if the last build's "nothing to do" still holds for this request."""
     if request.targets or request.question.full or request.verify:
         return None
-    return rest.holds(str(project.settings.state_dir / FILE), question(project, request.question), project.environ)
+    return rest.holds(str(project.settings.state_dir / rest.FILE), question(project, request.question), project.environ)
 
 
 def question(project: Project, asked: Question) -> str:
@@ -45,11 +43,17 @@ def remember(project: Project, seen: Survey, asked: Question) -> None:
     pointer = refs.read(refnames.pointer(*project.name))
     if pointer is None or pointer.tag != base.tag:
         return  # somebody committed meanwhile
-    told = {"revision": base.revision, "files": len(seen.snapshot.sources) + len(seen.snapshot.outputs)}
+    ninja = settings.ninja
+    told = {
+        "revision": base.revision,
+        "files": len(seen.snapshot.sources) + len(seen.snapshot.outputs),
+        "plain": asked == Question() and settings.mode == "incremental",
+        "build_file": os.path.realpath(settings.root / ninja.file) if ninja else "",
+    }
     names = tuple(sorted({name for rule in settings.rules for name in rule.pass_env}))
     try:
         rest.store(
-            str(settings.state_dir / FILE), question(project, asked), str(settings.root), seen_all, told, names, project.environ
+            str(settings.state_dir / rest.FILE), question(project, asked), str(settings.root), seen_all, told, names, project.environ
         )
     except OSError:
         # Only time is lost: the next build looks at everything again.

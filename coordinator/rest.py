@@ -15,7 +15,8 @@ import zlib
 from array import array
 from collections.abc import Iterable, Mapping
 
-SCHEMA = 1
+SCHEMA = 2
+FILE = "rest"
 _PREFIXES = ("WINDROW_", "AWS_")
 _OTHERS = ("PATH", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
 
@@ -64,8 +65,8 @@ def store(path: str, question: str, root: str, seen: Mapping[str, Seen], told: M
     os.replace(temporary, path)  # noqa: PTH105
 
 
-def holds(path: str, question: str, environ: Mapping[str, str]) -> dict[str, object] | None:
-    """What to say if there is still nothing to do, else None."""
+def holds(path: str, question: str | None, environ: Mapping[str, str]) -> dict[str, object] | None:
+    """What to say if there is still nothing to do, else None; without a question, if it was the plain one."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             data = file.read()
@@ -79,7 +80,9 @@ def holds(path: str, question: str, environ: Mapping[str, str]) -> dict[str, obj
         schema, version, asked, root, more, variables, told, names, times, inodes = kept
     except (ValueError, EOFError, TypeError):
         return None
-    if (schema, version, asked) != (SCHEMA, sys.version, question) or environment(environ, more) != variables:
+    if (schema, version) != (SCHEMA, sys.version) or environment(environ, more) != variables:
+        return None
+    if question != asked if question is not None else not told.get("plain"):
         return None
     if not _same(root, names.split("\0"), times, inodes):
         return None
