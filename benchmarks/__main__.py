@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import dispatch, include_scan, incremental, library, overhead, scan_speed, startup, timing
+from benchmarks import dispatch, include_scan, incremental, library, overhead, rooted, scan_speed, startup, timing
 from benchmarks.timing import Row
 
 RESULTS = Path(__file__).parent / "results"
@@ -24,6 +24,7 @@ TABLES: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "one-change": ("A build after one change", incremental.one_change),
     "clean": ("A first build of 1,000 tiny jobs, two at a time", incremental.clean),
     "overhead": ("200 jobs over their bare commands", overhead.overhead),
+    "rooted": ("200 copies by a worker, their tree at its own path", rooted.rooted),
     "dispatch": ("10,000 jobs that do nothing, through the farm", dispatch.tables),
     "includes": ("Scan of includes against gcc -M; times of one unit", include_scan.tables),
     "zstd": ("zstd: seven changes, and a fresh checkout", library.library),

@@ -225,6 +225,7 @@ class Importer:
         if rspfile:
             files = ((of(rspfile, edge.at), self.places.marked(self.manifest.rspfile_content(edge))),)
         how = finds(command, heads, edge.inputs[0] if edge.inputs else "", depfile=depfile is not None)
+        inputs = self._with_programs(heads, inputs)
         if how == "declared":
             inputs = self._with_named(self.places.marked(command), inputs)
         entry = self.kept.get(id_)
@@ -295,6 +296,14 @@ class Importer:
         if extra:
             after = tuple(dict.fromkeys((*after, *(of(path) for path in extra))))
         return tuple(sorted(paths)), tuple(sorted(beyond.items())), after, always
+
+    def _with_programs(self, heads: tuple[str, ...], inputs: tuple[str, ...]) -> tuple[str, ...]:
+        """The inputs, and the programs of the project that are run: what they do is what they hold."""
+        if all("/" not in head for head in heads):
+            return inputs
+        paths = (self.places.of(posixpath.normpath(head)) for head in heads if "/" in head)
+        found = {path for path in paths if path in self.tree.sources}
+        return inputs if found.issubset(inputs) else tuple(sorted(found.union(inputs)))
 
     def _with_named(self, command: str, inputs: tuple[str, ...]) -> tuple[str, ...]:
         """The inputs, and the sources that the words of a command name although the edge does not."""
