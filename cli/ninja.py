@@ -49,6 +49,8 @@ options:
   --download all|targets|none   which outputs of remote jobs to write here [default=all]
 """
 _LONG = ["version", "verbose", "quiet", "help", "strict-remote", "download="]
+# Flags that tell something and end there, with what and with which code.
+_TOLD = {"--version": (VERSION, 0), "-h": (USAGE.rstrip(), 0), "--help": (USAGE.rstrip(), 0)}
 
 
 class Options(msgspec.Struct):
@@ -110,44 +112,45 @@ def run(arguments: Sequence[str]) -> int:
 def _options(arguments: Sequence[str]) -> Options | int:
     options = Options()
     try:
-        given, rest = _parsed(list(arguments), options)
+        given, options.targets = _parsed(list(arguments), options)
     except getopt.GetoptError as error:
         raise UsageError(f"unknown option: {error.msg}", fix="windrow ninja --help") from error
     for flag, value in given:
-        match flag:
-            case "--version":
-                render.out(VERSION)
-                return 0
-            case "-h" | "--help":
-                render.out(USAGE.rstrip())
-                return 0
-            case "-C":
-                options.directory = value
-            case "-f":
-                options.file = value
-            case "-j":
-                options.jobs = _whole(value, "-j") or None
-            case "-k":
-                options.failures = max(0, _whole(value, "-k", negative=True))
-            case "-v" | "--verbose":
-                options.verbose = True
-            case "--quiet":
-                options.quiet = True
-            case "-n":
-                options.dry = True
-            case "-d":
-                if value == "list":
-                    render.out("debugging modes:\n  explain    explain what caused a command to execute")
-                    return 1
-                options.explain = options.explain or value == "explain"
-            case "--strict-remote":
-                options.strict = True
-            case "--download":
-                if value not in ("all", "targets", "none"):
-                    raise UsageError(f"--download takes all, targets or none, not '{value}'")
-                options.download = cast("Download", value)
-    options.targets = rest
+        if flag in _TOLD:
+            text, code = _TOLD[flag]
+            render.out(text)
+            return code
+        if flag == "-d" and value == "list":
+            render.out("debugging modes:\n  explain    explain what caused a command to execute")
+            return 1
+        _set(options, flag, value)
     return options
+
+
+def _set(options: Options, flag: str, value: str) -> None:
+    match flag:
+        case "-C":
+            options.directory = value
+        case "-f":
+            options.file = value
+        case "-j":
+            options.jobs = _whole(value, "-j") or None
+        case "-k":
+            options.failures = max(0, _whole(value, "-k", negative=True))
+        case "-v" | "--verbose":
+            options.verbose = True
+        case "--quiet":
+            options.quiet = True
+        case "-n":
+            options.dry = True
+        case "-d":
+            options.explain = options.explain or value == "explain"
+        case "--strict-remote":
+            options.strict = True
+        case "--download":
+            if value not in ("all", "targets", "none"):
+                raise UsageError(f"--download takes all, targets or none, not '{value}'")
+            options.download = cast("Download", value)
 
 
 def _parsed(arguments: list[str], options: Options) -> tuple[list[tuple[str, str]], list[str]]:
@@ -184,9 +187,8 @@ def _build(settings: Settings, options: Options) -> int:
     project = Project(
         settings, environ=os.environ, clock=SystemClock(), make_performer=make_performer, make_here=make_here
     )
-    request = Request(
-        targets=tuple(_target(project, name) for name in options.targets), failures=options.failures, download=options.download
-    )
+    targets = tuple(_target(project, name) for name in options.targets)
+    request = Request(targets=targets, failures=options.failures, download=options.download)
     if options.dry:
         return _dry(project, request, options)
     progress = NinjaProgress(verbose=options.verbose, quiet=options.quiet)

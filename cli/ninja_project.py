@@ -53,11 +53,11 @@ def _made_up(folder: Path, file: str, *, flags: Mapping[str, object], environ: M
     name = _NOT_A_NAME.sub("-", source.name.lower()).strip("-._") or "build"
     settings = load_without_project(root, flags=flags, environ=environ)
     ours = hashing.bare(hashing.of_value([str(source), str(folder)]))[:8]
-    relative = folder.relative_to(root).as_posix()
+    path, directory = (place.relative_to(root).as_posix() for place in (folder / file, folder))
     return msgspec.structs.replace(
         settings,
         project=f"{name[:80]}-{ours}",
-        ninja=NinjaSettings(file=(folder / file).relative_to(root).as_posix(), directory="" if relative == "." else relative),
+        ninja=NinjaSettings(file=path, directory="" if directory == "." else directory),
         folders=folders,
         state=folder / STATE,
     )
@@ -74,8 +74,8 @@ def _places(folder: Path, file: str) -> tuple[Path, set[Path]]:
     manifest = compiled.load(folder / file, folder / STATE / COMPILED_FILE)
     made = {path for edge in manifest.edges for path in edge.all_outputs}
     asked = {path for edge in manifest.edges for path in edge.all_inputs} - made
-    named = {os.path.dirname(os.path.normpath(folder / path)) for path in asked if path.startswith(("/", ".."))}
-    places = {Path(place) for place in named if not f"{place}/".startswith(_SYSTEM)}
+    named = {Path(os.path.normpath(folder / path)).parent for path in asked if path.startswith(("/", ".."))}
+    places = {place for place in named if not f"{place}/".startswith(_SYSTEM)}
     source = _told(folder)
     if source is None:
         source = Path(os.path.commonpath([folder, *places]))

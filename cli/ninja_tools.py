@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from cli import render
+from coordinator.imported import ImportedBuild
 from coordinator.importers.ninja import listings, queries
 from coordinator.importers.ninja.lookup import Lookup
 from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.places import outside
-from coordinator.imported import ImportedBuild
 from coordinator.project import Project
 from shared.clock import SystemClock
 from shared.errors import UsageError, named
@@ -59,22 +59,17 @@ class _Tools:
         self._folder = project.settings.root / imported.ninja.cwd
 
     def run(self, tool: str, words: list[str]) -> int:
+        look, wanted = self._lookup, self._wanted
         tools: dict[str, Callable[[list[str]], Iterable[str]]] = {
             "targets": self._targets,
-            "commands": lambda words: queries.commands(self._lookup(), self._wanted(words, "-s"), single="-s" in words),
-            "inputs": lambda words: queries.inputs(self._lookup(), self._wanted(words, "-d", "-E"), ordered="-d" in words),
-            "multi-inputs": lambda words: queries.multi_inputs(self._lookup(), self._wanted(words)),
-            "query": lambda words: queries.query(self._lookup(), words),
+            "commands": lambda words: queries.commands(look(), wanted(words, "-s"), single="-s" in words),
+            "inputs": lambda words: queries.inputs(look(), wanted(words, "-d", "-E"), ordered="-d" in words),
+            "multi-inputs": lambda words: queries.multi_inputs(look(), wanted(words)),
+            "query": lambda words: queries.query(look(), words),
             "rules": lambda words: queries.rules(self._manifest, described="-d" in words),
-            "graph": lambda words: listings.graph(self._lookup(), self._wanted(words)),
-            "compdb": lambda words: [
-                listings.compdb(self._manifest, _without(words, "-x"), directory=str(self._folder), expand="-x" in words)
-            ],
-            "compdb-targets": lambda words: [
-                listings.compdb_targets(
-                    self._lookup(), _without(words, "-x"), directory=str(self._folder), expand="-x" in words
-                )
-            ],
+            "graph": lambda words: listings.graph(look(), wanted(words)),
+            "compdb": self._compdb,
+            "compdb-targets": self._compdb_targets,
             "deps": self._deps,
             "clean": self._clean,
             "cleandead": self._cleandead,
@@ -90,6 +85,14 @@ class _Tools:
         """The targets named, else the default ones."""
         named_ones = _without(words, *flags)
         return named_ones or list(self._manifest.defaults) or self._lookup().roots()
+
+    def _compdb(self, words: list[str]) -> Iterable[str]:
+        rules, folder = _without(words, "-x"), str(self._folder)
+        return [listings.compdb(self._manifest, rules, directory=folder, expand="-x" in words)]
+
+    def _compdb_targets(self, words: list[str]) -> Iterable[str]:
+        targets, folder = _without(words, "-x"), str(self._folder)
+        return [listings.compdb_targets(self._lookup(), targets, directory=folder, expand="-x" in words)]
 
     def _targets(self, words: list[str]) -> Iterable[str]:
         mode = words[0] if words else "depth"

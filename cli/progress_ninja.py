@@ -1,4 +1,4 @@
-"""Progress in the words of ninja: NINJA_STATUS, what each edge does, what failed; on stdout, as people's tools expect."""
+"""Progress in the words of ninja: NINJA_STATUS, what each edge does, what failed; on stdout, as tools expect it."""
 
 from __future__ import annotations
 

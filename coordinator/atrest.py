@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from coordinator import refnames, rest
 from coordinator.project import Project
@@ -13,6 +12,7 @@ from coordinator.survey import Question, Survey
 from shared.settings_keys import LOCAL_FILE, PROJECT_FILE
 from shared.settings_load import config_home
 from shared.storage.disk_refs import DiskRefs
+
 
 def at_rest(project: Project, request: Request) -> Mapping[str, object] | None:
     """What to say if the last build's "nothing to do" still holds for this request."""
@@ -53,7 +53,13 @@ def remember(project: Project, seen: Survey, asked: Question) -> None:
     names = tuple(sorted({name for rule in settings.rules for name in rule.pass_env}))
     try:
         rest.store(
-            str(settings.state_dir / rest.FILE), question(project, asked), str(settings.root), seen_all, told, names, project.environ
+            str(settings.state_dir / rest.FILE),
+            question(project, asked),
+            str(settings.root),
+            seen_all,
+            told,
+            names,
+            project.environ,
         )
     except OSError:
         # Only time is lost: the next build looks at everything again.
@@ -69,7 +75,8 @@ def _besides(project: Project, refs: DiskRefs) -> set[str]:
     paths.update(project.tool_files())
     if project.imported is not None:
         paths.update(project.imported.beyond.paths())
-        paths.update(str(Path(settings.root / project.imported.ninja.cwd) / name) for name in project.imported.manifest.files)
+        folder = settings.root / project.imported.ninja.cwd
+        paths.update(str(folder / name) for name in project.imported.manifest.files)
     else:
         # The blobs of the outputs: when one is deleted, its folder changes.
         paths.update(project.blob_folders())

@@ -221,7 +221,7 @@ class Project:
         return hashing.of_value([declared, self.imported.digest, late])
 
     def graph(self, snapshot: Snapshot, manifest: Manifest | None = None) -> BuildGraph:
-        """The graph of a tree that has been looked at; the manifest tells what imported jobs read when they last ran."""
+        """The graph of a tree that was looked at; the manifest tells what imported jobs read when they last ran."""
         declared = import_rules(
             self.settings, snapshot, platform=self.toolchain(), environ=self.environ, identity=self.identity
         )

@@ -40,7 +40,15 @@ def environment(environ: Mapping[str, str], more: Iterable[str] = ()) -> dict[st
     return {name: value for name, value in environ.items() if name in wanted or name.startswith(_PREFIXES)}
 
 
-def store(path: str, question: str, root: str, seen: Mapping[str, Seen], told: Mapping[str, object], names: tuple[str, ...], environ: Mapping[str, str]) -> None:
+def store(
+    path: str,
+    question: str,
+    root: str,
+    seen: Mapping[str, Seen],
+    told: Mapping[str, object],
+    names: tuple[str, ...],
+    environ: Mapping[str, str],
+) -> None:
     """Keep that there was nothing to do; `seen`: paths relative to root, or absolute, as they were when looked at.
 
     question: what was asked for. told: what is to be said next time. names: more variables that count. OSError.

@@ -20,7 +20,6 @@ from shared.model.manifest import Manifest
 from shared.model.plan import Plan
 from shared.model.snapshot import Snapshot
 
-
 Download = Literal["all", "targets", "none"]
 
 

@@ -25,7 +25,7 @@ class Body:
 
     __slots__ = ("_fields",)
 
-    def __init__(  # noqa: PLR0913 - the fields of a key
+    def __init__(  # noqa: PLR0913, PLR0917 - the fields of a key
         self,
         kind: str,
         argv: tuple[str, ...],
@@ -50,7 +50,15 @@ def body_of(action: Action) -> Body:
     """The body of an action."""
     tools = action.tools or action.platform
     return Body(
-        action.kind, action.argv, action.env, action.outputs, action.depfile, tools, action.cwd, action.files, action.outside
+        action.kind,
+        action.argv,
+        action.env,
+        action.outputs,
+        action.depfile,
+        tools,
+        action.cwd,
+        action.files,
+        action.outside,
     )
 
 
@@ -85,7 +93,8 @@ def traced_key(
             return None
         used.append((path, found.hash, found.mode))
     shadows = shadowing(trace, candidates)
-    return body.key(_ACTION, sorted(used), shadows, trace.listed) if trace.listed else body.key(_ACTION, sorted(used), shadows)
+    listed = (trace.listed,) if trace.listed else ()
+    return body.key(_ACTION, sorted(used), shadows, *listed)
 
 
 def rooted(key: str, root: str) -> str:

@@ -35,7 +35,7 @@ class Placing:
                 temporary.symlink_to(output.target)
             else:
                 moved = blobs.fetch(output.hash, temporary, executable=output.mode == "exec")
-            os.replace(temporary, target)
+            temporary.replace(target)
         except OSError as error:
             atomic.discard(temporary)
             raise errors.named(error, target, "writing") from error

@@ -52,7 +52,7 @@ Includes = Callable[[Recipe, RunTree], Iterable[str]]
 class Preparer:
     """Thread-safe: jobs are prepared in a pool while others run."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it goes by
         self,
         *,
         tree: RunTree,
@@ -102,10 +102,9 @@ class Preparer:
         graph = self.tree.graph
         shadows = self._shadows(recipe)
         for key, trace in action_keys(recipe, graph.platform, self.tree.find, shadows, self._traces(entry)):
-            reuse = self._known(entry, key, trace) or self._stored(key)
+            reuse = self._found(entry, key, trace)
             if reuse is None and recipe.root:
-                key = rooted(key, recipe.root)
-                reuse = self._known(entry, key, trace) or self._stored(key)
+                reuse = self._found(entry, rooted(key, recipe.root), trace)
             if reuse is None or (recipe.loose and _left_out(recipe, reuse.result)):
                 continue
             try:
@@ -117,11 +116,14 @@ class Preparer:
         return None
 
     def _shadows(self, recipe: Recipe) -> Callable[[Trace], list[str]]:
-        """What could be found in the stead of what a trace asked for: among what a run would be given, as in its key."""
+        """What could be found instead of what a trace asked for: among what a run would be given, as in its key."""
         if recipe.finds != "includes":
             return lambda trace: self.candidates.shadowing(recipe, trace)
         given = [path for path in self._could_read(recipe) if self.tree.find(path) is not None]
         return lambda trace: shadowing(trace, {*recipe.inputs, *given, *trace.used})
+
+    def _found(self, entry: JobEntry | None, key: str, trace: Trace | None) -> Reuse | None:
+        return self._known(entry, key, trace) or self._stored(key)
 
     def _known(self, entry: JobEntry | None, key: str, trace: Trace | None) -> Reuse | None:
         """The manifest's own outputs, when the job's inputs turn out to be what they were."""

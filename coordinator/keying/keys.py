@@ -51,7 +51,8 @@ def action_keys(
 ) -> Iterator[tuple[str, Trace | None]]:
     """The keys under which a result may be found, likeliest first, each with the trace it rests on.
 
-    shadows: what could be found under the names that a trace asked for. `traces` is asked with the recipe's trace key once the plain key (if any) did not do.
+    shadows: what could be found under the names that a trace asked for. `traces` is asked with the recipe's trace key
+    once the plain key (if any) did not do.
     """
     body = body_of(recipe, platform)
     primary = primary_of(recipe, find)

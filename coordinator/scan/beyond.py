@@ -47,7 +47,7 @@ class Beyond:
 
     def _look(self, path: str) -> str:
         try:
-            status = os.stat(path)
+            status = Path(path).stat()
         except (FileNotFoundError, NotADirectoryError):
             return ""
         except OSError as error:

@@ -79,8 +79,8 @@ def scan(
 ) -> Scan:
     """Every source of the tree and the known outputs that are there.
 
-    verify: hash every file, whatever is known. named: paths that are sources even where they are ignored. Raises UnreadableFile, and LocalError for names and files
-    that cannot be used.
+    verify: hash every file, whatever is known. named: paths that are sources even where they are ignored. Raises
+    UnreadableFile, and LocalError for names and files that cannot be used.
     """
     scanner = _Scanner(settings, verify=verify, clock=clock or SystemClock())
     known = outputs if isinstance(outputs, set | frozenset | dict) else frozenset(outputs)
@@ -148,7 +148,7 @@ class _Scanner:
             return walk(self.root, settings.ignore, outputs, skip, Where(folders, _BOOKKEEPING, _BUILD_FOLDERS))
         # What is made by configuring lies in the build folder, which is ignored as a rule.
         sources = walk(self.root, settings.ignore, outputs, skip | {cwd}, Where(folders, marks=_BUILD_FOLDERS))
-        if not os.path.isdir(f"{self.root}/{cwd}"):
+        if not (settings.root / cwd).is_dir():
             return sources
         configured = walk(self.root, (), outputs, skip, Where((cwd,), _BOOKKEEPING, ignore_file=""))
         return Walked(

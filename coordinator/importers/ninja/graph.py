@@ -27,8 +27,10 @@ Kept = Mapping[str, JobEntry]
 
 
 class Tree(NamedTuple):
-    """What the importer asks about files: the sources of the tree, which of the paths it names are folders there,
-    and digests of files outside ("" for none).
+    """What the importer asks about files.
+
+    sources: of the tree. folders: those of the paths it names that are folders there. outside: the digest of a file
+    beyond the tree, "" for none.
     """
 
     sources: Container[str]
@@ -128,7 +130,10 @@ class Importer:
 
     def _names(self) -> Names:
         aliases = {
-            path: self._makers_of(self.meant(path)) for edge in self.manifest.edges if edge.phony for path in edge.outputs
+            path: self._makers_of(self.meant(path))
+            for edge in self.manifest.edges
+            if edge.phony
+            for path in edge.outputs
         }
         default = self.manifest.defaults or self._ends()
         wanted: dict[str, None] = {}
@@ -151,7 +156,11 @@ class Importer:
         """What nobody takes for an input: ninja's targets where the file names none."""
         taken = {path for edge in self.manifest.edges for path in edge.all_inputs}
         return tuple(
-            path for edge in self.manifest.edges if not self.rebuilds(edge) for path in edge.all_outputs if path not in taken
+            path
+            for edge in self.manifest.edges
+            if not self.rebuilds(edge)
+            for path in edge.all_outputs
+            if path not in taken
         )
 
     def _makers_of(self, meant: _Meant) -> tuple[str, ...]:
