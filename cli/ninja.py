@@ -14,6 +14,7 @@ import msgspec
 
 from cli import render
 from cli.ninja_project import open_build_folder
+from cli.options import with_credentials
 from cli.performers import make_here, make_performer
 from coordinator.project import Project
 from coordinator.request import Request
@@ -102,6 +103,7 @@ def run(arguments: Sequence[str]) -> int:
             render.out(f"ninja: Entering directory `{options.directory}'")
         os.chdir(folder)
     settings = open_build_folder(Path.cwd(), options.file, flags={"jobs": options.jobs}, environ=os.environ)
+    with_credentials(settings)
     if options.tool:
         from cli.ninja_tools import run_tool  # noqa: PLC0415
 
