@@ -11,7 +11,18 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import dispatch, include_scan, incremental, library, overhead, rooted, scan_speed, startup, timing
+from benchmarks import (
+    dispatch,
+    include_scan,
+    incremental,
+    library,
+    ninja_language,
+    overhead,
+    rooted,
+    scan_speed,
+    startup,
+    timing,
+)
 from benchmarks.timing import Row
 
 RESULTS = Path(__file__).parent / "results"
@@ -20,6 +31,7 @@ RESULTS = Path(__file__).parent / "results"
 TABLES: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "startup": ("Startup: before anything is done", startup.startup),
     "scan": ("Scan, import and diff alone, without a process", scan_speed.tables),
+    "ninja-language": ("A build.ninja of 100,000 edges, read in this process", ninja_language.tables),
     "no-op": ("A build with nothing to do", incremental.no_op),
     "one-change": ("A build after one change", incremental.one_change),
     "clean": ("A first build of 1,000 tiny jobs, two at a time", incremental.clean),
