@@ -107,6 +107,10 @@ def run(arguments: Sequence[str]) -> int:
         from cli.ninja_tools import run_tool  # noqa: PLC0415
 
         return run_tool(options.tool, options.targets, settings)
+    if settings.storage.credentials_file:
+        from cli.credentials import provide  # noqa: PLC0415 - only where a file is named
+
+        provide(settings.storage, settings.root, os.environ)
     return _build(settings, options)
 
 
