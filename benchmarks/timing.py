@@ -115,8 +115,10 @@ def show(title: str, found: Sequence[Row]) -> None:
         name = row.name
 
 
-def keep(folder: Path, name: str, title: str, found: Sequence[Row], load_before: float) -> None:
-    """Keep a table as JSON, with machine, commit, date, and the load (of a minute) before and after."""
+def keep(
+    folder: Path, name: str, title: str, found: Sequence[Row], load_before: float, *, more: Mapping[str, object] | None = None
+) -> None:
+    """Keep a table as JSON, with machine, commit, date, the load (of a minute) before and after, and what `more` says."""
     body = {
         "title": title,
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -129,6 +131,7 @@ def keep(folder: Path, name: str, title: str, found: Sequence[Row], load_before:
         },
         "load": [round(load_before, 2), round(os.getloadavg()[0], 2)],
         "rows": [asdict(row) for row in found],
+        **(more or {}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(body, indent=2) + "\n")

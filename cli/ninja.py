@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import getopt
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn, cast
 
@@ -48,8 +49,9 @@ options:
 
   --strict-remote        fail when the farm is away, instead of running the jobs here
   --download all|targets|none   which outputs of remote jobs to write here [default=all]
+  --report FILE          write what was done with each edge, as JSON
 """
-_LONG = ["version", "verbose", "quiet", "help", "strict-remote", "download="]
+_LONG = ["version", "verbose", "quiet", "help", "strict-remote", "download=", "report="]
 # Flags that tell something and end there, with what and with which code.
 _TOLD = {"--version": (VERSION, 0), "-h": (USAGE.rstrip(), 0), "--help": (USAGE.rstrip(), 0)}
 
@@ -68,6 +70,7 @@ class Options(msgspec.Struct):
     tool: str = ""
     strict: bool = False
     download: Download = "all"
+    report: str = ""
     targets: list[str] = []
 
 
@@ -153,6 +156,8 @@ def _set(options: Options, flag: str, value: str) -> None:
             if value not in ("all", "targets", "none"):
                 raise UsageError(f"--download takes all, targets or none, not '{value}'")
             options.download = cast("Download", value)
+        case "--report":
+            options.report = os.path.abspath(value)
 
 
 def _parsed(arguments: list[str], options: Options) -> tuple[list[tuple[str, str]], list[str]]:
@@ -208,6 +213,15 @@ def _build(settings: Settings, options: Options) -> int:
         render.out(f"ninja: build stopped: {'subcommands' if more else 'subcommand'} failed.")
         return 1
     return 0
+
+
+def _write_report(path: Path, status: str, edges: Iterable[tuple[tuple[str, ...], str]], project: Project) -> None:
+    """What was done with each edge: schema windrow.ninja/1, docs/reference/json.md."""
+    folder = project.settings.ninja.cwd if project.settings.ninja else ""
+    told = [
+        {"outputs": [os.path.relpath(output, folder or ".") for output in outputs], "how": how} for outputs, how in edges
+    ]
+    path.write_text(json.dumps({"schema": "windrow.ninja/1", "status": status, "edges": told}))
 
 
 def _target(project: Project, name: str) -> str:

@@ -30,7 +30,7 @@ class NinjaProgress:
         self._running: set[str] = set()
         self._began = time.monotonic()
         self._over = False  # whether the cursor stands behind a line that may be written over
-        self.executed: list[str] = []
+        self._how: dict[str, str] = {}
 
     def planned(self, plan: Plan, graph: BuildGraph, *, build: str, revision: int) -> None:
         """See BuildObserver."""
@@ -50,8 +50,7 @@ class NinjaProgress:
         """See BuildObserver."""
         self._running.discard(job)
         self._finished += 1
-        if how == "executed":
-            self.executed.append(job)
+        self._how[job] = how
         if not self._quiet:
             self._line(job, note="" if how in ("executed", "cut_off") else f" ({how} cache)")
 
@@ -63,6 +62,7 @@ class NinjaProgress:
         """See BuildObserver."""
         self._running.discard(failure.job)
         self._finished += 1
+        self._how[failure.job] = "failed"
         recipe = self._recipes.get(failure.job)
         outputs = " ".join(recipe.outputs) if recipe else failure.job
         command = recipe.command[-1] if recipe else failure.command
@@ -76,6 +76,10 @@ class NinjaProgress:
         """See BuildObserver."""
         self._end_line()
         err(f"windrow: {text}")
+
+    def edges(self) -> list[tuple[tuple[str, ...], str]]:
+        """The outputs of every edge that was looked at, and how they were come by: a How, or "failed"."""
+        return [(self._recipes[job].outputs, how) for job, how in self._how.items() if job in self._recipes]
 
     def close(self) -> None:
         """Leave the cursor at the start of a line."""

@@ -32,6 +32,8 @@ def remember(project: Project, seen: Survey, asked: Question) -> None:
     settings = project.settings
     refs = project.stores.refs
     base = seen.base
+    if asked.targets:
+        return  # that other targets have something to do would not be noticed
     if not isinstance(refs, DiskRefs) or base.manifest is None or not base.manifest.rests or seen.plan:
         return
     noted = seen.scan.settled()

@@ -9,7 +9,9 @@ import msgspec
 
 from coordinator.importers.ninja import compiled
 from coordinator.importers.ninja.commands import COMPILED
+from coordinator.importers.ninja.dyndep import match, parse_dyndep
 from coordinator.importers.ninja.graph import Identity, Imported, Importer, Kept, Late, Tree, programs_of
+from coordinator.importers.ninja.lookup import Lookup
 from coordinator.importers.ninja.manifest import Edge, Manifest
 from coordinator.importers.ninja.places import Places, outside
 from coordinator.importers.ninja.spelling import canonical
@@ -48,9 +50,42 @@ class ImportedBuild:
 
     def forget(self) -> None:
         """The build files were written anew: read them again."""
-        for name in ("manifest", "digest", "programs"):
+        for name in ("manifest", "digest", "programs", "_lookup"):
             self.__dict__.pop(name, None)
-        self.late.clear()
+        self.late = {}
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.manifest)
+
+    def load_late(self) -> None:
+        """Read the dyndep files that are there now; GraphError for one that says what cannot be."""
+        self.late = {}
+        for name in dict.fromkeys(edge.dyndep for edge in self.manifest.edges if edge.dyndep):
+            try:
+                text = (self.settings.root / self.ninja.cwd / name).read_text("utf-8", "surrogateescape")
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise named(error, name, "reading") from error
+            for number, found in match(parse_dyndep(text, name), self._lookup, name).items():
+                edge = self.manifest.edges[number]
+                self.late[edge.all_outputs[0]] = Late(found.implicit_outputs, found.implicit)
+
+    def rounds(self) -> list[tuple[str, ...]]:
+        """The dyndep files that edges make, as targets: those of a round need only what those before them tell of."""
+        needs: dict[str, set[str]] = {}
+        for name in dict.fromkeys(edge.dyndep for edge in self.manifest.edges if edge.dyndep):
+            if self._lookup.maker(name) is not None:
+                edges = self._lookup.order([name])
+                needs[name] = {edge.dyndep for edge in edges if edge.dyndep} - {name}
+        rounds: list[tuple[str, ...]] = []
+        while needs:
+            ready = [name for name, before in needs.items() if before.isdisjoint(needs)] or list(needs)
+            rounds.append(tuple(self.places.of(name) for name in ready))
+            for name in ready:
+                del needs[name]
+        return rounds
 
     def generator(self) -> Edge | None:
         """The edge that makes the build file itself."""

@@ -124,7 +124,7 @@ class Importer:
         return known
 
     def _late(self, edge: Edge) -> Late:
-        return self.late.get(edge.outputs[0], Late()) if self.late and edge.outputs else Late()
+        return self.late.get(edge.all_outputs[0], Late()) if self.late else Late()
 
     # -- names ------------------------------------------------------------------------------------
 

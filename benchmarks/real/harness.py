@@ -1,0 +1,145 @@
+"""One real project through its cases by one engine after another, each at the same path from the same configured tree."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.real import comparing, sources
+from benchmarks.real.comparing import Tree
+from benchmarks.real.engines import Engine, Ran
+from benchmarks.real.project import Edit, Project
+from benchmarks.real.sources import Unavailable
+
+
+class Left(NamedTuple):
+    """A case: what was executed, and what lies in the build folder afterwards."""
+
+    ran: Ran
+    tree: Tree
+
+
+class Case(NamedTuple):
+    """One change, made in the folder that holds src and build."""
+
+    name: str
+    change: Callable[[Path], None]
+
+
+class Place:
+    """A configured project; every engine gets a copy of it at the same path.
+
+    home: an empty folder. The project lies one folder deep in what is swapped, so that its own folder is left alone.
+    """
+
+    def __init__(self, project: Project, home: Path, cache: Path) -> None:
+        sources.needs(project.headers)
+        first = [sources.tools(project.requirements, cache)] if project.requirements else []
+        fetched = project.fetch(cache)
+        self.project, self.home = project, home
+        self.environ = {**sources.environment(first, home / "bin"), **dict(project.environ)}
+        self.folder, self._kept = home / "place" / "tree", home / "configured"
+        self.folder.mkdir(parents=True)
+        shutil.copytree(fetched, self.folder / "src", symlinks=True)
+        self._call(project.configure)
+        self.targets = self._targets()
+        self.folder.parent.rename(self._kept)
+
+    def through(self, engine: Engine, cases: tuple[Case, ...]) -> dict[str, Left]:
+        """What an engine does in each case, one after the other."""
+        shutil.rmtree(self.folder.parent, ignore_errors=True)
+        shutil.copytree(self._kept, self.folder.parent, symlinks=True)
+        left = {}
+        for case in cases:
+            case.change(self.folder)
+            ran = engine.run(self.folder / "build", self.targets)
+            left[case.name] = Left(ran, comparing.tree(self.folder / "build", self.project.differs))
+        return left
+
+    def cases(self) -> tuple[Case, ...]:
+        """The cases in the order in which they build on each other."""
+        project = self.project
+
+        def touch(folder: Path) -> None:
+            (folder / "src" / (project.touched or project.source.path)).touch()
+
+        def delete(folder: Path) -> None:
+            found = [path for path in _files(folder / "build") if fnmatchcase(path, project.deleted)]
+            if len(found) != 1:
+                raise Unavailable(f"{project.deleted} is {len(found)} files")
+            (folder / "build" / found[0]).unlink()
+
+        return (
+            Case("clean", lambda _folder: None),
+            Case("no-op", lambda _folder: None),
+            Case("touch of a source", touch),
+            Case("header edit", lambda folder: _edit(folder, project.header)),
+            Case("source edit", lambda folder: _edit(folder, project.source)),
+            Case("flag edit", lambda folder: self._call(project.flag, folder)),
+            Case("deleted object", delete),
+            Case("no-op at the end", lambda _folder: None),
+        )
+
+    def edges(self) -> int:
+        """How many commands a clean build of everything would run."""
+        said = self._said(("ninja", "-n", "-C", str(self._kept / "tree" / "build")))
+        return sum(line.startswith("[") for line in said.splitlines())
+
+    def _targets(self) -> tuple[str, ...]:
+        if self.project.slice is None:
+            return self.project.targets
+        pattern, count = self.project.slice
+        outputs = self._said(("ninja", "-C", "build", "-t", "targets", "all")).splitlines()
+        found = sorted(name for line in outputs if fnmatchcase(name := line.partition(": ")[0], pattern))
+        if len(found) < count:
+            raise Unavailable(f"{self.project.name} has {len(found)} outputs of {pattern}")
+        return tuple(found[:count])
+
+    def _call(self, argv: tuple[str, ...], folder: Path | None = None) -> None:
+        self._said(argv, folder)
+
+    def _said(self, argv: tuple[str, ...], folder: Path | None = None) -> str:
+        cwd = folder or (self.folder if self.folder.is_dir() else self.home)
+        done = subprocess.run(
+            argv, cwd=cwd, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise Unavailable(f"{' '.join(argv)} ended with {done.returncode}: {(done.stdout + done.stderr)[-1500:]}")
+        return done.stdout
+
+
+class Verdict(NamedTuple):
+    """How an engine's case stands to ninja's: what it executed beyond, what it left out, which files differ."""
+
+    idle: tuple[str, ...]
+    spared: tuple[str, ...]
+    differing: tuple[str, ...]
+
+
+def judge(by_ninja: Mapping[str, Left], by_windrow: Mapping[str, Left]) -> dict[str, Verdict]:
+    """Every case of one against the other's."""
+    verdicts = {}
+    for name, expected in by_ninja.items():
+        found = by_windrow[name]
+        verdicts[name] = Verdict(
+            tuple(sorted(found.ran.executed - expected.ran.executed)),
+            tuple(sorted(expected.ran.executed - found.ran.executed)),
+            tuple(comparing.differences(expected.tree, found.tree)),
+        )
+    return verdicts
+
+
+def _edit(folder: Path, edit: Edit) -> None:
+    path = folder / "src" / edit.path
+    text = path.read_text()
+    if edit.old not in text:
+        raise Unavailable(f"{edit.path} does not hold {edit.old!r}")
+    path.write_text(text.replace(edit.old, edit.new, 1))
+
+
+def _files(build: Path) -> list[str]:
+    return [path.relative_to(build).as_posix() for path in build.rglob("*") if path.is_file()]
