@@ -93,7 +93,24 @@ def program() -> NoReturn:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Do what ninja would be asked to; the exit code."""
+    """Do what ninja would be asked to; the exit code, which is ninja's for what cannot be done as asked."""
+    try:
+        return _run(arguments)
+    except UsageError as error:
+        # Tools that start ninja look at its words, and expect 1 whatever is wrong.
+        render.err(f"ninja: error: {_located(error)}")
+        for name, text in (("why", error.why), ("fix", error.fix)):
+            if text:
+                render.err(f"  {name}: {text}")
+        return 1
+
+
+def _located(error: UsageError) -> str:
+    place = error.at.rpartition(":")
+    return f"{error.at}: {error.what}" if place[0] and place[2].isdecimal() and "missing and" not in error.what else error.what
+
+
+def _run(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     if isinstance(options, int):
         return options
