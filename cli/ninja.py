@@ -154,7 +154,7 @@ def _options(arguments: Sequence[str]) -> Options | int:
                     raise UsageError(f"--download takes all, targets or none, not '{value}'")
                 options.download = cast("Download", value)
             case "--report":
-                options.report = os.path.abspath(value)
+                options.report = str(Path(value).absolute())
     options.targets = rest
     return options
 
@@ -194,7 +194,9 @@ def _build(settings: Settings, options: Options) -> int:
         settings, environ=os.environ, clock=SystemClock(), make_performer=make_performer, make_here=make_here
     )
     request = Request(
-        targets=tuple(_target(project, name) for name in options.targets), failures=options.failures, download=options.download
+        targets=tuple(_target(project, name) for name in options.targets),
+        failures=options.failures,
+        download=options.download,
     )
     if options.dry:
         return _dry(project, request, options)
@@ -221,7 +223,8 @@ def _write_report(path: Path, status: str, edges: Iterable[tuple[tuple[str, ...]
     """What was done with each edge: schema windrow.ninja/1, docs/reference/json.md."""
     folder = project.settings.ninja.cwd if project.settings.ninja else ""
     told = [
-        {"outputs": [os.path.relpath(output, folder or ".") for output in outputs], "how": how} for outputs, how in edges
+        {"outputs": [os.path.relpath(output, folder or ".") for output in outputs], "how": how}
+        for outputs, how in edges
     ]
     path.write_text(json.dumps({"schema": "windrow.ninja/1", "status": status, "edges": told}))
 
