@@ -106,8 +106,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _located(error: UsageError) -> str:
-    place = error.at.rpartition(":")
-    return f"{error.at}: {error.what}" if place[0] and place[2].isdecimal() and "missing and" not in error.what else error.what
+    file, _, line = error.at.rpartition(":")
+    placed = file and line.isdecimal() and "missing and" not in error.what
+    return f"{error.at}: {error.what}" if placed else error.what
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -222,6 +223,8 @@ def _build(settings: Settings, options: Options) -> int:
         report = fallback.build(project, request, progress, strict=options.strict)
     finally:
         progress.close()
+    if options.report:
+        _write_report(Path(options.report), report.status, progress.edges(), project)
     if report.status == "no-changes" or not report.planned:
         render.out("ninja: no work to do.")
         return 0

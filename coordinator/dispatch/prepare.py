@@ -102,7 +102,8 @@ class Preparer:
         entry = self._entry(recipe.id)
         graph = self.tree.graph
         shadows = self._shadows(recipe)
-        for key, trace in action_keys(recipe, graph.platform, self.tree.find, shadows, self._traces(entry, recipe.root)):
+        traces = self._traces(entry, recipe.root)
+        for key, trace in action_keys(recipe, graph.platform, self.tree.find, shadows, traces):
             reuse = self._found(entry, key, trace, recipe.root)
             if reuse is None and recipe.root:
                 reuse = self._found(entry, rooted(key, recipe.root), trace, recipe.root)
