@@ -105,6 +105,8 @@ class NinjaProgress:
     def _filled(self) -> str:
         elapsed = time.monotonic() - self._began
         rate = self._finished / elapsed if elapsed > 0 else 0.0
+        if self._status == DEFAULT_STATUS:
+            return f"[{self._finished}/{self._total}] "
         values = {
             "s": str(self._finished + len(self._running)),
             "t": str(self._total),

@@ -121,8 +121,15 @@ class Preparer:
         """What could be found instead of what a trace asked for: among what a run would be given, as in its key."""
         if recipe.finds != "includes":
             return lambda trace: self.candidates.shadowing(recipe, trace)
-        given = [path for path in self._could_read(recipe) if self.tree.find(path) is not None]
-        return lambda trace: shadowing(trace, {*recipe.inputs, *given, *trace.used})
+        given: list[str] = []
+
+        def shadows(trace: Trace) -> list[str]:
+            # Only when there is a trace to go by: the first build of all has none.
+            if not given:
+                given.extend(path for path in self._could_read(recipe) if self.tree.find(path) is not None)
+            return shadowing(trace, {*recipe.inputs, *given, *trace.used})
+
+        return shadows
 
     def _found(self, entry: JobEntry | None, key: str, trace: Trace | None, root: str) -> Reuse | None:
         return self._known(entry, key, trace) or self._stored(key, root)
