@@ -102,8 +102,8 @@ class Preparer:
         entry = self._entry(recipe.id)
         graph = self.tree.graph
         shadows = self._shadows(recipe)
-        traces = self._traces(entry, recipe.root)
-        for key, trace in action_keys(recipe, graph.platform, self.tree.find, shadows, traces):
+        find, link, traces = self.tree.find, self.tree.link, self._traces(entry, recipe.root)
+        for key, trace in action_keys(recipe, graph.platform, find, shadows, traces, link):
             reuse = self._found(entry, key, trace, recipe.root)
             if reuse is None and recipe.root:
                 reuse = self._found(entry, rooted(key, recipe.root), trace, recipe.root)
@@ -165,7 +165,7 @@ class Preparer:
     def action(self, recipe: Recipe, given: Given | None = None) -> Action:
         """The action a recipe is now: what it reads by its rule, by its last run, and what a run asked for."""
         find = self.tree.find
-        primary = primary_of(recipe, find)
+        primary = primary_of(recipe, find, self.tree.link)
         inputs: dict[str, Input] = {state.path: state for state in primary}
         for path in self._could_read(recipe):
             state = find(path)

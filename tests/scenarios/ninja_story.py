@@ -17,7 +17,7 @@ out=$1 dep=$2; shift 2
 read_in() {
   while read -r word rest; do
     case $word in
-      '#include') rest=${rest#?}; rest=${rest%?}; deps="$deps $rest"; test -f $rest || { echo "$rest: No such file or directory" >&2; exit 1; }; read_in $rest ;;
+      ?include) rest=${rest#?}; rest=${rest%?}; deps="$deps $rest"; test -f $rest || { echo "$rest: No such file or directory" >&2; exit 1; }; read_in $rest ;;
       fail) echo 'told to fail' >&2; exit 1 ;;
       *) text="$text $word" ;;
     esac
