@@ -157,7 +157,7 @@ def _set(options: Options, flag: str, value: str) -> None:
                 raise UsageError(f"--download takes all, targets or none, not '{value}'")
             options.download = cast("Download", value)
         case "--report":
-            options.report = os.path.abspath(value)
+            options.report = str(Path(value).absolute())
 
 
 def _parsed(arguments: list[str], options: Options) -> tuple[list[tuple[str, str]], list[str]]:
@@ -219,7 +219,8 @@ def _write_report(path: Path, status: str, edges: Iterable[tuple[tuple[str, ...]
     """What was done with each edge: schema windrow.ninja/1, docs/reference/json.md."""
     folder = project.settings.ninja.cwd if project.settings.ninja else ""
     told = [
-        {"outputs": [os.path.relpath(output, folder or ".") for output in outputs], "how": how} for outputs, how in edges
+        {"outputs": [os.path.relpath(output, folder or ".") for output in outputs], "how": how}
+        for outputs, how in edges
     ]
     path.write_text(json.dumps({"schema": "windrow.ninja/1", "status": status, "edges": told}))
 
