@@ -226,7 +226,7 @@ class Project:
         if self.imported is None:
             return declared
         late = sorted((name, list(late)) for name, late in self.imported.late.items())
-        return hashing.of_value([declared, self.imported.digest, late])
+        return hashing.of_value([declared, self.imported.digest, late, self.imported.beyond_named()])
 
     def graph(self, snapshot: Snapshot, manifest: Manifest | None = None) -> BuildGraph:
         """The graph of a tree that was looked at; the manifest tells what imported jobs read when they last ran."""
