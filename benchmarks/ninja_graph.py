@@ -1,4 +1,4 @@
-"""Generated build.ninja projects: units that include headers, archives of them, one program; a compiler that only pretends.
+"""Generated build.ninja projects: units, headers, archives, one program, and a compiler that only pretends.
 
 The pretended compiler is a C program of its own that reads the unit and its headers, and writes an object and a
 depfile: what a compile costs any build tool, without the compile.

@@ -116,9 +116,15 @@ def show(title: str, found: Sequence[Row]) -> None:
 
 
 def keep(
-    folder: Path, name: str, title: str, found: Sequence[Row], load_before: float, *, more: Mapping[str, object] | None = None
+    folder: Path,
+    name: str,
+    title: str,
+    found: Sequence[Row],
+    load_before: float,
+    *,
+    more: Mapping[str, object] | None = None,
 ) -> None:
-    """Keep a table as JSON, with machine, commit, date, the load (of a minute) before and after, and what `more` says."""
+    """Keep a table as JSON, with machine, commit, date, the load (of a minute) before and after, and `more`."""
     body = {
         "title": title,
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

@@ -93,7 +93,25 @@ def program() -> NoReturn:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Do what ninja would be asked to; the exit code."""
+    """Do what ninja would be asked to; the exit code, which is ninja's for what cannot be done as asked."""
+    try:
+        return _run(arguments)
+    except UsageError as error:
+        # Tools that start ninja look at its words, and expect 1 whatever is wrong.
+        render.err(f"ninja: error: {_located(error)}")
+        for name, text in (("why", error.why), ("fix", error.fix)):
+            if text:
+                render.err(f"  {name}: {text}")
+        return 1
+
+
+def _located(error: UsageError) -> str:
+    file, _, line = error.at.rpartition(":")
+    placed = file and line.isdecimal() and "missing and" not in error.what
+    return f"{error.at}: {error.what}" if placed else error.what
+
+
+def _run(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     if isinstance(options, int):
         return options
@@ -205,6 +223,8 @@ def _build(settings: Settings, options: Options) -> int:
         report = fallback.build(project, request, progress, strict=options.strict)
     finally:
         progress.close()
+    if options.report:
+        _write_report(Path(options.report), report.status, progress.edges(), project)
     if report.status == "no-changes" or not report.planned:
         render.out("ninja: no work to do.")
         return 0

@@ -64,7 +64,7 @@ class NinjaProgress:
         self._finished += 1
         self._how[failure.job] = "failed"
         recipe = self._recipes.get(failure.job)
-        outputs = " ".join(recipe.outputs) if recipe else failure.job
+        outputs = " ".join(recipe.told) if recipe else failure.job
         command = recipe.command[-1] if recipe else failure.command
         code = failure.exit_code or 1
         self._plain(f"FAILED: [code={code}] {outputs} \n{command}\n{failure.output or failure.message}")

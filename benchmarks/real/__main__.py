@@ -47,7 +47,7 @@ def _project(project: Project, home: Path, options: argparse.Namespace) -> int:
     load = os.getloadavg()[0]
     try:
         place = Place(project, home, sources.cache_folder())
-        title = f"{project.name} {project.version}: {place.edges()} edges"
+        title = f"{project.name} {project.version}: {place.edges} edges"
         title += f", {len(place.targets)} targets of them" if place.targets else ""
         by_ninja = place.through(Ninja(place.environ), place.cases())
     except Unavailable as error:
@@ -84,7 +84,9 @@ def _against(
     wrong = 0
     for name, verdict in harness.judge(by_ninja, left).items():
         wrong += bool(verdict.idle or verdict.differing)
-        note = f"{len(left[name].tree)} files equal" if not verdict.differing else f"{len(verdict.differing)} FILES DIFFER"
+        note = (
+            f"{len(left[name].tree)} files equal" if not verdict.differing else f"{len(verdict.differing)} FILES DIFFER"
+        )
         note += f", {len(verdict.idle)} NEEDLESS" if verdict.idle else ""
         note += f", {len(verdict.spared)} spared" if verdict.spared else ""
         rows.append(_row(name, engine.name, left[name], note, by_ninja[name]))

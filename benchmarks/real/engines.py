@@ -80,10 +80,14 @@ def farm(environ: Mapping[str, str], folder: Path, *, workers: int) -> Iterator[
     done = subprocess.run(words, env=dict(environ), cwd=folder.parent, stdout=subprocess.PIPE, text=True, check=True)
     try:
         script = f"{done.stdout}\nexec env -0"
-        told = subprocess.run(["sh", "-c", script], env=dict(environ), capture_output=True, text=True, check=True).stdout
+        told = subprocess.run(
+            ["sh", "-c", script], env=dict(environ), capture_output=True, text=True, check=True
+        ).stdout
         yield dict(line.split("=", 1) for line in told.split("\0") if line)
     finally:
-        subprocess.run([*WINDROW, "farm", "down", "--dir", str(folder)], env=dict(environ), cwd=folder.parent, check=False)
+        subprocess.run(
+            [*WINDROW, "farm", "down", "--dir", str(folder)], env=dict(environ), cwd=folder.parent, check=False
+        )
 
 
 def _timed(argv: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tuple[float, str]:

@@ -1,4 +1,4 @@
-"""One real project through its cases by one engine after another, each at the same path from the same configured tree."""
+"""One real project through its cases, by each engine at the same path and from the same configured tree."""
 
 from __future__ import annotations
 
@@ -33,12 +33,18 @@ class Case(NamedTuple):
 class Place:
     """A configured project; every engine gets a copy of it at the same path.
 
-    home: an empty folder. The project lies one folder deep in what is swapped, so that its own folder is left alone.
+    home: an empty folder. edges: how many commands a clean build of everything runs.
     """
 
     def __init__(self, project: Project, home: Path, cache: Path) -> None:
         sources.needs(project.headers)
-        first = [sources.tools(project.requirements, cache)] if project.requirements else []
+        missing = [
+            name
+            for name in ("cmake", "ninja")
+            if not shutil.which(name) and f"{name}>" not in str(project.requirements)
+        ]
+        wanted = (*project.requirements, *missing)
+        first = [sources.tools(wanted, cache)] if wanted else []
         fetched = project.fetch(cache)
         self.project, self.home = project, home
         self.environ = {**sources.environment(first, home / "bin"), **dict(project.environ)}
@@ -47,6 +53,7 @@ class Place:
         shutil.copytree(fetched, self.folder / "src", symlinks=True)
         self._call(project.configure)
         self.targets = self._targets()
+        self.edges = sum(line.startswith("[") for line in self._said(("ninja", "-n", "-C", "build")).splitlines())
         self.folder.parent.rename(self._kept)
 
     def through(self, engine: Engine, cases: tuple[Case, ...]) -> dict[str, Left]:
@@ -83,11 +90,6 @@ class Place:
             Case("deleted object", delete),
             Case("no-op at the end", lambda _folder: None),
         )
-
-    def edges(self) -> int:
-        """How many commands a clean build of everything would run."""
-        said = self._said(("ninja", "-n", "-C", str(self._kept / "tree" / "build")))
-        return sum(line.startswith("[") for line in said.splitlines())
 
     def _targets(self) -> tuple[str, ...]:
         if self.project.slice is None:

@@ -48,7 +48,9 @@ def debian(package: str, version: str, sha256: str, cache: Path) -> Path:
         _run(["apt-get", *_lists(folder), "source", "--download-only", package], folder)
         archive = next(folder.glob(f"*_{version}*.orig.tar.?z"), None)
         if archive is None:
-            raise Unavailable(f"Debian's {package} is no longer {version}: {[path.name for path in folder.glob('*.dsc')]}")
+            raise Unavailable(
+                f"Debian's {package} is no longer {version}: {[path.name for path in folder.glob('*.dsc')]}"
+            )
         if (found := hashlib.sha256(archive.read_bytes()).hexdigest()) != sha256:
             raise Unavailable(f"{archive.name} is not the archive that was pinned: {found}")
         description = next(folder.glob("*.dsc"))

@@ -20,7 +20,9 @@ PROJECT = Project(
     fetch=_fetch,
     configure=("cmake", "-S", "src/build/cmake", *CMAKE[3:]),
     header=Edit("lib/common/fse.h", "#  define FSE_MAX_MEMORY_USAGE 14", "#  define FSE_MAX_MEMORY_USAGE 13"),
-    source=Edit("programs/util.c", "int UTIL_requireUserConfirmation(", "int UTIL_another;\nint UTIL_requireUserConfirmation("),
+    source=Edit(
+        "programs/util.c", "int UTIL_requireUserConfirmation(", "int UTIL_another;\nint UTIL_requireUserConfirmation("
+    ),
     flag=("cmake", "-DCMAKE_C_FLAGS=-fno-asynchronous-unwind-tables", "build"),
     deleted="lib/CMakeFiles/libzstd_static.dir/*/lib/common/pool.c.o",
     touched="lib/compress/hist.c",

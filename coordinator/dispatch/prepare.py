@@ -18,6 +18,7 @@ from shared.model.action import Action, ActionResult, Input, Output, Trace
 from shared.model.graph import Recipe
 from shared.model.job import JobOrder
 from shared.model.manifest import JobEntry
+from shared.relocation import local_result, local_trace
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
 
@@ -101,10 +102,11 @@ class Preparer:
         entry = self._entry(recipe.id)
         graph = self.tree.graph
         shadows = self._shadows(recipe)
-        for key, trace in action_keys(recipe, graph.platform, self.tree.find, shadows, self._traces(entry)):
-            reuse = self._found(entry, key, trace)
+        traces = self._traces(entry, recipe.root)
+        for key, trace in action_keys(recipe, graph.platform, self.tree.find, shadows, traces):
+            reuse = self._found(entry, key, trace, recipe.root)
             if reuse is None and recipe.root:
-                reuse = self._found(entry, rooted(key, recipe.root), trace)
+                reuse = self._found(entry, rooted(key, recipe.root), trace, recipe.root)
             if reuse is None or (recipe.loose and _left_out(recipe, reuse.result)):
                 continue
             try:
@@ -122,8 +124,8 @@ class Preparer:
         given = [path for path in self._could_read(recipe) if self.tree.find(path) is not None]
         return lambda trace: shadowing(trace, {*recipe.inputs, *given, *trace.used})
 
-    def _found(self, entry: JobEntry | None, key: str, trace: Trace | None) -> Reuse | None:
-        return self._known(entry, key, trace) or self._stored(key)
+    def _found(self, entry: JobEntry | None, key: str, trace: Trace | None, root: str) -> Reuse | None:
+        return self._known(entry, key, trace) or self._stored(key, root)
 
     def _known(self, entry: JobEntry | None, key: str, trace: Trace | None) -> Reuse | None:
         """The manifest's own outputs, when the job's inputs turn out to be what they were."""
@@ -137,15 +139,16 @@ class Preparer:
             return None
         return Reuse(ActionResult(key=key, outputs=outputs, trace=trace), "cut_off")
 
-    def _stored(self, key: str) -> Reuse | None:
+    def _stored(self, key: str, root: str) -> Reuse | None:
         hit = self.results.get(key)
-        return Reuse(hit.result, hit.source) if hit else None
+        return Reuse(local_result(hit.result, root), hit.source) if hit else None
 
-    def _traces(self, entry: JobEntry | None) -> Callable[[str], Iterator[Trace]]:
+    def _traces(self, entry: JobEntry | None, root: str) -> Callable[[str], Iterator[Trace]]:
         def traces(trace_key: str) -> Iterator[Trace]:
             if entry is not None and entry.trace is not None:
                 yield entry.trace
-            yield from self.results.traces(trace_key)
+            for trace in self.results.traces(trace_key):
+                yield local_trace(trace, root)
 
         return traces
 

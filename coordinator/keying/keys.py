@@ -25,6 +25,7 @@ def body_of(recipe: Recipe, platform: str) -> keys.Body:
         recipe.cwd,
         recipe.files,
         recipe.outside,
+        recipe.root,
     )
 
 

@@ -6,6 +6,7 @@ action, and within a plan a job of the same id.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping, Set
 from typing import Literal
 
@@ -60,6 +61,11 @@ class Recipe(msgspec.Struct, frozen=True):
     def command(self) -> tuple[str, ...]:
         """The command as it is run where the tree lies at its root."""
         return tuple(word.replace(ROOT, self.root) for word in self.argv)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Its outputs as they are called where the command runs."""
+        return tuple(posixpath.relpath(path, self.cwd) for path in self.outputs) if self.cwd else self.outputs
 
     @property
     def told_files(self) -> tuple[tuple[str, str], ...]:

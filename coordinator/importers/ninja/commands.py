@@ -24,6 +24,8 @@ _CLOSED = re.compile(
     r"(?:-\d+(?:\.\d+)*)?|rm|cp|mv|ln|mkdir|touch|echo|true|:|cd|install|cat|printf|test|\[|gzip|cmp"
 )
 _COMPILER = re.compile(r"(?:.*-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-\d+(?:\.\d+)*)?")
+# So a compiler of another name is told to compile: what else writes depfiles may find its files in ways of its own.
+_COMPILES = re.compile(r"(?<!\S)-c(?!\S)")
 _GLOB = re.compile(r"[*?]")
 _CMAKE_TOOL = re.compile(
     r"cmake -E (?:rm|remove|copy|copy_if_different|create_symlink|cmake_symlink_library|"
@@ -64,7 +66,7 @@ def builds(heads: tuple[str, ...]) -> bool:
 def finds(command: str, heads: tuple[str, ...], first_input: str, *, depfile: bool) -> Finds:
     """How the inputs of a command can be told before its first run."""
     if first_input.rpartition(".")[2].lower() in COMPILED and (
-        depfile or any(_COMPILER.fullmatch(basename(head)) for head in heads)
+        (depfile and _COMPILES.search(command)) or any(_COMPILER.fullmatch(basename(head)) for head in heads)
     ):
         return "includes"
     if depfile or not heads or _GLOB.search(command):

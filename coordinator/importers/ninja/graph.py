@@ -92,6 +92,7 @@ class Importer:
                 self.makers[path] = edge
         self._meant: dict[str, _Meant] = {}
         self._orders: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._absences: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._tools: dict[tuple[str, ...], str] = {}
         self._ids: dict[int, str] = {}
         self.missing: dict[str, str] = {}
@@ -282,6 +283,8 @@ class Importer:
         paths: dict[str, None] = {}
         beyond: dict[str, str] = {}
         after: tuple[str, ...] = self._order(edge.order_only) if edge.order_only else ()
+        for path in self._absent(edge.order_only) if edge.order_only else ():
+            self.missing.setdefault(id_, path)
         extra: dict[str, None] = {}
         always = False
         for name in (*edge.inputs, *edge.implicit, *late.inputs):
@@ -323,6 +326,17 @@ class Importer:
             if path in self.tree.sources and path not in inputs:
                 found.add(path)
         return tuple(sorted({*inputs, *found})) if found else inputs
+
+    def _absent(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """What of these nobody makes and is not there; the same tuple for all edges that say the same."""
+        known = self._absences.get(names)
+        if known is None:
+            found = (path for name in names for path in (*self.meant(name).paths, *self.meant(name).after))
+            known = self._absences[names] = tuple(path for path in found if not self._comes(path))
+        return known
+
+    def _comes(self, path: str) -> bool:
+        return path in self.makers or self._there(path) or self.places.of(path) in self.tree.folders
 
     def _order(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """What must come before; the same tuple for all edges that say the same."""
