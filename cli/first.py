@@ -8,9 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
-
-from coordinator import rest
+from collections.abc import Callable, Mapping, Sequence
 
 _STATE = ".windrow"
 _PROJECT = "windrow.toml"
@@ -20,15 +18,28 @@ _BARE = frozenset(("-v", "--verbose", "--quiet"))
 
 def ninja_rests(arguments: Sequence[str]) -> bool:
     """Whether `windrow-ninja` has nothing to do, which it then has said."""
+    return _well(lambda: _ninja_rests(arguments))
+
+
+def build_rests(arguments: Sequence[str]) -> bool:
+    """Whether `windrow build`, without any flag, has nothing to do, which it then has said."""
+    return list(arguments) == ["build"] and _well(_build_rests)
+
+
+def _well(rests: Callable[[], bool]) -> bool:
+    try:
+        return rests()
+    except Exception:  # noqa: BLE001 - whatever it is, the command itself comes by it and tells it properly
+        return False
+
+
+def _ninja_rests(arguments: Sequence[str]) -> bool:
     plain = _plain(arguments)
     if plain is None:
         return False
     folder, file, entered = plain
-    try:
-        build = os.path.realpath(os.path.join(folder, file))  # noqa: PTH118 - pathlib would have to be loaded
-        where = os.path.dirname(build)  # noqa: PTH120
-    except OSError:
-        return False
+    build = os.path.realpath(os.path.join(folder, file))  # noqa: PTH118 - pathlib would have to be loaded
+    where = os.path.dirname(build)  # noqa: PTH120
     for state in (os.path.join(where, _STATE), _above(where)):  # noqa: PTH118
         told = _told(state)
         if told is not None and told.get("build_file") == build:
@@ -39,10 +50,7 @@ def ninja_rests(arguments: Sequence[str]) -> bool:
     return False
 
 
-def build_rests(arguments: Sequence[str]) -> bool:
-    """Whether `windrow build`, without any flag, has nothing to do, which it then has said."""
-    if list(arguments) != ["build"]:
-        return False
+def _build_rests() -> bool:
     began = time.monotonic()
     told = _told(_above(os.getcwd()))  # noqa: PTH109
     if told is None:
@@ -57,6 +65,8 @@ def build_rests(arguments: Sequence[str]) -> bool:
 
 def _told(state: str) -> Mapping[str, object] | None:
     """What the last build noted down, if it still holds."""
+    from coordinator import rest  # noqa: PLC0415 - `--help` and the like ask nothing
+
     return rest.holds(os.path.join(state, rest.FILE), None, os.environ) if state else None  # noqa: PTH118
 
 

@@ -50,7 +50,7 @@ class ImportedBuild:
 
     def forget(self) -> None:
         """The build files were written anew: read them again."""
-        for name in ("manifest", "digest", "programs", "_lookup"):
+        for name in ("manifest", "digest", "programs", "_lookup", "_named"):
             self.__dict__.pop(name, None)
         self.late = {}
 
@@ -109,13 +109,22 @@ class ImportedBuild:
         """The programs that commands run, each combination once."""
         return programs_of(self.manifest)
 
-    def named(self) -> frozenset[str]:
-        """The paths of the tree that edges name as inputs and no edge makes."""
+    @cached_property
+    def _named(self) -> frozenset[str]:
+        """Where the inputs lie that edges name and no edge makes."""
         made = {path for edge in self.manifest.edges for path in edge.all_outputs if not edge.phony}
         file = self.manifest.files[0]
         asked = {path for edge in self.manifest.edges if file not in edge.all_outputs for path in edge.all_inputs}
-        found = (self.places.of(path) for path in asked - made)
-        return frozenset(path for path in found if not outside(path) and path)
+        return frozenset(map(self.places.of, asked - made))
+
+    def named(self) -> frozenset[str]:
+        """The paths of the tree that edges name as inputs and no edge makes."""
+        return frozenset(path for path in self._named if path and not outside(path))
+
+    def beyond_named(self) -> list[tuple[str, str]]:
+        """The files beyond the tree that edges name as inputs, with what they hold now; "" for none."""
+        late = (self.places.of(path) for late in self.late.values() for path in late.inputs)
+        return [(path, self.beyond.digest(path)) for path in sorted({*self._named, *late}) if outside(path)]
 
     def target(self, name: str) -> str:
         """What a target of ninja's command line is called in the graph."""

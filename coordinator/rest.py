@@ -15,7 +15,12 @@ import zlib
 from array import array
 from collections.abc import Iterable, Mapping
 
-SCHEMA = 2
+try:
+    from _blake2 import blake2b  # hashlib takes longer to load than all else here together
+except ImportError:
+    from hashlib import blake2b
+
+SCHEMA = 3
 FILE = "rest"
 _PREFIXES = ("WINDROW_", "AWS_")
 _OTHERS = ("PATH", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
@@ -34,10 +39,11 @@ def look(path: str) -> Seen:
     return status.st_ctime_ns, status.st_ino
 
 
-def environment(environ: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
-    """The variables that can change what a build does."""
+def environment(environ: Mapping[str, str], more: Iterable[str] = ()) -> bytes:
+    """A digest of the variables that can change what a build does: some hold secrets, which no file may."""
     wanted = {*_OTHERS, *more}
-    return {name: value for name, value in environ.items() if name in wanted or name.startswith(_PREFIXES)}
+    found = (f"{name}={environ[name]}" for name in sorted(environ) if name in wanted or name.startswith(_PREFIXES))
+    return blake2b("\0".join(found).encode("utf-8", "surrogateescape"), digest_size=32).digest()
 
 
 def store(
@@ -68,9 +74,13 @@ def store(
         )
     )
     temporary = f"{path}.tmp.{os.getpid()}"
-    with open(temporary, "wb") as file:  # noqa: PTH123 - pathlib would have to be loaded
+    with open(temporary, "wb", opener=_ours_alone) as file:
         file.write(zlib.crc32(payload).to_bytes(4, "big") + payload)
     os.replace(temporary, path)  # noqa: PTH105
+
+
+def _ours_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def holds(path: str, question: str | None, environ: Mapping[str, str]) -> dict[str, object] | None:
@@ -103,8 +113,11 @@ def _same(root: str, names: list[str], times: bytes, inodes: bytes) -> bool:
     then, which = array("q"), array("q")
     then.frombytes(times)
     which.frombytes(inodes)
-    here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     lstat = os.lstat
+    try:
+        here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False  # this folder is gone
     try:
         os.chdir(root)
         for name, ctime, inode in zip(names, then, which, strict=True):
