@@ -159,7 +159,8 @@ class Importer:
         found: dict[str, tuple[str, str]] = {}
         for edge in self.manifest.edges:
             if edge.phony:
-                gone = next((path for path in edge.all_inputs if path not in edge.outputs and not self._comes(path)), None)
+                asked = (path for path in edge.all_inputs if path not in edge.outputs)
+                gone = next((path for path in asked if not self._comes(path)), None)
                 if gone is not None:
                     found.update(dict.fromkeys(edge.outputs, (gone, edge.outputs[0])))
         if not found:
