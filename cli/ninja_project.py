@@ -57,7 +57,7 @@ def _made_up(folder: Path, file: str, *, flags: Mapping[str, object], environ: M
     return msgspec.structs.replace(
         settings,
         project=f"{name[:80]}-{ours}",
-        ninja=NinjaSettings(file=path, directory="" if directory == "." else directory),
+        ninja=NinjaSettings(file=path, directory=directory),
         folders=folders,
         state=folder / STATE,
     )
