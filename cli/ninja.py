@@ -5,6 +5,7 @@ from __future__ import annotations
 import getopt
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from coordinator.project import Project
 from coordinator.request import Request
 from coordinator.survey import Download
 from shared.clock import SystemClock
-from shared.errors import UsageError
+from shared.errors import GraphError, UsageError
 from shared.settings import Settings
 
 VERSION = "1.12.1"  # what CMake and Meson ask for: the version of the language that is read
@@ -51,6 +52,8 @@ options:
   --download all|targets|none   which outputs of remote jobs to write here [default=all]
   --report FILE          write what was done with each edge, as JSON
 """
+# Errors that ninja tells of without a place.
+_OF_THE_GRAPH = re.compile("^dependency cycle|missing and no known rule")
 _LONG = ["version", "verbose", "quiet", "help", "strict-remote", "download=", "report="]
 # Flags that tell something and end there, with what and with which code.
 _TOLD = {"--version": (VERSION, 0), "-h": (USAGE.rstrip(), 0), "--help": (USAGE.rstrip(), 0)}
@@ -98,17 +101,20 @@ def run(arguments: Sequence[str]) -> int:
         return _run(arguments)
     except UsageError as error:
         # Tools that start ninja look at its words, and expect 1 whatever is wrong.
-        render.err(f"ninja: error: {_located(error)}")
-        for name, text in (("why", error.why), ("fix", error.fix)):
+        guess = f", {error.fix}" if error.fix.startswith("did you mean") else ""
+        kind = "fatal" if error.what.startswith("chdir to") else "error"
+        render.err(f"ninja: {kind}: {_located(error)}{guess}")
+        for name, text in (("why", error.why), ("fix", "" if guess else error.fix)):
             if text:
                 render.err(f"  {name}: {text}")
         return 1
 
 
 def _located(error: UsageError) -> str:
-    file, _, line = error.at.rpartition(":")
-    placed = file and line.isdecimal() and "missing and" not in error.what
-    return f"{error.at}: {error.what}" if placed else error.what
+    place = error.at.rpartition(":")
+    if not place[0] or not place[2].isdecimal() or _OF_THE_GRAPH.search(error.what):
+        return error.what
+    return f"{error.at}: {error.what}"
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -117,7 +123,7 @@ def _run(arguments: Sequence[str]) -> int:
         return options
     folder = Path(options.directory)
     if not folder.is_dir():
-        raise UsageError(f"chdir to '{options.directory}': No such file or directory", at=options.directory)
+        raise UsageError(f"chdir to '{options.directory}' - No such file or directory", at=options.directory)
     if options.directory != ".":
         # As ninja says it, for editors that make paths of what follows.
         if not options.tool:
@@ -206,13 +212,33 @@ def _whole(text: str, flag: str, *, negative: bool = False) -> int:
 
 
 def _build(settings: Settings, options: Options) -> int:
-    from cli import fallback  # noqa: PLC0415
-    from cli.progress_ninja import NinjaProgress  # noqa: PLC0415
-
     project = Project(
         settings, environ=os.environ, clock=SystemClock(), make_performer=make_performer, make_here=make_here
     )
-    targets = tuple(_target(project, name) for name in options.targets)
+    try:
+        return _build_in(project, options)
+    except GraphError:
+        _look_for_cycles(project, options)
+        raise
+
+
+def _look_for_cycles(project: Project, options: Options) -> None:
+    """Raise what ninja says of a graph that goes in circles: with the paths as the build file has them."""
+    from coordinator.importers.ninja.lookup import Lookup  # noqa: PLC0415 - only for an error
+
+    assert project.imported is not None
+    lookup = Lookup(project.imported.manifest)
+    lookup.order(lookup.targets(options.targets), cycles=False)
+
+
+def _build_in(project: Project, options: Options) -> int:
+    from cli import fallback  # noqa: PLC0415
+    from cli.progress_ninja import NinjaProgress  # noqa: PLC0415
+
+    targets = _targets(project, options.targets) if options.targets else ()
+    if targets is None:
+        render.out("ninja: no work to do.")
+        return 0
     request = Request(targets=targets, failures=options.failures, download=options.download)
     if options.dry:
         return _dry(project, request, options)
@@ -229,9 +255,11 @@ def _build(settings: Settings, options: Options) -> int:
         render.out("ninja: no work to do.")
         return 0
     if report.status == "failed":
-        more = report.failed > 1
-        render.out(f"ninja: build stopped: {'subcommands' if more else 'subcommand'} failed.")
-        return 1
+        why = "cannot make progress due to previous errors"
+        if 0 < options.failures <= report.failed:
+            why = "subcommands failed" if options.failures > 1 else "subcommand failed"
+        render.out(f"ninja: build stopped: {why}.")
+        return report.failures[-1].exit_code or 1 if report.failures else 1
     return 0
 
 
@@ -245,11 +273,18 @@ def _write_report(path: Path, status: str, edges: Iterable[tuple[tuple[str, ...]
     path.write_text(json.dumps({"schema": "windrow.ninja/1", "status": status, "edges": told}))
 
 
-def _target(project: Project, name: str) -> str:
-    """A target as ninja takes it, relative to the build folder, as the plan knows it."""
+def _targets(project: Project, names: Sequence[str]) -> tuple[str, ...] | None:
+    """Targets as ninja takes them, relative to the build folder, as the plan knows them; None if nothing makes any."""
+    from coordinator.importers.ninja.lookup import Lookup  # noqa: PLC0415 - only where targets are named
+
     imported = project.imported
     assert imported is not None
-    return imported.target(name)
+    lookup = Lookup(imported.manifest)
+    paths = [lookup.target(name) for name in names]
+    for path in paths:
+        if path not in lookup.makers and not Path(path).exists():
+            raise UsageError(f"'{path}' missing and no known rule to make it")
+    return tuple(imported.target(path) for path in paths if path in lookup.makers) or None
 
 
 def _dry(project: Project, request: Request, options: Options) -> int:

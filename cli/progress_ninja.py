@@ -48,11 +48,8 @@ class NinjaProgress:
 
     def finished(self, job: str, how: How, seconds: float) -> None:
         """See BuildObserver."""
-        self._running.discard(job)
-        self._finished += 1
         self._how[job] = how
-        if not self._quiet:
-            self._line(job, note="" if how in ("executed", "cut_off") else f" ({how} cache)")
+        self._ended(job, note="" if how in ("executed", "cut_off") else f" ({how} cache)")
 
     def said(self, job: str, text: str) -> None:
         """See BuildObserver."""
@@ -60,9 +57,8 @@ class NinjaProgress:
 
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""
-        self._running.discard(failure.job)
-        self._finished += 1
         self._how[failure.job] = "failed"
+        self._ended(failure.job)
         recipe = self._recipes.get(failure.job)
         outputs = " ".join(recipe.told) if recipe else failure.job
         command = recipe.command[-1] if recipe else failure.command
@@ -85,12 +81,19 @@ class NinjaProgress:
         """Leave the cursor at the start of a line."""
         self._end_line()
 
-    def _line(self, job: str, note: str = "") -> None:
+    def _ended(self, job: str, note: str = "") -> None:
+        """A job's own line counts it among those that run, as ninja's does."""
+        self._running.discard(job)
+        self._finished += 1
+        if not self._quiet:
+            self._line(job, note, ending=1)
+
+    def _line(self, job: str, note: str = "", *, ending: int = 0) -> None:
         recipe = self._recipes.get(job)
         text = job
         if recipe is not None:
             text = recipe.command[-1] if self._verbose or not recipe.description else recipe.description
-        text = self._filled() + text + note
+        text = self._filled(ending) + text + note
         if not self._lively or self._verbose:
             self._plain(text)
             return
@@ -102,13 +105,15 @@ class NinjaProgress:
         sys.stdout.flush()
         self._over = True
 
-    def _filled(self) -> str:
+    def _filled(self, ending: int) -> str:
         elapsed = time.monotonic() - self._began
         rate = self._finished / elapsed if elapsed > 0 else 0.0
+        if self._status == DEFAULT_STATUS:
+            return f"[{self._finished}/{self._total}] "
         values = {
             "s": str(self._finished + len(self._running)),
             "t": str(self._total),
-            "r": str(len(self._running)),
+            "r": str(len(self._running) + ending),
             "u": str(max(0, self._total - self._finished - len(self._running))),
             "f": str(self._finished),
             "p": f"{100 * self._finished // max(1, self._total):3d}%",

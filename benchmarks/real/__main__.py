@@ -100,7 +100,7 @@ def _against(
 def _row(name: str, who: str, left: Left, note: str = "", peer: Left | None = None) -> Row:
     wall = round(left.ran.seconds, 3)
     ratio = round(peer.ran.seconds / wall, 3) if peer and wall else 0.0
-    return Row(name, who, wall, (wall, wall), 0.0, ratio, len(left.ran.executed), note)
+    return Row(name, who, wall, (wall, wall), round(left.ran.cpu, 3), ratio, len(left.ran.executed), note)
 
 
 if __name__ == "__main__":

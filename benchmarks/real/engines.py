@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +18,12 @@ GENERATED = frozenset(("build.ninja", "CMakeFiles/rules.ninja"))
 
 
 class Ran(NamedTuple):
-    """One run: seconds, the outputs whose commands were executed, and edges by how they were come by."""
+    """One run: seconds on the wall and of processors, the outputs whose commands were executed, and edges by how they
+    were come by.
+    """
 
     seconds: float
+    cpu: float
     executed: frozenset[str]
     ways: dict[str, int]
     said: str
@@ -47,11 +52,11 @@ class Ninja:
     def run(self, build: Path, targets: Sequence[str]) -> Ran:
         """See Engine."""
         before = _logged(build)
-        seconds, said = _timed(["ninja", f"-j{self._jobs}", *targets], build, self._environ)
+        seconds, cpu, said = _timed(["ninja", f"-j{self._jobs}", *targets], build, self._environ)
         after = _logged(build)
         # What the log says anew; CMake has ninja rewrite the times of build files in it.
         executed = frozenset(output for output, run in after.items() if before.get(output) != run) - GENERATED
-        return Ran(seconds, executed, {}, said)
+        return Ran(seconds, cpu, executed, {}, said)
 
 
 class Windrow:
@@ -64,13 +69,13 @@ class Windrow:
         """See Engine."""
         told = build.parent / "report.json"
         words = [*WINDROW, "ninja", f"-j{self._jobs}", "--report", str(told), "--strict-remote", *targets]
-        seconds, said = _timed(words, build, self._environ)
+        seconds, cpu, said = _timed(words, build, self._environ)
         edges = json.loads(told.read_text())["edges"]
         ways: dict[str, int] = {}
         for edge in edges:
             ways[edge["how"]] = ways.get(edge["how"], 0) + 1
         executed = frozenset(output for edge in edges if edge["how"] == "executed" for output in edge["outputs"])
-        return Ran(seconds, executed, ways, said)
+        return Ran(seconds, cpu, executed, ways, said)
 
 
 @contextmanager
@@ -90,15 +95,20 @@ def farm(environ: Mapping[str, str], folder: Path, *, workers: int) -> Iterator[
         )
 
 
-def _timed(argv: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tuple[float, str]:
-    began = time.perf_counter()
+def _timed(argv: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tuple[float, float, str]:
+    began, used = time.perf_counter(), _cpu()
     done = subprocess.run(
         argv, cwd=folder, env=dict(environ), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     seconds = time.perf_counter() - began
     if done.returncode:
         raise Failed(f"{' '.join(argv)[:200]} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}")
-    return seconds, done.stdout + done.stderr
+    return seconds, _cpu() - used, done.stdout + done.stderr
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _logged(build: Path) -> dict[str, tuple[str, ...]]:
@@ -108,4 +118,5 @@ def _logged(build: Path) -> dict[str, tuple[str, ...]]:
     except FileNotFoundError:
         return {}
     fields = [line.split("\t") for line in lines if not line.startswith("#")]
-    return {words[3]: (words[0], words[1], words[4]) for words in fields}
+    # CMake names outputs of custom commands twice, the second time in full.
+    return {os.path.relpath(build / words[3], build): (words[0], words[1], words[4]) for words in fields}

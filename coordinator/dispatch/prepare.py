@@ -102,8 +102,8 @@ class Preparer:
         entry = self._entry(recipe.id)
         graph = self.tree.graph
         shadows = self._shadows(recipe)
-        traces = self._traces(entry, recipe.root)
-        for key, trace in action_keys(recipe, graph.platform, self.tree.find, shadows, traces):
+        find, link, traces = self.tree.find, self.tree.link, self._traces(entry, recipe.root)
+        for key, trace in action_keys(recipe, graph.platform, find, shadows, traces, link):
             reuse = self._found(entry, key, trace, recipe.root)
             if reuse is None and recipe.root:
                 reuse = self._found(entry, rooted(key, recipe.root), trace, recipe.root)
@@ -121,8 +121,15 @@ class Preparer:
         """What could be found instead of what a trace asked for: among what a run would be given, as in its key."""
         if recipe.finds != "includes":
             return lambda trace: self.candidates.shadowing(recipe, trace)
-        given = [path for path in self._could_read(recipe) if self.tree.find(path) is not None]
-        return lambda trace: shadowing(trace, {*recipe.inputs, *given, *trace.used})
+        given: list[str] = []
+
+        def shadows(trace: Trace) -> list[str]:
+            # Only when there is a trace to go by: the first build of all has none.
+            if not given:
+                given.extend(path for path in self._could_read(recipe) if self.tree.find(path) is not None)
+            return shadowing(trace, {*recipe.inputs, *given, *trace.used})
+
+        return shadows
 
     def _found(self, entry: JobEntry | None, key: str, trace: Trace | None, root: str) -> Reuse | None:
         return self._known(entry, key, trace) or self._stored(key, root)
@@ -158,7 +165,7 @@ class Preparer:
     def action(self, recipe: Recipe, given: Given | None = None) -> Action:
         """The action a recipe is now: what it reads by its rule, by its last run, and what a run asked for."""
         find = self.tree.find
-        primary = primary_of(recipe, find)
+        primary = primary_of(recipe, find, self.tree.link)
         inputs: dict[str, Input] = {state.path: state for state in primary}
         for path in self._could_read(recipe):
             state = find(path)

@@ -18,6 +18,7 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
     reasons = mark(facts)
     targets = tuple(targets)
     wanted = _wanted(graph, targets)
+    _refuse_absent(graph, targets or ("",))
     outside: frozenset[str] = frozenset()
     stale: frozenset[str] = frozenset()
     if wanted is not None:
@@ -59,6 +60,16 @@ def _wanted(graph: BuildGraph, targets: tuple[str, ...]) -> set[str] | None:
     if targets:
         return graph.closure(select(graph, targets))
     return None if graph.names.default is None else graph.closure(graph.names.default)
+
+
+def _refuse_absent(graph: BuildGraph, names: Iterable[str]) -> None:
+    for name in names:
+        if name in graph.names.absent:
+            path, needer = graph.names.absent[name]
+            raise GraphError(
+                f"'{path}', needed by '{needer}', missing and no known rule to make it",
+                fix="bring the file back, or generate the build files anew",
+            )
 
 
 def _refuse_missing(graph: BuildGraph, ids: Collection[str]) -> None:

@@ -79,6 +79,8 @@ class Names(msgspec.Struct, frozen=True):
     aliases: a name that no recipe makes (a phony edge) to the ids it stands for. default: the ids that are wanted
     when nothing is asked for; None for all. validations: an id to those wanted with it, in no order. missing: an
     id to a path it needs that is not there and nobody makes. pools: how many of a pool's jobs may run at once.
+    absent: a name that no recipe makes to a path it stands for that is not there, and to who needs it; "" is what is
+    wanted by default.
     """
 
     aliases: Mapping[str, tuple[str, ...]] = {}
@@ -86,6 +88,7 @@ class Names(msgspec.Struct, frozen=True):
     validations: Mapping[str, tuple[str, ...]] = {}
     missing: Mapping[str, str] = {}
     pools: Mapping[str, int] = {}
+    absent: Mapping[str, tuple[str, str]] = {}
 
 
 class BuildGraph:

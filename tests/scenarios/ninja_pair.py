@@ -152,7 +152,7 @@ class Pair:
         found: dict[str, str] = {}
         for path in folder.rglob("*"):
             name = path.relative_to(folder)
-            if name.parts[0] in _OWN or (path.is_dir() and not path.is_symlink()):
+            if not _OWN.isdisjoint(name.parts) or (path.is_dir() and not path.is_symlink()):
                 continue
             if path.is_symlink():
                 found[str(name)] = "-> " + os.readlink(path).replace(str(folder), ROOT)

@@ -11,13 +11,13 @@ UNITS = ("src/u.c", "src/v.c", "src/w.x")
 HEADERS = ("inc/h.h", "inc/k.h", "inc/l.h")
 GENERATED = "gen/g.h"
 
-# Concatenates its units with what they include, and notes down what it read: $1 output, $2 depfile, the units.
+# Concatenates its units with what they include, and notes down what it read: $1 output, $2 depfile, $3 what it speaks of, the units.
 COMPILER = """\
-out=$1 dep=$2; shift 2
+out=$1 dep=$2 name=$3; shift 3
 read_in() {
   while read -r word rest; do
     case $word in
-      '#include') rest=${rest#?}; rest=${rest%?}; deps="$deps $rest"; test -f $rest || { echo "$rest: No such file or directory" >&2; exit 1; }; read_in $rest ;;
+      ?include) rest=${rest#?}; rest=${rest%?}; deps="$deps $rest"; test -f $rest || { echo "$rest: No such file or directory" >&2; exit 1; }; read_in $rest ;;
       fail) echo 'told to fail' >&2; exit 1 ;;
       *) text="$text $word" ;;
     esac
@@ -26,7 +26,7 @@ read_in() {
 deps= text=
 for unit; do read_in $unit; done
 echo "$text" > $out
-echo "$out: $* $deps" > $dep
+echo "$name: $* $deps" > $dep
 """
 
 
@@ -83,10 +83,11 @@ EDIT = st.builds(Edit, st.sampled_from(EDITS), st.integers(0, 11), st.integers(0
 
 
 class Story(NamedTuple):
-    """A project, and what is done to it: a build after each round of edits."""
+    """A project, and what is done to it: a build after each round of edits. below: in a folder beside the sources."""
 
     edges: tuple[Edge, ...]
     rounds: tuple[tuple[Edit, ...], ...]
+    below: bool = False
 
 
 def stories(rounds: int) -> st.SearchStrategy[Story]:
@@ -94,21 +95,24 @@ def stories(rounds: int) -> st.SearchStrategy[Story]:
         Story,
         st.lists(EDGE, min_size=2, max_size=6).map(tuple),
         st.lists(st.lists(EDIT, min_size=1, max_size=2).map(tuple), min_size=rounds, max_size=rounds).map(tuple),
+        st.booleans(),
     )
 
 
 class Project:
     """What the files of a story hold at some point of it."""
 
-    def __init__(self, edges: tuple[Edge, ...]) -> None:
+    def __init__(self, edges: tuple[Edge, ...], *, below: bool = False) -> None:
+        self.up, self.down = ("../", "build/") if below else ("", "")
         self.edges = list(edges)
         self.default: int | None = None
         self.texts = {path: f"{path}\n" for path in (*SOURCES, *HEADERS)}
-        self.texts |= {path: f'#include "{HEADERS[number]}"\n{number}\n' for number, path in enumerate(UNITS)}
+        self.texts |= {path: f'#include "{self.up}{HEADERS[number]}"\n{number}\n' for number, path in enumerate(UNITS)}
         self.lost: set[str] = set()
         self.touched: set[str] = set()
         self.past: list[tuple[list[Edge], dict[str, str]]] = []
         self._number = 0
+        self._seen: set[str] = set()
 
     # -- edits ------------------------------------------------------------------------------------------
 
@@ -124,7 +128,7 @@ class Project:
             case "generated":
                 self.texts[UNITS[edit.which % 3]] = f'#include "{GENERATED}"\nof {edit.how}\n'
             case "header":
-                more = f'#include "{HEADERS[2]}"\n' if edit.which % 3 < 2 and edit.how % 2 else ""
+                more = f'#include "{self.up}{HEADERS[2]}"\n' if edit.which % 3 < 2 and edit.how % 2 else ""
                 self.texts[HEADERS[edit.which % 3]] = f"{more}header {edit.how}\n"
             case "fail":
                 self.texts[UNITS[edit.which % 3]] = "fail\n" if edit.how % 2 else "2\n"
@@ -152,7 +156,7 @@ class Project:
 
     def _unit(self, how: int) -> str:
         included = [path for number, path in enumerate(HEADERS) if how & (1 << number)]
-        return "".join(f'#include "{path}"\n' for path in included) + f"unit {how}\n"
+        return "".join(f'#include "{self.up}{path}"\n' for path in included) + f"unit {how}\n"
 
     def remember(self) -> None:
         self.past.append((list(self.edges), dict(self.texts)))
@@ -161,7 +165,7 @@ class Project:
 
     def files(self) -> dict[str, str]:
         found = {path: text for path, text in self.texts.items() if path not in self.lost}
-        return {**found, "cc.sh": COMPILER, "build.ninja": self.manifest()}
+        return {**found, "cc.sh": COMPILER, f"{self.down}build.ninja": self.manifest()}
 
     def outputs_of(self, number: int) -> list[str]:
         return [f"out/e{number}/{one}" for one in range(self.edges[number].outputs)]
@@ -169,11 +173,20 @@ class Project:
     def outputs(self) -> list[str]:
         return [path for number, edge in enumerate(self.edges) if not edge.off for path in self.outputs_of(number)]
 
+    def built(self) -> None:
+        self._seen = set(self.files())
+
+    def wary(self) -> set[str]:
+        """Who may run without a need: what reads by a depfile, and not only C, could find a file that came or went."""
+        if self._seen == set(self.files()):
+            return set()
+        return {f"e{number}" for number, edge in enumerate(self.edges) if edge.kind in ("cc", "ccdeps")}
+
     def always(self) -> bool:
         return any(edge.kind == "always" and not edge.off for edge in self.edges)
 
     def manifest(self) -> str:
-        lines = [_RULES]
+        lines = [_RULES.replace("@UP@", self.up)]
         for number, edge in enumerate(self.edges):
             if not edge.off:
                 lines.extend(self._edge(number, edge))
@@ -186,13 +199,13 @@ class Project:
 
     def _edge(self, number: int, edge: Edge) -> list[str]:
         outputs = self.outputs_of(number)
-        explicit = [SOURCES[one] for one in edge.sources] + self._outs(edge.earlier, number)
+        explicit = [self.up + SOURCES[one] for one in edge.sources] + self._outs(edge.earlier, number)
         implicit = [path for path in self._outs(edge.implicit, number) if path not in explicit]
         order = [path for path in self._outs(edge.order, number) if path not in (*explicit, *implicit)]
         checks = self._outs(tuple(n for n in edge.validations if n < number), number)
         compiles = edge.kind in ("cc", "ccdeps")
         if compiles:
-            explicit = [UNITS[(number + edge.flag // 3) % 3]]
+            explicit = [self.up + UNITS[(number + edge.flag // 3) % 3]]
             implicit, order = [], [*order, GENERATED]
         read = " ".join(f"'{path}'" for path in (*explicit, *implicit)) or "/dev/null"
         text = f"build {outputs[0]}"
@@ -209,7 +222,7 @@ class Project:
             text += f" || {' '.join(order)}"
         if checks:
             text += f" |@ {' '.join(checks)}"
-        lines = [text, f"  name = e{number}", f"  flag = {edge.flag}", f"  read = {read}", f"  all = {' '.join(outputs)}"]
+        lines = [text, f"  name = e{number}", f"  flag = {edge.flag}", f"  read = {read}", f"  all = {' '.join(outputs)}", f"  one = {outputs[0]}"]
         if edge.pool:
             lines.append(f"  pool = {edge.pool}")
         if edge.kind == "ccdeps":
@@ -241,10 +254,10 @@ rule rsp
   rspfile = $name.rsp
   rspfile_content = $read
 rule cc
-  command = echo $name >> @LOG@ && sh cc.sh $name.o $name.d $in && for o in $all; do cp $name.o $$o; done && rm $name.o
+  command = echo $name >> @LOG@ && sh @UP@cc.sh $name.o $name.d $one $in && for o in $all; do cp $name.o $$o; done && rm $name.o
   depfile = $name.d
 rule gen
   command = echo g >> @LOG@ && sed s/a/A/ $in > $out
-build {GENERATED}: gen src/a.txt
+build {GENERATED}: gen @UP@src/a.txt
 build FORCE: phony
 """

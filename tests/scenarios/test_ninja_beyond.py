@@ -186,3 +186,27 @@ def test_at_rest_it_imports_next_to_nothing(pair: Pair) -> None:
 
     assert settled
     assert (pair.windrow / ".windrow" / rest.FILE).is_file()
+
+
+@pytest.mark.parametrize("path", ["../said", "/tmp/said", "src/main.c"])
+def test_a_store_that_lies_writes_nothing_where_no_rule_writes(pair: Pair, path: str) -> None:
+    pair.by_windrow()
+    store = pair.home / "cache" / "windrow" / "store"
+    shutil.rmtree(store / "projects")
+    lies = 0
+    for record in (store / "results").rglob("*"):
+        if record.is_file() and b'"path":"said"' in record.read_bytes():
+            told_so = json.loads(record.read_bytes())
+            told_so["outputs"].append({**told_so["outputs"][0], "path": path})
+            record.write_text(json.dumps(told_so))
+            lies += 1
+    pair.forget()
+    source = (pair.windrow / "src/main.c").read_text()
+
+    built = pair.by_windrow()
+
+    assert lies == 1
+    assert built.code == 32
+    assert "a stored result" in built.err
+    assert (pair.windrow / "src/main.c").read_text() == source
+    assert not (pair.home / "said").exists()

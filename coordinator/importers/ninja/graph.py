@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
@@ -145,7 +145,36 @@ class Importer:
             validations=validations,
             missing=self.missing,
             pools={name: depth for name, depth in self.manifest.pools.items() if depth > 0},
+            absent=self._unmade(default),
         )
+
+    def _unmade(self, default: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """What phony edges name that nobody makes and is not there, and the edge that does; "": of the defaults."""
+        found: dict[str, tuple[str, str]] = {}
+        for edge in self.manifest.edges:
+            if edge.phony:
+                asked = (path for path in edge.all_inputs if path not in edge.outputs)
+                gone = next((path for path in asked if not self._comes(path)), None)
+                if gone is not None:
+                    found.update(dict.fromkeys(edge.outputs, (gone, edge.outputs[0])))
+        if not found:
+            return found
+        for name in (*self.manifest.defaults, *(path for path in self.makers if self.makers[path].phony)):
+            inner = next((one for one in self._within(name) if one in found), None)
+            if inner is not None:
+                found.setdefault(name, found[inner])
+        first = next((name for name in default if name in found), None)
+        return found if first is None else {**found, "": found[first]}
+
+    def _within(self, name: str) -> Iterator[str]:
+        """The phony edges that a name stands for, itself first; none of them twice."""
+        seen, stack = {name}, [name]
+        while stack:
+            edge = self.makers.get(path := stack.pop())
+            if edge is not None and edge.phony:
+                yield path
+                stack.extend(one for one in edge.all_inputs if one not in seen)
+                seen.update(edge.all_inputs)
 
     def _ends(self) -> tuple[str, ...]:
         """What nobody takes for an input: ninja's targets where the file names none."""
