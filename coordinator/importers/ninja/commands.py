@@ -27,6 +27,8 @@ _COMPILER = re.compile(r"(?:.*-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-\d+(?
 # So a compiler of another name is told to compile: what else writes depfiles may find its files in ways of its own.
 _COMPILES = re.compile(r"(?<!\S)-c(?!\S)")
 _GLOB = re.compile(r"[*?]")
+# A folder of the tree (no absolute path, once its own is marked) that is searched for libraries or copied whole.
+_OPENS_FOLDERS = re.compile(r"(?<!\S)(?:-L *[^\s/]|cp(?: \S+)*? (?:-[A-Za-z]*[rRa]|--recursive|--archive)(?!\S))")
 _CMAKE_TOOL = re.compile(
     r"cmake -E (?:rm|remove|copy|copy_if_different|create_symlink|cmake_symlink_library|"
     r"cmake_symlink_executable|touch|touch_nocreate|make_directory|echo|echo_append|rename|true)\b"
@@ -77,3 +79,8 @@ def finds(command: str, heads: tuple[str, ...], first_input: str, *, depfile: bo
         if calls == len(_CMAKE_TOOL.findall(command)):
             return "declared"
     return "tree"
+
+
+def opens_folders(marked: str) -> bool:
+    """Whether a command that reads what its line names, with the tree's own path marked, names folders to look into."""
+    return _OPENS_FOLDERS.search(marked) is not None

@@ -8,8 +8,9 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
-from coordinator.importers.ninja.commands import builds, finds, programs
+from coordinator.importers.ninja.commands import builds, finds, opens_folders, programs
 from coordinator.importers.ninja.manifest import Edge, Manifest
+from coordinator.importers.ninja.meanings import Meaning, Meanings
 from coordinator.importers.ninja.places import Places, outside
 from shared.errors import GraphError
 from shared.model.action import ROOT
@@ -55,14 +56,6 @@ class Imported(NamedTuple):
     warnings: tuple[str, ...]
 
 
-class _Meant(NamedTuple):
-    """What a name stands for: paths as written, those that only come before, and whether it is never up to date."""
-
-    paths: tuple[str, ...]
-    after: tuple[str, ...] = ()
-    always: bool = False
-
-
 class Importer:
     """Makes recipes of the edges of one build file; use once.
 
@@ -90,10 +83,11 @@ class Importer:
                 self.makers[path] = edge
             for path in self._late(edge).outputs:
                 self.makers[path] = edge
-        self._meant: dict[str, _Meant] = {}
+        self.meanings = Meanings(self.makers, self._there)
         self._orders: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._absences: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._tools: dict[tuple[str, ...], str] = {}
+        self._phony_checks = any(edge.phony and edge.validations for edge in manifest.edges)
         self._ids: dict[int, str] = {}
         self.missing: dict[str, str] = {}
         self.made = {places.of(path) for path in self.makers if not self.makers[path].phony}
@@ -131,7 +125,7 @@ class Importer:
 
     def _names(self) -> Names:
         aliases = {
-            path: self._makers_of(self.meant(path))
+            path: self._makers_of(self.meanings.of(path))
             for edge in self.manifest.edges
             if edge.phony
             for path in edge.outputs
@@ -139,11 +133,11 @@ class Importer:
         default = self.manifest.defaults or self._ends()
         wanted: dict[str, None] = {}
         for name in default:
-            wanted.update(dict.fromkeys(self._makers_of(self.meant(name))))
+            wanted.update(dict.fromkeys(self._makers_of(self.meanings.of(name))))
         validations = {
-            self.id_of(edge): tuple(id_ for path in edge.validations for id_ in self._makers_of(self.meant(path)))
+            self.id_of(edge): tuple(id_ for path in checks for id_ in self._makers_of(self.meanings.of(path)))
             for edge in self.manifest.edges
-            if edge.validations and not edge.phony
+            if not edge.phony and (checks := self._checks(edge))
         }
         return Names(
             aliases=aliases,
@@ -193,53 +187,28 @@ class Importer:
             if path not in taken
         )
 
-    def _makers_of(self, meant: _Meant) -> tuple[str, ...]:
+    def _checks(self, edge: Edge) -> tuple[str, ...]:
+        """What validates an edge, and the phony edges it needs."""
+        if not self._phony_checks:
+            return edge.validations
+        return (*edge.validations, *(path for name in edge.all_inputs for path in self.meanings.of(name).checks))
+
+    def _makers_of(self, meant: Meaning) -> tuple[str, ...]:
         """The ids of what makes these paths; with a phony edge its validations come along."""
         ids: dict[str, None] = {}
-        for path in (*meant.paths, *meant.after):
+        stack = [*reversed((*meant.paths, *meant.after, *meant.checks))]
+        seen = set(stack)
+        while stack:
+            path = stack.pop()
             edge = self.makers.get(path)
-            if edge is not None and not edge.phony and not self.rebuilds(edge):
+            if edge is not None and edge.phony:
+                more = self.meanings.of(path)
+                fresh = [one for one in (*more.paths, *more.after, *more.checks) if one not in seen]
+                seen.update(fresh)
+                stack.extend(fresh)
+            elif edge is not None and not self.rebuilds(edge):
                 ids[self.id_of(edge)] = None
         return tuple(ids)
-
-    def meant(self, path: str) -> _Meant:
-        """What a name stands for, phony edges followed; GraphError when they lead in a circle."""
-        found = self._meant.get(path)
-        if found is None:
-            found = self._meant[path] = self._follow(path, ())
-        return found
-
-    def _follow(self, path: str, trail: tuple[str, ...]) -> _Meant:
-        known = self._meant.get(path)
-        if known is not None:
-            return known
-        edge = self.makers.get(path)
-        if edge is None or not edge.phony:
-            return _Meant((path,))
-        if path in trail:
-            raise GraphError(
-                f"dependency cycle: {' -> '.join((*trail[trail.index(path) :], path))}",
-                at=edge.at,
-                fix="take one of these inputs out",
-            )
-        if not edge.all_inputs:
-            # Such a name is a file that may be missing, or one that is never up to date.
-            return _Meant((path,)) if self._there(path) else _Meant((), (), always=True)
-        paths: dict[str, None] = {}
-        after: dict[str, None] = {}
-        always = False
-        for name in (*edge.inputs, *edge.implicit):
-            if name == path:
-                continue  # CMake once wrote `build x: phony x`
-            one = self._follow(name, (*trail, path))
-            paths.update(dict.fromkeys(one.paths))
-            after.update(dict.fromkeys(one.after))
-            always = always or one.always
-        for name in edge.order_only:
-            one = self._follow(name, (*trail, path))
-            after.update(dict.fromkeys((*one.paths, *one.after)))
-        answer = self._meant[path] = _Meant(tuple(paths), tuple(after), always)
-        return answer
 
     def _there(self, path: str) -> bool:
         place = self.places.of(path)
@@ -264,6 +233,8 @@ class Importer:
         if rspfile:
             files = ((of(rspfile, edge.at), self.places.marked(self.manifest.rspfile_content(edge))),)
         how = finds(command, heads, edge.inputs[0] if edge.inputs else "", depfile=depfile is not None)
+        if how == "declared" and (opens_folders(self.places.marked(command)) or self._names_folder(edge)):
+            how = "tree"
         inputs = self._with_programs(heads, inputs)
         if how == "declared":
             inputs = self._with_named(self.places.marked(command), inputs)
@@ -317,7 +288,7 @@ class Importer:
         extra: dict[str, None] = {}
         always = False
         for name in (*edge.inputs, *edge.implicit, *late.inputs):
-            meant = self.meant(name)
+            meant = self.meanings.of(name)
             always = always or meant.always
             extra.update(dict.fromkeys(meant.after))
             for path in meant.paths:
@@ -337,6 +308,11 @@ class Importer:
         if extra:
             after = tuple(dict.fromkeys((*after, *(of(path) for path in extra))))
         return tuple(sorted(paths)), tuple(sorted(beyond.items())), after, always
+
+    def _names_folder(self, edge: Edge) -> bool:
+        """Whether an input is a folder: what of it is read is not said."""
+        paths = (path for name in edge.inputs for path in self.meanings.of(name).paths)
+        return any(not place or place in self.tree.folders for place in (self.places.of(path, edge.at) for path in paths))
 
     def _with_programs(self, heads: tuple[str, ...], inputs: tuple[str, ...]) -> tuple[str, ...]:
         """The inputs, and the programs of the project that are run: what they do is what they hold."""
@@ -360,7 +336,7 @@ class Importer:
         """What of these nobody makes and is not there; the same tuple for all edges that say the same."""
         known = self._absences.get(names)
         if known is None:
-            found = (path for name in names for path in (*self.meant(name).paths, *self.meant(name).after))
+            found = (path for name in names for path in (*self.meanings.of(name).paths, *self.meanings.of(name).after))
             known = self._absences[names] = tuple(path for path in found if not self._comes(path))
         return known
 
@@ -373,7 +349,7 @@ class Importer:
         if known is None:
             found: dict[str, None] = {}
             for name in names:
-                meant = self.meant(name)
+                meant = self.meanings.of(name)
                 found.update(dict.fromkeys(self.places.of(path) for path in (*meant.paths, *meant.after)))
             known = self._orders[names] = tuple(path for path in found if path in self.made)
         return known
