@@ -174,11 +174,14 @@ class Project:
         return [path for number, edge in enumerate(self.edges) if not edge.off for path in self.outputs_of(number)]
 
     def built(self) -> None:
-        self._seen = set(self.files())
+        self._seen = {*self.files(), *self.outputs()}
 
     def wary(self) -> set[str]:
-        """Who may run without a need: what reads by a depfile, and not only C, could find a file that came or went."""
-        if self._seen == set(self.files()):
+        """Who may run without a need: what reads by a depfile, and not only C, could find a file that came or went.
+
+        What an edge made that is gone from the build file is such a file, unless the last revision knew it.
+        """
+        if self._seen == {*self.files(), *self.outputs()}:
             return set()
         return {f"e{number}" for number, edge in enumerate(self.edges) if edge.kind in ("cc", "ccdeps")}
 
