@@ -1,6 +1,7 @@
 """`python -m benchmarks [NAME…]`: measures, prints tables, and keeps them as JSON.
 
 They go to benchmarks/results/local; with --record to benchmarks/results, which is under version control.
+Real projects that have a build.ninja are measured by `python -m benchmarks.real`.
 """
 
 from __future__ import annotations

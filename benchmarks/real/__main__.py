@@ -21,7 +21,17 @@ from benchmarks.real.project import Project
 from benchmarks.real.sources import Unavailable
 from benchmarks.timing import Row
 
-PROJECTS = {module.PROJECT.name: module.PROJECT for module in (zstd_cmake, ninja_itself, glib, z3, duckdb)}
+PROJECTS = {
+    project.name: project
+    for project in (
+        zstd_cmake.PROJECT,
+        ninja_itself.PROJECT,
+        glib.LIBRARIES,
+        glib.PROJECT,
+        z3.PROJECT,
+        duckdb.PROJECT,
+    )
+}
 WORKERS = 4
 
 
