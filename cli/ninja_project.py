@@ -47,13 +47,15 @@ def open_build_folder(folder: Path, file: str, *, flags: Mapping[str, object], e
 
 def _made_up(folder: Path, file: str, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     """A project of this build folder and its sources alone; its state lies in the build folder."""
-    source, places = _places(folder, file)
-    root = Path(os.path.commonpath([folder, *places]))
-    folders = _parts(root, (folder, *places)) if len(root.parts) <= _BROAD or root == Path.home() else ()
+    source, named = _places(folder, file)
+    build_file = Path(os.path.normpath(folder / file))
+    places = {folder, build_file.parent, *named}
+    root = Path(os.path.commonpath(places))
+    folders = _parts(root, places) if len(root.parts) <= _BROAD or root == Path.home() else ()
     name = _NOT_A_NAME.sub("-", source.name.lower()).strip("-._") or "build"
     settings = load_without_project(root, flags=flags, environ=environ)
     ours = hashing.bare(hashing.of_value([str(source), str(folder)]))[:8]
-    path, directory = (place.relative_to(root).as_posix() for place in (folder / file, folder))
+    path, directory = (place.relative_to(root).as_posix() for place in (build_file, folder))
     return msgspec.structs.replace(
         settings,
         project=f"{name[:80]}-{ours}",
@@ -78,7 +80,8 @@ def _places(folder: Path, file: str) -> tuple[Path, set[Path]]:
     places = {place for place in named if not f"{place}/".startswith(_SYSTEM)}
     source = _told(folder)
     if source is None:
-        source = Path(os.path.commonpath([folder, *places]))
+        # A guess, which may be as wide as the machine.
+        return Path(os.path.commonpath([folder, *places])), places
     return source, places | {source}
 
 

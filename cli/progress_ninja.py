@@ -28,6 +28,7 @@ class NinjaProgress:
         self._recipes: Mapping[str, Recipe] = {}
         self._total = self._finished = 0
         self._running: set[str] = set()
+        self._done: set[str] = set()
         self._began = time.monotonic()
         self._over = False  # whether the cursor stands behind a line that may be written over
         self._how: dict[str, str] = {}
@@ -35,6 +36,7 @@ class NinjaProgress:
     def planned(self, plan: Plan, graph: BuildGraph, *, build: str, revision: int) -> None:
         """See BuildObserver."""
         self._recipes, self._total, self._finished = graph.recipes, len(plan.jobs), 0
+        self._done.clear()
 
     def added(self, job: str) -> None:
         """See BuildObserver."""
@@ -84,7 +86,8 @@ class NinjaProgress:
     def _ended(self, job: str, note: str = "") -> None:
         """A job's own line counts it among those that run, as ninja's does."""
         self._running.discard(job)
-        self._finished += 1
+        self._done.add(job)  # once, even if it had to be done again
+        self._finished = len(self._done)
         if not self._quiet:
             self._line(job, note, ending=1)
 

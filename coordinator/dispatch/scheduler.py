@@ -300,7 +300,8 @@ class Scheduler:
     def _join(self, job: str, *, force: bool = False) -> None:
         """Take a job into the build that the plan had left as it was."""
         needs = {need for need in self._graph.dependencies[job] if self._runs.is_open(need)}
-        run = JobRun(job, 0, 0.0, 0.0, needs, force=force)
+        recipe = self._graph.recipes[job]
+        run = JobRun(job, 0, 0.0, 0.0, needs, force=force, pool=recipe.pool, here=recipe.place != "any")
         self._runs.add(run)
         self._added.append(job)
         self._observer.added(job)

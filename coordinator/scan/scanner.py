@@ -117,17 +117,14 @@ class _Scanner:
     def run(self, outputs: Collection[str], named: Collection[str]) -> Snapshot:
         walked = self._walk(outputs)
         self.warnings.extend(walked.warnings)
-        self.folders, self.links = walked.folders, tuple(walked.links)
         links: dict[str, str] = {}
-        sources: dict[str, FileState] = {}
-        for path in walked.links:
-            text = read_link(self.root, path)
-            if text is not None:
-                links[path] = text
-                sources[path] = _link_state(text, self.categories.of(path))
+        sources = self._linked(walked.links, links)
         found = {**walked.outputs, **self._elsewhere(outputs, walked.outputs, links)}
         more = self._elsewhere([path for path in named if path not in walked.files and path not in found], links, links)
         files = {path: status for path, status in more.items() if stat.S_ISREG(status.st_mode)}
+        more_links = [path for path, status in more.items() if stat.S_ISLNK(status.st_mode)]
+        sources.update(self._linked(more_links, links))
+        self.folders, self.links = walked.folders, (*walked.links, *more_links)
         sources.update(self._states({**walked.files, **files}, outputs=False))
         made = self._outputs(found)
         return Snapshot(
@@ -138,6 +135,16 @@ class _Scanner:
             hashed=self.hashed,
             folders=frozenset(path for path, status in more.items() if stat.S_ISDIR(status.st_mode)),
         )
+
+    def _linked(self, paths: Iterable[str], links: dict[str, str]) -> dict[str, FileState]:
+        """The states of symlinks, whose texts are noted."""
+        states: dict[str, FileState] = {}
+        for path in paths:
+            text = read_link(self.root, path)
+            if text is not None:
+                links[path] = text
+                states[path] = _link_state(text, self.categories.of(path))
+        return states
 
     def _walk(self, outputs: Collection[str]) -> Walked:
         settings, skip = self.settings, _own_folders(self.settings)

@@ -312,7 +312,7 @@ class Importer:
     def _names_folder(self, edge: Edge) -> bool:
         """Whether an input is a folder: what of it is read is not said."""
         paths = (path for name in edge.inputs for path in self.meanings.of(name).paths)
-        return any(not place or place in self.tree.folders for place in (self.places.of(path, edge.at) for path in paths))
+        return any(not (place := self.places.of(path, edge.at)) or place in self.tree.folders for path in paths)
 
     def _with_programs(self, heads: tuple[str, ...], inputs: tuple[str, ...]) -> tuple[str, ...]:
         """The inputs, and the programs of the project that are run: what they do is what they hold."""
