@@ -220,6 +220,10 @@ class Run:
                 os.close(main)
 
     def _watch(self, poll: select.poll, sources: dict[int, Stream], main: int, deadline: float) -> None:
+        if self._cancelled_already():
+            # Who was slow to start finds both in one read; nothing more would come.
+            self.cancelled = True
+            return
         tick = TICK if main >= 0 else SHORT_TICK
         now = time.monotonic()
         look = now + tick
@@ -242,6 +246,9 @@ class Run:
 
     def _cancel_asked(self) -> bool:
         self.control.fill()
+        return self._cancelled_already()
+
+    def _cancelled_already(self) -> bool:
         request = self.control.ready()
         return self.control.ended or (request is not None and "cancel" in request)
 

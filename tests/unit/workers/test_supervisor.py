@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -12,10 +13,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
 from tests.waiting import until
+from workers.execute import supervisor as supervisor_module
 from workers.execute.slot import Ended, Request, Slot, SlotPool
 
 PATH = os.environ["PATH"]
@@ -53,6 +56,22 @@ def survivors(mark: str) -> list[str]:
         if any(mark in word for word in words) and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(" ".join(words))
     return found
+
+
+def test_a_cancel_that_comes_with_the_command_ends_it(slot: Slot, tmp_path: Path) -> None:
+    """Both lie in the pipe before a supervisor that is slow to start reads: they arrive in one piece."""
+    wanted = json.dumps(msgspec.to_builtins(request(tmp_path, "sleep", token(), timeout=5.0))).encode()
+    supervisor = [sys.executable, "-I", "-S", str(Path(supervisor_module.__file__ or ""))]
+
+    with subprocess.Popen(supervisor, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/") as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(wanted + b'\n{"cancel":true}\n')
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        process.stdin.close()
+
+    assert msgspec.json.decode(answer, type=Ended).cancelled
 
 
 def test_a_supervisor_that_somebody_stopped_goes_on_before_long(slot: Slot, tmp_path: Path) -> None:
