@@ -14,6 +14,10 @@ _HOME = str(Path(__file__).resolve().parent)
 def main() -> None:
     """Console script `windrow`."""
     _safe_path()
+    from cli.first import build_rests  # noqa: PLC0415
+
+    if build_rests(sys.argv[1:]):
+        return
     from cli.main import run  # noqa: PLC0415
 
     run()
@@ -22,6 +26,10 @@ def main() -> None:
 def ninja() -> None:
     """Console script `windrow-ninja`."""
     _safe_path()
+    from cli.first import ninja_rests  # noqa: PLC0415
+
+    if ninja_rests(sys.argv[1:]):
+        return
     from cli.ninja import program  # noqa: PLC0415
 
     program()

@@ -12,7 +12,18 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import dispatch, include_scan, incremental, library, overhead, scan_speed, startup, timing
+from benchmarks import (
+    dispatch,
+    include_scan,
+    incremental,
+    library,
+    ninja_language,
+    overhead,
+    rooted,
+    scan_speed,
+    startup,
+    timing,
+)
 from benchmarks.timing import Row
 
 RESULTS = Path(__file__).parent / "results"
@@ -21,10 +32,12 @@ RESULTS = Path(__file__).parent / "results"
 TABLES: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "startup": ("Startup: before anything is done", startup.startup),
     "scan": ("Scan, import and diff alone, without a process", scan_speed.tables),
+    "ninja-language": ("A build.ninja of 100,000 edges, read in this process", ninja_language.tables),
     "no-op": ("A build with nothing to do", incremental.no_op),
     "one-change": ("A build after one change", incremental.one_change),
     "clean": ("A first build of 1,000 tiny jobs, two at a time", incremental.clean),
     "overhead": ("200 jobs over their bare commands", overhead.overhead),
+    "rooted": ("200 copies by a worker, their tree at its own path", rooted.rooted),
     "dispatch": ("10,000 jobs that do nothing, through the farm", dispatch.tables),
     "includes": ("Scan of includes against gcc -M; times of one unit", include_scan.tables),
     "zstd": ("zstd: seven changes, and a fresh checkout", library.library),

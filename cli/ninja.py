@@ -5,6 +5,7 @@ from __future__ import annotations
 import getopt
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,12 +16,13 @@ import msgspec
 
 from cli import render
 from cli.ninja_project import open_build_folder
+from cli.options import with_credentials
 from cli.performers import make_here, make_performer
 from coordinator.project import Project
 from coordinator.request import Request
 from coordinator.survey import Download
 from shared.clock import SystemClock
-from shared.errors import UsageError
+from shared.errors import GraphError, UsageError
 from shared.settings import Settings
 
 VERSION = "1.12.1"  # what CMake and Meson ask for: the version of the language that is read
@@ -50,7 +52,11 @@ options:
   --download all|targets|none   which outputs of remote jobs to write here [default=all]
   --report FILE          write what was done with each edge, as JSON
 """
+# Errors that ninja tells of without a place.
+_OF_THE_GRAPH = re.compile("^dependency cycle|missing and no known rule")
 _LONG = ["version", "verbose", "quiet", "help", "strict-remote", "download=", "report="]
+# Flags that tell something and end there, with what and with which code.
+_TOLD = {"--version": (VERSION, 0), "-h": (USAGE.rstrip(), 0), "--help": (USAGE.rstrip(), 0)}
 
 
 class Options(msgspec.Struct):
@@ -90,73 +96,92 @@ def program() -> NoReturn:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Do what ninja would be asked to; the exit code."""
+    """Do what ninja would be asked to; the exit code, which is ninja's for what cannot be done as asked."""
+    try:
+        return _run(arguments)
+    except UsageError as error:
+        # Tools that start ninja look at its words, and expect 1 whatever is wrong.
+        guess = f", {error.fix}" if error.fix.startswith("did you mean") else ""
+        kind = "fatal" if error.what.startswith("chdir to") else "error"
+        render.err(f"ninja: {kind}: {_located(error)}{guess}")
+        for name, text in (("why", error.why), ("fix", "" if guess else error.fix)):
+            if text:
+                render.err(f"  {name}: {text}")
+        return 1
+
+
+def _located(error: UsageError) -> str:
+    place = error.at.rpartition(":")
+    if not place[0] or not place[2].isdecimal() or _OF_THE_GRAPH.search(error.what):
+        return error.what
+    return f"{error.at}: {error.what}"
+
+
+def _run(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     if isinstance(options, int):
         return options
     folder = Path(options.directory)
     if not folder.is_dir():
-        raise UsageError(f"chdir to '{options.directory}': No such file or directory", at=options.directory)
+        raise UsageError(f"chdir to '{options.directory}' - No such file or directory", at=options.directory)
     if options.directory != ".":
         # As ninja says it, for editors that make paths of what follows.
         if not options.tool:
             render.out(f"ninja: Entering directory `{options.directory}'")
         os.chdir(folder)
     settings = open_build_folder(Path.cwd(), options.file, flags={"jobs": options.jobs}, environ=os.environ)
+    with_credentials(settings)
     if options.tool:
         from cli.ninja_tools import run_tool  # noqa: PLC0415
 
         return run_tool(options.tool, options.targets, settings)
-    if settings.storage.credentials_file:
-        from cli.credentials import provide  # noqa: PLC0415 - only where a file is named
-
-        provide(settings.storage, settings.root, os.environ)
     return _build(settings, options)
 
 
 def _options(arguments: Sequence[str]) -> Options | int:
     options = Options()
     try:
-        given, rest = _parsed(list(arguments), options)
+        given, options.targets = _parsed(list(arguments), options)
     except getopt.GetoptError as error:
         raise UsageError(f"unknown option: {error.msg}", fix="windrow ninja --help") from error
     for flag, value in given:
-        match flag:
-            case "--version":
-                render.out(VERSION)
-                return 0
-            case "-h" | "--help":
-                render.out(USAGE.rstrip())
-                return 0
-            case "-C":
-                options.directory = value
-            case "-f":
-                options.file = value
-            case "-j":
-                options.jobs = _whole(value, "-j") or None
-            case "-k":
-                options.failures = max(0, _whole(value, "-k", negative=True))
-            case "-v" | "--verbose":
-                options.verbose = True
-            case "--quiet":
-                options.quiet = True
-            case "-n":
-                options.dry = True
-            case "-d":
-                if value == "list":
-                    render.out("debugging modes:\n  explain    explain what caused a command to execute")
-                    return 1
-                options.explain = options.explain or value == "explain"
-            case "--strict-remote":
-                options.strict = True
-            case "--download":
-                if value not in ("all", "targets", "none"):
-                    raise UsageError(f"--download takes all, targets or none, not '{value}'")
-                options.download = cast("Download", value)
-            case "--report":
-                options.report = str(Path(value).absolute())
-    options.targets = rest
+        if flag in _TOLD:
+            text, code = _TOLD[flag]
+            render.out(text)
+            return code
+        if flag == "-d" and value == "list":
+            render.out("debugging modes:\n  explain    explain what caused a command to execute")
+            return 1
+        _set(options, flag, value)
     return options
+
+
+def _set(options: Options, flag: str, value: str) -> None:
+    match flag:
+        case "-C":
+            options.directory = value
+        case "-f":
+            options.file = value
+        case "-j":
+            options.jobs = _whole(value, "-j") or None
+        case "-k":
+            options.failures = max(0, _whole(value, "-k", negative=True))
+        case "-v" | "--verbose":
+            options.verbose = True
+        case "--quiet":
+            options.quiet = True
+        case "-n":
+            options.dry = True
+        case "-d":
+            options.explain = options.explain or value == "explain"
+        case "--strict-remote":
+            options.strict = True
+        case "--download":
+            if value not in ("all", "targets", "none"):
+                raise UsageError(f"--download takes all, targets or none, not '{value}'")
+            options.download = cast("Download", value)
+        case "--report":
+            options.report = str(Path(value).absolute())
 
 
 def _parsed(arguments: list[str], options: Options) -> tuple[list[tuple[str, str]], list[str]]:
@@ -187,17 +212,34 @@ def _whole(text: str, flag: str, *, negative: bool = False) -> int:
 
 
 def _build(settings: Settings, options: Options) -> int:
-    from cli import fallback  # noqa: PLC0415
-    from cli.progress_ninja import NinjaProgress  # noqa: PLC0415
-
     project = Project(
         settings, environ=os.environ, clock=SystemClock(), make_performer=make_performer, make_here=make_here
     )
-    request = Request(
-        targets=tuple(_target(project, name) for name in options.targets),
-        failures=options.failures,
-        download=options.download,
-    )
+    try:
+        return _build_in(project, options)
+    except GraphError:
+        _look_for_cycles(project, options)
+        raise
+
+
+def _look_for_cycles(project: Project, options: Options) -> None:
+    """Raise what ninja says of a graph that goes in circles: with the paths as the build file has them."""
+    from coordinator.importers.ninja.lookup import Lookup  # noqa: PLC0415 - only for an error
+
+    assert project.imported is not None
+    lookup = Lookup(project.imported.manifest)
+    lookup.order(lookup.targets(options.targets), cycles=False)
+
+
+def _build_in(project: Project, options: Options) -> int:
+    from cli import fallback  # noqa: PLC0415
+    from cli.progress_ninja import NinjaProgress  # noqa: PLC0415
+
+    targets = _targets(project, options.targets) if options.targets else ()
+    if targets is None:
+        render.out("ninja: no work to do.")
+        return 0
+    request = Request(targets=targets, failures=options.failures, download=options.download)
     if options.dry:
         return _dry(project, request, options)
     progress = NinjaProgress(verbose=options.verbose, quiet=options.quiet)
@@ -209,13 +251,15 @@ def _build(settings: Settings, options: Options) -> int:
         progress.close()
     if options.report:
         _write_report(Path(options.report), report.status, progress.edges(), project)
-    if report.status == "no-changes":
+    if report.status == "no-changes" or not report.planned:
         render.out("ninja: no work to do.")
         return 0
     if report.status == "failed":
-        more = report.failed > 1
-        render.out(f"ninja: build stopped: {'subcommands' if more else 'subcommand'} failed.")
-        return 1
+        why = "cannot make progress due to previous errors"
+        if 0 < options.failures <= report.failed:
+            why = "subcommands failed" if options.failures > 1 else "subcommand failed"
+        render.out(f"ninja: build stopped: {why}.")
+        return report.failures[-1].exit_code or 1 if report.failures else 1
     return 0
 
 
@@ -229,11 +273,18 @@ def _write_report(path: Path, status: str, edges: Iterable[tuple[tuple[str, ...]
     path.write_text(json.dumps({"schema": "windrow.ninja/1", "status": status, "edges": told}))
 
 
-def _target(project: Project, name: str) -> str:
-    """A target as ninja takes it, relative to the build folder, as the plan knows it."""
+def _targets(project: Project, names: Sequence[str]) -> tuple[str, ...] | None:
+    """Targets as ninja takes them, relative to the build folder, as the plan knows them; None if nothing makes any."""
+    from coordinator.importers.ninja.lookup import Lookup  # noqa: PLC0415 - only where targets are named
+
     imported = project.imported
     assert imported is not None
-    return imported.target(name)
+    lookup = Lookup(imported.manifest)
+    paths = [lookup.target(name) for name in names]
+    for path in paths:
+        if path not in lookup.makers and not Path(path).exists():
+            raise UsageError(f"'{path}' missing and no known rule to make it")
+    return tuple(imported.target(path) for path in paths if path in lookup.makers) or None
 
 
 def _dry(project: Project, request: Request, options: Options) -> int:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from coordinator.imported import COMPILED_FILE
+from coordinator.importers.ninja import compiled
 from shared import hashing
 from shared.errors import NoProject, UsageError
 from shared.settings import NinjaSettings, Settings
@@ -17,6 +19,7 @@ from shared.settings_load import find_root, load, load_without_project
 _CMAKE_HOME = re.compile(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.+)$", re.MULTILINE)
 _NOT_A_NAME = re.compile(r"[^a-z0-9._-]+")
 _SYSTEM = ("/usr/", "/lib/", "/lib64/", "/opt/", "/etc/", "/bin/", "/sbin/", "/nix/", "/proc/", "/dev/")
+STATE = ".windrow"
 _BROAD = 2  # components of a root like / or /tmp, which is nobody's project
 
 
@@ -44,19 +47,21 @@ def open_build_folder(folder: Path, file: str, *, flags: Mapping[str, object], e
 
 def _made_up(folder: Path, file: str, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     """A project of this build folder and its sources alone; its state lies in the build folder."""
-    source, places = _places(folder, file)
-    root = Path(os.path.commonpath([folder, *places]))
-    folders = _parts(root, (folder, *places)) if len(root.parts) <= _BROAD or root == Path.home() else ()
+    source, named = _places(folder, file)
+    build_file = Path(os.path.normpath(folder / file))
+    places = {folder, build_file.parent, *named}
+    root = Path(os.path.commonpath(places))
+    folders = _parts(root, places) if len(root.parts) <= _BROAD or root == Path.home() else ()
     name = _NOT_A_NAME.sub("-", source.name.lower()).strip("-._") or "build"
     settings = load_without_project(root, flags=flags, environ=environ)
     ours = hashing.bare(hashing.of_value([str(source), str(folder)]))[:8]
-    relative = folder.relative_to(root).as_posix()
+    path, directory = (place.relative_to(root).as_posix() for place in (build_file, folder))
     return msgspec.structs.replace(
         settings,
         project=f"{name[:80]}-{ours}",
-        ninja=NinjaSettings(file=(folder / file).relative_to(root).as_posix(), directory="" if relative == "." else relative),
+        ninja=NinjaSettings(file=path, directory=directory),
         folders=folders,
-        state=folder / ".windrow",
+        state=folder / STATE,
     )
 
 
@@ -68,16 +73,15 @@ def _parts(root: Path, places: Iterable[Path]) -> tuple[str, ...]:
 
 def _places(folder: Path, file: str) -> tuple[Path, set[Path]]:
     """The folder of the sources, as CMake or Meson tell, and every folder outside the system that edges name."""
-    from coordinator.importers.ninja import parser  # noqa: PLC0415 - slow, and not needed where a windrow.toml tells
-
-    manifest = parser.read(folder / file)
+    manifest = compiled.load(folder / file, folder / STATE / COMPILED_FILE)
     made = {path for edge in manifest.edges for path in edge.all_outputs}
     asked = {path for edge in manifest.edges for path in edge.all_inputs} - made
-    named = {os.path.dirname(os.path.normpath(folder / path)) for path in asked if path.startswith(("/", ".."))}
-    places = {Path(place) for place in named if not f"{place}/".startswith(_SYSTEM)}
+    named = {Path(os.path.normpath(folder / path)).parent for path in asked if path.startswith(("/", ".."))}
+    places = {place for place in named if not f"{place}/".startswith(_SYSTEM)}
     source = _told(folder)
     if source is None:
-        source = Path(os.path.commonpath([folder, *places]))
+        # A guess, which may be as wide as the machine.
+        return Path(os.path.commonpath([folder, *places])), places
     return source, places | {source}
 
 

@@ -43,7 +43,11 @@ def start_folder(directory: str | None) -> Path:
 def open_settings(directory: str | None, flags: dict[str, Any]) -> Settings:
     """Settings of the project the command is run in."""
     given = {name: value for name, value in flags.items() if value is not None}
-    settings = load(start_folder(directory), flags=given, environ=os.environ)
+    return with_credentials(load(start_folder(directory), flags=given, environ=os.environ))
+
+
+def with_credentials(settings: Settings) -> Settings:
+    """The same settings, once the keys of their bucket are where clients look for them."""
     if settings.storage.credentials_file:
         from cli.credentials import provide  # noqa: PLC0415 - only where a file is named
 

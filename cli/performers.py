@@ -35,7 +35,7 @@ def make_performer(project: Project, build: str, platform: str) -> Performer:
     return make_here(project, build, platform)
 
 
-def make_here(project: Project, build: str, platform: str) -> Performer:
+def make_here(project: Project, _build: str, _platform: str) -> Performer:
     """A performer in this process, whatever the settings say."""
     from coordinator.dispatch.inline import InlinePerformer  # noqa: PLC0415 - threads and subprocesses
     from workers.perform import Worker  # noqa: PLC0415

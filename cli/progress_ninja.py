@@ -1,4 +1,4 @@
-"""Progress in the words of ninja: NINJA_STATUS, what each edge does, what failed; on stdout, as people's tools expect."""
+"""Progress in the words of ninja: NINJA_STATUS, what each edge does, what failed; on stdout, as tools expect it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class NinjaProgress:
         self._recipes: Mapping[str, Recipe] = {}
         self._total = self._finished = 0
         self._running: set[str] = set()
+        self._done: set[str] = set()
         self._began = time.monotonic()
         self._over = False  # whether the cursor stands behind a line that may be written over
         self._how: dict[str, str] = {}
@@ -35,6 +36,7 @@ class NinjaProgress:
     def planned(self, plan: Plan, graph: BuildGraph, *, build: str, revision: int) -> None:
         """See BuildObserver."""
         self._recipes, self._total, self._finished = graph.recipes, len(plan.jobs), 0
+        self._done.clear()
 
     def added(self, job: str) -> None:
         """See BuildObserver."""
@@ -48,11 +50,8 @@ class NinjaProgress:
 
     def finished(self, job: str, how: How, seconds: float) -> None:
         """See BuildObserver."""
-        self._running.discard(job)
-        self._finished += 1
         self._how[job] = how
-        if not self._quiet:
-            self._line(job, note="" if how in ("executed", "cut_off") else f" ({how} cache)")
+        self._ended(job, note="" if how in ("executed", "cut_off") else f" ({how} cache)")
 
     def said(self, job: str, text: str) -> None:
         """See BuildObserver."""
@@ -60,11 +59,10 @@ class NinjaProgress:
 
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""
-        self._running.discard(failure.job)
-        self._finished += 1
         self._how[failure.job] = "failed"
+        self._ended(failure.job)
         recipe = self._recipes.get(failure.job)
-        outputs = " ".join(recipe.outputs) if recipe else failure.job
+        outputs = " ".join(recipe.told) if recipe else failure.job
         command = recipe.command[-1] if recipe else failure.command
         code = failure.exit_code or 1
         self._plain(f"FAILED: [code={code}] {outputs} \n{command}\n{failure.output or failure.message}")
@@ -85,12 +83,20 @@ class NinjaProgress:
         """Leave the cursor at the start of a line."""
         self._end_line()
 
-    def _line(self, job: str, note: str = "") -> None:
+    def _ended(self, job: str, note: str = "") -> None:
+        """A job's own line counts it among those that run, as ninja's does."""
+        self._running.discard(job)
+        self._done.add(job)  # once, even if it had to be done again
+        self._finished = len(self._done)
+        if not self._quiet:
+            self._line(job, note, ending=1)
+
+    def _line(self, job: str, note: str = "", *, ending: int = 0) -> None:
         recipe = self._recipes.get(job)
         text = job
         if recipe is not None:
             text = recipe.command[-1] if self._verbose or not recipe.description else recipe.description
-        text = self._filled() + text + note
+        text = self._filled(ending) + text + note
         if not self._lively or self._verbose:
             self._plain(text)
             return
@@ -102,13 +108,15 @@ class NinjaProgress:
         sys.stdout.flush()
         self._over = True
 
-    def _filled(self) -> str:
+    def _filled(self, ending: int) -> str:
         elapsed = time.monotonic() - self._began
         rate = self._finished / elapsed if elapsed > 0 else 0.0
+        if self._status == DEFAULT_STATUS:
+            return f"[{self._finished}/{self._total}] "
         values = {
             "s": str(self._finished + len(self._running)),
             "t": str(self._total),
-            "r": str(len(self._running)),
+            "r": str(len(self._running) + ending),
             "u": str(max(0, self._total - self._finished - len(self._running))),
             "f": str(self._finished),
             "p": f"{100 * self._finished // max(1, self._total):3d}%",

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+import os
+from collections.abc import Iterator, Mapping
 
 from coordinator import refnames, rest
 from coordinator.project import Project
 from coordinator.request import Request
+from coordinator.rest import ABSENT, Seen
+from coordinator.scan.statcache import FileSystemNow
 from coordinator.survey import Question, Survey
-from shared.settings_keys import LOCAL_FILE, PROJECT_FILE
-from shared.settings_load import config_home
+from shared import toolchain
+from shared.settings_keys import PROJECT_FILE
 from shared.storage.disk_refs import DiskRefs
 
-FILE = "rest"
+# Settings are read shortly before there is a project, and the file system's own time may lag by a tick.
+_SLACK = 50_000_000  # nanoseconds
+_LINKS = 40  # as many in a row as the kernel follows
 
 
 def at_rest(project: Project, request: Request) -> Mapping[str, object] | None:
     """What to say if the last build's "nothing to do" still holds for this request."""
     if request.targets or request.question.full or request.verify:
         return None
-    return rest.holds(str(project.settings.state_dir / FILE), question(project, request.question), project.environ)
+    return rest.holds(str(project.settings.state_dir / rest.FILE), question(project, request.question), project.environ)
 
 
 def question(project: Project, asked: Question) -> str:
@@ -34,39 +38,106 @@ def remember(project: Project, seen: Survey, asked: Question) -> None:
     settings = project.settings
     refs = project.stores.refs
     base = seen.base
+    if asked.targets:
+        return  # that other targets have something to do would not be noticed
     if not isinstance(refs, DiskRefs) or base.manifest is None or not base.manifest.rests or seen.plan:
         return
     noted = seen.scan.settled()
-    if noted is None:
+    besides = _besides(project) if noted is not None else None
+    if noted is None or besides is None:
         return
-    seen_all = dict(noted)
-    for path in _besides(project, refs):
-        seen_all[path] = rest.look(path)
-    pointer = refs.read(refnames.pointer(*project.name))
+    current = refnames.pointer(*project.name)
+    besides[str(refs.root / current)] = rest.look(str(refs.root / current))
+    pointer = refs.read(current)
     if pointer is None or pointer.tag != base.tag:
         return  # somebody committed meanwhile
-    told = {"revision": base.revision, "files": len(seen.snapshot.sources) + len(seen.snapshot.outputs)}
+    ninja = settings.ninja
+    told = {
+        "revision": base.revision,
+        "files": len(seen.snapshot.sources) + len(seen.snapshot.outputs),
+        "plain": asked == Question() and settings.mode == "incremental",
+        "build_file": os.path.realpath(settings.root / ninja.file) if ninja else "",
+    }
     names = tuple(sorted({name for rule in settings.rules for name in rule.pass_env}))
     try:
         rest.store(
-            str(settings.state_dir / FILE), question(project, asked), str(settings.root), seen_all, told, names, project.environ
+            str(settings.state_dir / rest.FILE),
+            question(project, asked),
+            str(settings.root),
+            {**noted, **besides},
+            told,
+            names,
+            project.environ,
         )
     except OSError:
         # Only time is lost: the next build looks at everything again.
         return
 
 
-def _besides(project: Project, refs: DiskRefs) -> set[str]:
-    """The files outside the tree that a build with nothing to do depends on."""
-    settings = project.settings
-    paths = {str(settings.root / name) for name in (PROJECT_FILE, LOCAL_FILE)}
-    paths.add(str(config_home(project.environ) / "windrow" / "config.toml"))
-    paths.add(str(refs.root / refnames.pointer(*project.name)))
-    paths.update(project.tool_files())
-    if project.imported is not None:
-        paths.update(project.imported.beyond.paths())
-        paths.update(str(Path(settings.root / project.imported.ninja.cwd) / name) for name in project.imported.manifest.files)
-    else:
+def _besides(project: Project) -> dict[str, Seen] | None:
+    """What the file system says of all that a build with nothing to do depends on besides its tree.
+
+    None if any of it changed since the project was opened: it may have been read before that.
+    """
+    besides: dict[str, Seen] = {}
+    now = FileSystemNow(project.settings.state_dir)
+    since = int((project.clock.monotonic() - project.opened) * 1e9) + _SLACK
+    for path, there in _paths(project):
+        try:
+            status = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            if there:
+                return None
+            besides[path] = ABSENT
+            continue
+        if now.racy(status, since=since):
+            return None
+        besides[path] = status.st_ctime_ns, status.st_ino
+    return besides if besides.items() >= project.files.items() else None
+
+
+def _paths(project: Project) -> Iterator[tuple[str, bool]]:
+    """Paths, and whether a build has found something there; symlinks with all they lead to."""
+    settings, imported = project.settings, project.imported
+    yield from ((path, seen != ABSENT) for path, seen in project.files.items())
+    for name in sorted(project.tool_names()):
+        yield from _sought(name, project.environ.get("PATH", ""))
+    yield from ((path, True) for path in project.tool_files())
+    if imported is None:
         # The blobs of the outputs: when one is deleted, its folder changes.
-        paths.update(project.blob_folders())
-    return paths
+        yield from ((path, True) for path in project.blob_folders())
+        return
+    folder = settings.root / imported.ninja.cwd
+    for name in imported.manifest.files:
+        yield from _followed(str(folder / name))
+    for path, digest in imported.beyond.answers().items():
+        yield from _followed(path) if digest else ((path, False),)
+    # A project in one of these would be found first.
+    yield from ((str(above / PROJECT_FILE), False) for above in (folder, *folder.parents))
+
+
+def _sought(name: str, path: str) -> Iterator[tuple[str, bool]]:
+    """The places where a program is looked for, up to where it is."""
+    if "/" in name:
+        if name.startswith("/") and os.path.lexists(name):
+            yield from _followed(name)
+        return
+    found = toolchain.which(name, path)
+    for folder in path.split(os.pathsep):
+        place = f"{folder}/{name}"
+        if place == found:
+            yield from _followed(place)
+            return
+        if place.startswith("/"):
+            yield place, False
+
+
+def _followed(path: str) -> Iterator[tuple[str, bool]]:
+    """A path, and what its symlinks lead to, one by one: any of them may be changed."""
+    for _ in range(_LINKS):
+        yield path, True
+        try:
+            text = os.readlink(path)  # noqa: PTH115 - Path.readlink tidies the text
+        except OSError:
+            return  # the end of the way
+        path = f"{os.path.dirname(path)}/{text}" if not text.startswith("/") else text  # noqa: PTH120 - a text too

@@ -24,10 +24,11 @@ from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.request import Request
 from coordinator.survey import Survey, survey, wanted_here
-from shared.errors import Interrupted, LockLost, named
+from shared.errors import CorruptRecord, Interrupted, LockLost, named
 from shared.model.action import ActionResult, Output
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
+from shared.model.path import is_normal
 from shared.model.plan import Plan
 
 __all__ = ["Attempt", "SourceMoved", "Tally"]
@@ -159,6 +160,7 @@ class Attempt:
     def _settle(self, result: ActionResult) -> None:
         """Fetch the outputs of a job that the workspace does not hold already; BlobMissing if they are gone."""
         for output in result.outputs:
+            self._refuse_escape(output)
             if self.here is not None and output.path not in self.here:
                 continue
             there = self.seen.snapshot.outputs.get(output.path)
@@ -168,6 +170,16 @@ class Attempt:
                 self.placing.place(output, self.stores.blobs)
             else:
                 self.staging.stage(output.path, output.hash, output.mode, self.stores.blobs)
+
+    def _refuse_escape(self, output: Output) -> None:
+        """What a store or a worker says is written only where a job of this graph could have written it."""
+        sources = self.seen.snapshot.sources
+        if not is_normal(output.path):
+            raise CorruptRecord(f"a stored result names the output {output.path!r}", why="it is no path of the tree")
+        if output.path in sources and output.path not in self.graph.producer:
+            raise CorruptRecord(
+                f"a stored result would write over {output.path}", why="that is a source, and no rule makes it"
+            )
 
     def _finish(self, ran: RunReport) -> BuildReport:
         """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
 
+import msgspec
+
 from coordinator.atrest import at_rest, remember
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
@@ -40,6 +42,16 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
         return _still(project, told, name, project.clock.monotonic() - began)
     _clear_up(project, request)
     _regenerate(project, request, observer)
+    if project.imported is not None:
+        for files in project.imported.rounds():
+            early = msgspec.structs.replace(request, targets=files, download="all")
+            report = _build(project, early, observer, name, began)
+            if report.status == "failed":
+                return report
+    return _build(project, request, observer, name, began)
+
+
+def _build(project: Project, request: Request, observer: BuildObserver, name: str, began: float) -> BuildReport:
     seen = look(project, request)
     if not seen.plan:
         return _nothing(project, request, seen, observer, name, project.clock.monotonic() - began)

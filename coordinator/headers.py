@@ -6,9 +6,11 @@ import posixpath
 import threading
 from collections.abc import Set
 
+from coordinator.dispatch.prepare import SourceMoved
 from coordinator.dispatch.tree import RunTree
 from coordinator.includes import DirectiveCache, Scanner
 from coordinator.includes.contents import Contents
+from shared import hashing
 from shared.errors import BlobMissing, named
 from shared.model.graph import Recipe
 from shared.model.path import basename
@@ -63,9 +65,15 @@ class Headers:
         assert self._tree is not None
         if path in self._tree.snapshot.sources:
             try:
-                return (self._root / path).read_bytes()
+                data = (self._root / path).read_bytes()
+            except FileNotFoundError as error:
+                raise SourceMoved(f"{path} was deleted while the build ran") from error
             except OSError as error:
                 raise named(error, self._root / path, "reading") from error
+            if hashing.of_bytes(data) != self.digest(path):
+                # What is learnt is kept under the digest, for every build to come.
+                raise SourceMoved(f"{path} changed while the build ran")
+            return data
         try:
             return self._blobs.get(self.digest(path))
         except BlobMissing:
@@ -80,6 +88,7 @@ class Headers:
     def _ready(self, recipe: Recipe, tree: RunTree) -> Scanner:
         if self._scanner is None or self._tree is not tree:
             self._tree = tree
+            self._named.clear()  # by identity, which holds as long as the graph of the tree does
             self._scanner = Scanner(tree.all_paths(), self, recipe.root, self._cache)
             self._made = tree.count_made()
         elif (made := tree.count_made()) != self._made:

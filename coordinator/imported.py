@@ -7,9 +7,11 @@ from functools import cached_property
 
 import msgspec
 
-from coordinator.importers.ninja import parser
+from coordinator.importers.ninja import compiled
 from coordinator.importers.ninja.commands import COMPILED
+from coordinator.importers.ninja.dyndep import match, parse_dyndep
 from coordinator.importers.ninja.graph import Identity, Imported, Importer, Kept, Late, Tree, programs_of
+from coordinator.importers.ninja.lookup import Lookup
 from coordinator.importers.ninja.manifest import Edge, Manifest
 from coordinator.importers.ninja.places import Places, outside
 from coordinator.importers.ninja.spelling import canonical
@@ -20,6 +22,7 @@ from shared.errors import ConfigError, named
 from shared.model.snapshot import Snapshot
 from shared.settings import NinjaSettings, Settings
 
+COMPILED_FILE = "ninja.msgpack"
 _HEADERS = C_FAMILY - COMPILED
 
 
@@ -43,13 +46,46 @@ class ImportedBuild:
                 why="[ninja] file names it",
                 fix="configure the build first, for instance: cmake -S . -B build -G Ninja",
             )
-        return parser.read(self.file)
+        return compiled.load(self.file, self.settings.state_dir / COMPILED_FILE)
 
     def forget(self) -> None:
         """The build files were written anew: read them again."""
-        for name in ("manifest", "digest", "programs"):
+        for name in ("manifest", "digest", "programs", "_lookup", "_named"):
             self.__dict__.pop(name, None)
-        self.late.clear()
+        self.late = {}
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.manifest)
+
+    def load_late(self) -> None:
+        """Read the dyndep files that are there now; GraphError for one that says what cannot be."""
+        self.late = {}
+        for name in dict.fromkeys(edge.dyndep for edge in self.manifest.edges if edge.dyndep):
+            try:
+                text = (self.settings.root / self.ninja.cwd / name).read_text("utf-8", "surrogateescape")
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise named(error, name, "reading") from error
+            for number, found in match(parse_dyndep(text, name), self._lookup, name).items():
+                edge = self.manifest.edges[number]
+                self.late[edge.all_outputs[0]] = Late(found.implicit_outputs, found.implicit)
+
+    def rounds(self) -> list[tuple[str, ...]]:
+        """The dyndep files that edges make, as targets: those of a round need only what those before them tell of."""
+        needs: dict[str, set[str]] = {}
+        for name in dict.fromkeys(edge.dyndep for edge in self.manifest.edges if edge.dyndep):
+            if self._lookup.maker(name) is not None:
+                edges = self._lookup.order([name])
+                needs[name] = {edge.dyndep for edge in edges if edge.dyndep} - {name}
+        rounds: list[tuple[str, ...]] = []
+        while needs:
+            ready = [name for name, before in needs.items() if before.isdisjoint(needs)] or list(needs)
+            rounds.append(tuple(self.places.of(name) for name in ready))
+            for name in ready:
+                del needs[name]
+        return rounds
 
     def generator(self) -> Edge | None:
         """The edge that makes the build file itself."""
@@ -73,12 +109,22 @@ class ImportedBuild:
         """The programs that commands run, each combination once."""
         return programs_of(self.manifest)
 
+    @cached_property
+    def _named(self) -> frozenset[str]:
+        """Where the inputs lie that edges name and no edge makes."""
+        made = {path for edge in self.manifest.edges for path in edge.all_outputs if not edge.phony}
+        file = self.manifest.files[0]
+        asked = {path for edge in self.manifest.edges if file not in edge.all_outputs for path in edge.all_inputs}
+        return frozenset(map(self.places.of, asked - made))
+
     def named(self) -> frozenset[str]:
         """The paths of the tree that edges name as inputs and no edge makes."""
-        made = {path for edge in self.manifest.edges for path in edge.all_outputs if not edge.phony}
-        asked = {path for edge in self.manifest.edges for path in edge.all_inputs}
-        found = (self.places.of(path) for path in asked - made)
-        return frozenset(path for path in found if not outside(path) and path)
+        return frozenset(path for path in self._named if path and not outside(path))
+
+    def beyond_named(self) -> list[tuple[str, str]]:
+        """The files beyond the tree that edges name as inputs, with what they hold now; "" for none."""
+        late = (self.places.of(path) for late in self.late.values() for path in late.inputs)
+        return [(path, self.beyond.digest(path)) for path in sorted({*self._named, *late}) if outside(path)]
 
     def target(self, name: str) -> str:
         """What a target of ninja's command line is called in the graph."""

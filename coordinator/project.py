@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from coordinator import refnames
+from coordinator import refnames, rest
 from coordinator.commit import base as bases
 from coordinator.commit import publish as publishing
 from coordinator.commit.base import Base
@@ -23,6 +23,7 @@ from shared.model.graph import BuildGraph, Recipe
 from shared.model.manifest import Manifest
 from shared.model.snapshot import Snapshot
 from shared.settings import Rule, Settings
+from shared.settings_load import settings_files
 from shared.storage.compose import Stores, open_stores
 from shared.storage.disk_refs import DiskRefs
 from shared.toolchain import Toolchain
@@ -52,6 +53,9 @@ class Project:
         self.settings, self.environ, self.clock = settings, environ, clock
         self._make_performer, self._make_here = make_performer, make_here
         self._given_stores = stores
+        # What these settings were read from, and when: they may be edited while a build looks at the tree.
+        self.opened = clock.monotonic()
+        self.files = {str(path): rest.look(str(path)) for path in settings_files(settings.root, environ)}
         self.warnings: list[str] = []
 
     @cached_property
@@ -142,10 +146,14 @@ class Project:
         return self._tools.identity((*self.settings.tools, *self._found(programs)))
 
     def tool_files(self) -> set[str]:
-        """The files that the tools are, by every name they go by."""
-        tools = self._tools.tools
-        found = (toolchain.which(name, self._path) for name in self.tools())
-        return {tool.path for tool in tools.values()} | {path for path in found if path is not None}
+        """The files that the tools are."""
+        return {tool.path for tool in self._tools.tools.values()}
+
+    def tool_names(self) -> set[str]:
+        """What is looked for on the path: tools, what drivers among them run, and programs that may not be there."""
+        programs = self.imported.programs if self.imported else ()
+        named = {part for name in self._tools.tools for part in name.split(":")}
+        return named.union(toolchain.named_by(self.settings.rules), *programs)
 
     def blob_folders(self) -> set[str]:
         """The folders that local blobs lie in."""
@@ -218,10 +226,10 @@ class Project:
         if self.imported is None:
             return declared
         late = sorted((name, list(late)) for name, late in self.imported.late.items())
-        return hashing.of_value([declared, self.imported.digest, late])
+        return hashing.of_value([declared, self.imported.digest, late, self.imported.beyond_named()])
 
     def graph(self, snapshot: Snapshot, manifest: Manifest | None = None) -> BuildGraph:
-        """The graph of a tree that has been looked at; the manifest tells what imported jobs read when they last ran."""
+        """The graph of a tree that was looked at; the manifest tells what imported jobs read when they last ran."""
         declared = import_rules(
             self.settings, snapshot, platform=self.toolchain(), environ=self.environ, identity=self.identity
         )

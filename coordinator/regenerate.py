@@ -84,7 +84,9 @@ class Regeneration:
         command = self._imported.manifest.command(edge)
         try:
             # Its output is for whoever watches; it may ask for nothing.
-            done = subprocess.run(["/bin/sh", "-c", command], cwd=self._folder, stdin=subprocess.DEVNULL, stdout=2, check=False)
+            done = subprocess.run(
+                ["/bin/sh", "-c", command], cwd=self._folder, stdin=subprocess.DEVNULL, stdout=2, check=False
+            )
         except OSError as error:
             raise LocalError(f"the build file cannot be made anew: {error}", at=edge.at) from error
         if done.returncode:

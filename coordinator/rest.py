@@ -15,7 +15,13 @@ import zlib
 from array import array
 from collections.abc import Iterable, Mapping
 
-SCHEMA = 1
+try:
+    from _blake2 import blake2b  # hashlib takes longer to load than all else here together
+except ImportError:
+    from hashlib import blake2b
+
+SCHEMA = 3
+FILE = "rest"
 _PREFIXES = ("WINDROW_", "AWS_")
 _OTHERS = ("PATH", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
 
@@ -33,13 +39,22 @@ def look(path: str) -> Seen:
     return status.st_ctime_ns, status.st_ino
 
 
-def environment(environ: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
-    """The variables that can change what a build does."""
+def environment(environ: Mapping[str, str], more: Iterable[str] = ()) -> bytes:
+    """A digest of the variables that can change what a build does: some hold secrets, which no file may."""
     wanted = {*_OTHERS, *more}
-    return {name: value for name, value in environ.items() if name in wanted or name.startswith(_PREFIXES)}
+    found = (f"{name}={environ[name]}" for name in sorted(environ) if name in wanted or name.startswith(_PREFIXES))
+    return blake2b("\0".join(found).encode("utf-8", "surrogateescape"), digest_size=32).digest()
 
 
-def store(path: str, question: str, root: str, seen: Mapping[str, Seen], told: Mapping[str, object], names: tuple[str, ...], environ: Mapping[str, str]) -> None:
+def store(
+    path: str,
+    question: str,
+    root: str,
+    seen: Mapping[str, Seen],
+    told: Mapping[str, object],
+    names: tuple[str, ...],
+    environ: Mapping[str, str],
+) -> None:
     """Keep that there was nothing to do; `seen`: paths relative to root, or absolute, as they were when looked at.
 
     question: what was asked for. told: what is to be said next time. names: more variables that count. OSError.
@@ -59,13 +74,17 @@ def store(path: str, question: str, root: str, seen: Mapping[str, Seen], told: M
         )
     )
     temporary = f"{path}.tmp.{os.getpid()}"
-    with open(temporary, "wb") as file:  # noqa: PTH123 - pathlib would have to be loaded
+    with open(temporary, "wb", opener=_ours_alone) as file:
         file.write(zlib.crc32(payload).to_bytes(4, "big") + payload)
     os.replace(temporary, path)  # noqa: PTH105
 
 
-def holds(path: str, question: str, environ: Mapping[str, str]) -> dict[str, object] | None:
-    """What to say if there is still nothing to do, else None."""
+def _ours_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def holds(path: str, question: str | None, environ: Mapping[str, str]) -> dict[str, object] | None:
+    """What to say if there is still nothing to do, else None; without a question, if it was the plain one."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             data = file.read()
@@ -79,7 +98,9 @@ def holds(path: str, question: str, environ: Mapping[str, str]) -> dict[str, obj
         schema, version, asked, root, more, variables, told, names, times, inodes = kept
     except (ValueError, EOFError, TypeError):
         return None
-    if (schema, version, asked) != (SCHEMA, sys.version, question) or environment(environ, more) != variables:
+    if (schema, version) != (SCHEMA, sys.version) or environment(environ, more) != variables:
+        return None
+    if question != asked if question is not None else not told.get("plain"):
         return None
     if not _same(root, names.split("\0"), times, inodes):
         return None
@@ -92,8 +113,11 @@ def _same(root: str, names: list[str], times: bytes, inodes: bytes) -> bool:
     then, which = array("q"), array("q")
     then.frombytes(times)
     which.frombytes(inodes)
-    here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     lstat = os.lstat
+    try:
+        here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False  # this folder is gone
     try:
         os.chdir(root)
         for name, ctime, inode in zip(names, then, which, strict=True):

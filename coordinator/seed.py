@@ -26,5 +26,6 @@ def seed(project: Project) -> None:
     if known is not None and project.load_base().revision >= manifest.revision:
         return
     refs.create(refnames.manifest(*project.name, manifest.revision), data)
-    pointer = Pointer(manifest.revision, hashing.of_bytes(data), manifest.fence, iso(project.clock.now()), manifest.build)
+    now = iso(project.clock.now())
+    pointer = Pointer(manifest.revision, hashing.of_bytes(data), manifest.fence, now, manifest.build)
     refs.swap(name, canonical.encode(pointer), known.tag if known else None, fence=manifest.fence)

@@ -20,7 +20,6 @@ from shared.model.manifest import Manifest
 from shared.model.plan import Plan
 from shared.model.snapshot import Snapshot
 
-
 Download = Literal["all", "targets", "none"]
 
 
@@ -52,6 +51,8 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     """Scan, diff and plan against a base. Raises GraphError, ConfigError, LocalError before anything runs."""
     settings, manifest = project.settings, base.manifest
     imported = project.imported
+    if imported is not None:
+        imported.load_late()
     named = imported.named() if imported else ()
     scanned = scan(settings, manifest.artefacts if manifest else (), verify=question.verify, named=named)
     noticed = imported.noticed if imported else _all

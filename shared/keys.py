@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from shared import hashing
 from shared.model.action import Action, Input, Trace
 from shared.model.path import basename
+from shared.relocation import portable
 
 _ACTION = "windrow-action/1"
 _TRACE = "windrow-trace/1"
@@ -21,11 +22,11 @@ _ROOTED = "windrow-rooted/1"
 
 
 class Body:
-    """The part of a key that does not come from files."""
+    """The part of a key that does not come from files; `root`: what is no part of any path in a key."""
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_fields", "_root")
 
-    def __init__(  # noqa: PLR0913 - the fields of a key
+    def __init__(  # noqa: PLR0913, PLR0917 - the fields of a key
         self,
         kind: str,
         argv: tuple[str, ...],
@@ -36,10 +37,21 @@ class Body:
         cwd: str = "",
         files: tuple[tuple[str, str], ...] = (),
         outside: tuple[tuple[str, str], ...] = (),
+        root: str = "",
     ) -> None:
-        self._fields: tuple[object, ...] = (kind, argv, env, outputs, depfile, tools)
+        self._root = root
+        made, noted = tuple(map(self.at, outputs)), depfile and self.at(depfile)
+        self._fields: tuple[object, ...] = (kind, argv, env, made, noted, tools)
         if cwd or files or outside:
-            self._fields += (cwd, files, outside)
+            self._fields += (cwd, [(self.at(path), text) for path, text in files], outside)
+
+    def at(self, path: str) -> str:
+        """A path as keys have it."""
+        return portable(path, self._root)
+
+    def states(self, files: Iterable[Input]) -> list[tuple[str, str, str]]:
+        """Files as keys have them, sorted."""
+        return sorted((self.at(one.path), one.hash, one.mode) for one in files)
 
     def key(self, kind: str, *rest: object) -> str:
         """Digest of the body and what is added to it."""
@@ -50,18 +62,27 @@ def body_of(action: Action) -> Body:
     """The body of an action."""
     tools = action.tools or action.platform
     return Body(
-        action.kind, action.argv, action.env, action.outputs, action.depfile, tools, action.cwd, action.files, action.outside
+        action.kind,
+        action.argv,
+        action.env,
+        action.outputs,
+        action.depfile,
+        tools,
+        action.cwd,
+        action.files,
+        action.outside,
+        action.root,
     )
 
 
 def plain_key(body: Body, inputs: Iterable[Input]) -> str:
     """Action key of a recipe without a depfile: everything it is given counts."""
-    return body.key(_ACTION, [(i.path, i.hash, i.mode) for i in sorted(inputs)])
+    return body.key(_ACTION, body.states(inputs))
 
 
 def trace_key(body: Body, primary: Iterable[Input]) -> str:
     """Where the traces of a recipe with a depfile are kept."""
-    return body.key(_TRACE, [(i.path, i.hash, i.mode) for i in sorted(primary)])
+    return body.key(_TRACE, body.states(primary))
 
 
 def traced_key(
@@ -75,17 +96,18 @@ def traced_key(
 
     `find` gives the present state of a path; `candidates` are the paths that could be read now.
     """
-    used: list[tuple[str, str, str]] = [(i.path, i.hash, i.mode) for i in primary]
-    own = {path for path, _, _ in used}
+    used = list(primary)
+    own = {one.path for one in used}
     for path in trace.used:
         if path in own:
             continue
         found = find(path)
         if found is None:
             return None
-        used.append((path, found.hash, found.mode))
-    shadows = shadowing(trace, candidates)
-    return body.key(_ACTION, sorted(used), shadows, trace.listed) if trace.listed else body.key(_ACTION, sorted(used), shadows)
+        used.append(found if found.path == path else Input(path, found.hash, found.size, found.mode))
+    shadows = sorted(map(body.at, shadowing(trace, candidates)))
+    listed = (sorted(map(body.at, trace.listed)),) if trace.listed else ()
+    return body.key(_ACTION, body.states(used), shadows, *listed)
 
 
 def rooted(key: str, root: str) -> str:

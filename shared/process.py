@@ -42,6 +42,12 @@ def state(process: Process) -> Literal["alive", "dead", "unknown"]:
     return "dead" if process.start and start != process.start else "alive"
 
 
+def stopped(pid: int) -> bool:
+    """Whether a process of this machine was stopped by a signal, as by SIGSTOP; a debugger's hold is none."""
+    fields = _stat(pid)
+    return fields is not None and fields[0] == b"T"
+
+
 @lru_cache(maxsize=1)
 def _space() -> str:
     try:
@@ -53,13 +59,18 @@ def _space() -> str:
 
 def _start(pid: int) -> int | None:
     """Start time in ticks; None when no such process is seen to run (a zombie does not)."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """The fields of its stat from the state on; None when no such process is seen."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The command, in parentheses, may hold blanks and parentheses itself.
-    fields = stat[stat.rindex(b")") + 2 :].split()
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+    return stat[stat.rindex(b")") + 2 :].split()
 
 
 def _hidden(pid: int) -> bool:

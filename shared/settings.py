@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from pathlib import Path
 
 import msgspec
@@ -58,7 +59,8 @@ class NinjaSettings(msgspec.Struct, frozen=True):
     @property
     def cwd(self) -> str:
         """The folder that commands run in, relative to the root; empty for the root itself."""
-        return self.directory.rstrip("/").removeprefix("./") or self.file.rpartition("/")[0]
+        folder = posixpath.normpath(self.directory or posixpath.dirname(self.file))
+        return "" if folder == "." else folder
 
 
 class Settings(msgspec.Struct, frozen=True):

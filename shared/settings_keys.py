@@ -88,6 +88,10 @@ def _inside(value: str) -> str:
     return ""
 
 
+def _inside_or_root(value: str) -> str:
+    return "" if value in ("", ".", "./") else _inside(value)
+
+
 def _no_nul(value: tuple[str, ...] | str) -> str:
     words = (value,) if isinstance(value, str) else value
     if not any(words):
@@ -150,7 +154,7 @@ TABLES: dict[str, dict[str, Key]] = {
     },
     "ninja": {
         "file": Key(str, "a string", _inside, shared=True),
-        "directory": Key(str, "a string", lambda text: _inside(text) if text.strip("./") else "", shared=True),
+        "directory": Key(str, "a string", _inside_or_root, shared=True),
         "local": Key(_LIST, _STRINGS, shared=True),
     },
     "build": {

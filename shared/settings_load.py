@@ -67,6 +67,11 @@ def find_root(start: Path) -> Path:
     )
 
 
+def settings_files(root: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where the settings of a project may be written, whether these files are there or not."""
+    return root / PROJECT_FILE, root / LOCAL_FILE, config_home(environ) / "windrow" / "config.toml"
+
+
 def config_home(environ: Mapping[str, str]) -> Path:
     """Where this user's settings lie, by the XDG rules."""
     return _home(environ, "XDG_CONFIG_HOME", ".config")

@@ -95,6 +95,11 @@ def system() -> str:
     return f"{uname.sysname.lower()}-{uname.machine.lower()}"
 
 
+def named_by(rules: Iterable[Rule]) -> set[str]:
+    """The programs that rules' commands name, on the path or not."""
+    return {name for rule in rules for name in programs(rule.command) if "{" not in name}
+
+
 def tools_of(rules: Iterable[Rule], path: str) -> tuple[str, ...]:
     """The tools that rules' commands name and that are on `path`, sorted; a best effort."""
     return tools_of_commands((rule.command for rule in rules), path)

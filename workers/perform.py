@@ -11,6 +11,7 @@ from shared.clock import Clock
 from shared.keys import given_trace, key_after_run, rooted
 from shared.model.action import ActionResult
 from shared.model.job import JobOrder, JobOutcome
+from shared.relocation import local_result
 from shared.settings import STORE_PATIENCE
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
@@ -120,7 +121,8 @@ def _command(ticket: Ticket) -> JobOutcome:
         for one in (key, rooted(key, action.root)) if action.root else (key,):
             hit = ticket.patiently(partial(workshop.results.get, one))
             if hit is not None:
-                return JobOutcome(order.job, order.attempt, "reused", result=hit.result, worker=workshop.name)
+                result = local_result(hit.result, action.root)
+                return JobOutcome(order.job, order.attempt, "reused", result=result, worker=workshop.name)
     return CommandRun(ticket).outcome()
 
 

@@ -11,6 +11,7 @@ from shared.errors import DiskFull, LocalError, StoreUnavailable, named
 from shared.keys import body_of, trace_key
 from shared.model.action import ActionResult, Input, Log, Output, Timings
 from shared.model.job import JobOutcome, Status
+from shared.relocation import local_result, portable_result, portable_trace
 from workers.execute.environment import environment
 from workers.execute.slot import UNSEEN, Ended, Request, Slot
 from workers.execute.view import Seen, seen_of
@@ -144,10 +145,13 @@ class CommandRun:
         """Have later builds find a result; a remark when that could not be done, since nothing is wrong with it."""
         results, trace = self.workshop.results, result.trace
         try:
-            self.ticket.patiently(lambda: results.put(result, replace=self.order.no_cache))
+            root = self.action.root
+            kept = portable_result(result, root)
+            self.ticket.patiently(lambda: results.put(kept, replace=self.order.no_cache))
             if trace is not None:
                 where = trace_key(body_of(self.action), self._primary())
-                self.ticket.patiently(lambda: results.add_trace(where, trace))
+                noted = portable_trace(trace, root)
+                self.ticket.patiently(lambda: results.add_trace(where, noted))
         except (StoreUnavailable, LocalError) as error:
             return f"its result is not kept for later builds: {error.what}"
         return ""
@@ -157,7 +161,8 @@ class CommandRun:
         hit = self.ticket.patiently(lambda: self.workshop.results.get(key))
         if hit is None:
             return ""
-        before = {output.path: output.hash for output in hit.result.outputs}
+        stored = local_result(hit.result, self.action.root)
+        before = {output.path: output.hash for output in stored.outputs}
         differing = [output.path for output in made if before.get(output.path, output.hash) != output.hash]
         return f"not deterministic: the same command made other bytes of {', '.join(differing)}" if differing else ""
 

@@ -28,8 +28,9 @@ def fold(
 ) -> Manifest:
     """The draft of the next manifest; `publish` says whose it is and numbers it.
 
-    beside: whether a source is kept only if some job reads it. A job is as its result says, or else as the base has it. Left out are jobs that the graph no longer has, jobs
+    A job is as its result says, or else as the base has it. Left out are jobs that the graph no longer has, jobs
     that were planned and did not succeed, and `stale` ones: out of date, but not asked for by this build.
+    beside: whether a source is kept only if some job reads it.
     """
     jobs: dict[str, JobEntry] = {}
     artefacts: dict[str, Artefact] = {}

@@ -5,6 +5,7 @@ For imported builds, whose commands may run in the working copy itself and find 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -22,7 +23,6 @@ class Placing:
         self.bytes_down = 0
         self.written: list[str] = []
         self._guard = threading.Lock()
-        self._folders: set[str] = set()
 
     def place(self, output: Output, blobs: BlobStore) -> None:
         """Have a path hold what was made; also raises what BlobStore.fetch does."""
@@ -30,23 +30,19 @@ class Placing:
         temporary = Path(f"{target}.tmp.{os.getpid()}-{self.build}")
         moved = 0
         try:
-            self._make_folder(output.path.rpartition("/")[0])
+            # Each time: a command of the workspace may have removed it.
+            temporary.parent.mkdir(parents=True, exist_ok=True)
             if output.mode == "link":
                 temporary.symlink_to(output.target)
             else:
                 moved = blobs.fetch(output.hash, temporary, executable=output.mode == "exec")
-            os.replace(temporary, target)
-        except OSError as error:
-            atomic.discard(temporary)
-            raise errors.named(error, target, "writing") from error
-        except BaseException:
-            atomic.discard(temporary)
+            temporary.replace(target)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                atomic.discard(temporary)
+            if isinstance(error, OSError):
+                raise errors.named(error, target, "writing") from error
             raise
         with self._guard:
             self.bytes_down += moved
             self.written.append(output.path)
-
-    def _make_folder(self, folder: str) -> None:
-        if folder not in self._folders:
-            (self.root / folder).mkdir(parents=True, exist_ok=True)
-            self._folders.add(folder)

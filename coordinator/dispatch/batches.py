@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from coordinator.dispatch.states import JobRun, State
+from shared.model.graph import Recipe
+from shared.model.plan import AlwaysRuns, PlannedJob
 
 TINY_SECONDS = 0.05  # jobs expected to be shorter travel together
 BATCH_SECONDS = 0.2
@@ -84,3 +86,18 @@ class PreparedJobs:
             if not run.tiny:
                 break
         return batch
+
+
+def planned_run(job: PlannedJob, recipe: Recipe, priority: float, needs: set[str]) -> JobRun:
+    """A job of the plan at its beginning."""
+    return JobRun(
+        job.id,
+        job.layer,
+        priority,
+        job.expected,
+        needs,
+        tiny=not recipe.pool and (recipe.kind == "noop" or 0 < job.expected < TINY_SECONDS),
+        force=any(isinstance(reason, AlwaysRuns) for reason in job.reasons),
+        pool=recipe.pool,
+        here=recipe.place != "any",
+    )

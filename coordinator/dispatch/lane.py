@@ -1,4 +1,4 @@
-"""Lane: the jobs that one performer is to have, from prepared to handed over."""
+"""Lanes: the jobs that each performer is to have, from prepared to handed over."""
 
 from __future__ import annotations
 
@@ -59,3 +59,44 @@ class Lane:
         """Release the performer."""
         if self._performer is not None:
             self._performer.close()
+
+
+class Lanes:
+    """The lane of the build's performer, and one for what must run on this machine, if another performs that."""
+
+    def __init__(
+        self,
+        performer: Callable[[], Performer],
+        here: Callable[[], Performer] | None,
+        deliver: Callable[[Report], None],
+        pools: Mapping[str, int],
+    ) -> None:
+        self._main = Lane(performer, deliver, pools)
+        self._here = self._main if here is None else Lane(here, deliver, pools)
+        self._all = (self._main,) if here is None else (self._main, self._here)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._all))
+
+    def of(self, run: JobRun) -> Lane:
+        """Where a job goes."""
+        return self._here if run.here else self._main
+
+    def hand_over(self, submitted: Callable[[JobRun], None]) -> None:
+        """As each lane's."""
+        for lane in self._all:
+            lane.hand_over(submitted)
+
+    def slots(self) -> int:
+        """How many jobs can run at once in all."""
+        return sum(lane.slots() for lane in self._all)
+
+    def cancel(self) -> None:
+        """Kill what runs."""
+        for lane in self._all:
+            lane.cancel()
+
+    def close(self) -> None:
+        """Release the performers."""
+        for lane in self._all:
+            lane.close()

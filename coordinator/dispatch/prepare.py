@@ -18,6 +18,7 @@ from shared.model.action import Action, ActionResult, Input, Output, Trace
 from shared.model.graph import Recipe
 from shared.model.job import JobOrder
 from shared.model.manifest import JobEntry
+from shared.relocation import local_result, local_trace
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
 
@@ -52,7 +53,7 @@ Includes = Callable[[Recipe, RunTree], Iterable[str]]
 class Preparer:
     """Thread-safe: jobs are prepared in a pool while others run."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it goes by
         self,
         *,
         tree: RunTree,
@@ -101,11 +102,11 @@ class Preparer:
         entry = self._entry(recipe.id)
         graph = self.tree.graph
         shadows = self._shadows(recipe)
-        for key, trace in action_keys(recipe, graph.platform, self.tree.find, shadows, self._traces(entry)):
-            reuse = self._known(entry, key, trace) or self._stored(key)
+        find, link, traces = self.tree.find, self.tree.link, self._traces(entry, recipe.root)
+        for key, trace in action_keys(recipe, graph.platform, find, shadows, traces, link):
+            reuse = self._found(entry, key, trace, recipe.root)
             if reuse is None and recipe.root:
-                key = rooted(key, recipe.root)
-                reuse = self._known(entry, key, trace) or self._stored(key)
+                reuse = self._found(entry, rooted(key, recipe.root), trace, recipe.root)
             if reuse is None or (recipe.loose and _left_out(recipe, reuse.result)):
                 continue
             try:
@@ -117,11 +118,21 @@ class Preparer:
         return None
 
     def _shadows(self, recipe: Recipe) -> Callable[[Trace], list[str]]:
-        """What could be found in the stead of what a trace asked for: among what a run would be given, as in its key."""
+        """What could be found instead of what a trace asked for: among what a run would be given, as in its key."""
         if recipe.finds != "includes":
             return lambda trace: self.candidates.shadowing(recipe, trace)
-        given = [path for path in self._could_read(recipe) if self.tree.find(path) is not None]
-        return lambda trace: shadowing(trace, {*recipe.inputs, *given, *trace.used})
+        given: list[str] = []
+
+        def shadows(trace: Trace) -> list[str]:
+            # Only when there is a trace to go by: the first build of all has none.
+            if not given:
+                given.extend(path for path in self._could_read(recipe) if self.tree.find(path) is not None)
+            return shadowing(trace, {*recipe.inputs, *given, *trace.used})
+
+        return shadows
+
+    def _found(self, entry: JobEntry | None, key: str, trace: Trace | None, root: str) -> Reuse | None:
+        return self._known(entry, key, trace) or self._stored(key, root)
 
     def _known(self, entry: JobEntry | None, key: str, trace: Trace | None) -> Reuse | None:
         """The manifest's own outputs, when the job's inputs turn out to be what they were."""
@@ -135,15 +146,16 @@ class Preparer:
             return None
         return Reuse(ActionResult(key=key, outputs=outputs, trace=trace), "cut_off")
 
-    def _stored(self, key: str) -> Reuse | None:
+    def _stored(self, key: str, root: str) -> Reuse | None:
         hit = self.results.get(key)
-        return Reuse(hit.result, hit.source) if hit else None
+        return Reuse(local_result(hit.result, root), hit.source) if hit else None
 
-    def _traces(self, entry: JobEntry | None) -> Callable[[str], Iterator[Trace]]:
+    def _traces(self, entry: JobEntry | None, root: str) -> Callable[[str], Iterator[Trace]]:
         def traces(trace_key: str) -> Iterator[Trace]:
             if entry is not None and entry.trace is not None:
                 yield entry.trace
-            yield from self.results.traces(trace_key)
+            for trace in self.results.traces(trace_key):
+                yield local_trace(trace, root)
 
         return traces
 
@@ -153,7 +165,7 @@ class Preparer:
     def action(self, recipe: Recipe, given: Given | None = None) -> Action:
         """The action a recipe is now: what it reads by its rule, by its last run, and what a run asked for."""
         find = self.tree.find
-        primary = primary_of(recipe, find)
+        primary = primary_of(recipe, find, self.tree.link)
         inputs: dict[str, Input] = {state.path: state for state in primary}
         for path in self._could_read(recipe):
             state = find(path)

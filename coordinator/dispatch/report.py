@@ -13,7 +13,8 @@ from shared.model.action import ActionResult
 class Options(msgspec.Struct, frozen=True):
     """How to run: strict layers or ready-first, until when (monotonic seconds).
 
-    failures: how many end the build; 0 for any number. outside: jobs that were not asked for; they do not run even if what they read comes out otherwise.
+    failures: how many end the build; 0 for any number. outside: jobs that were not asked for; they do not run even if
+    what they read comes out otherwise.
     """
 
     schedule: Literal["ready", "layers"] = "ready"

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from coordinator.dispatch.batches import TINY_SECONDS
+from coordinator.dispatch.batches import planned_run
 from coordinator.dispatch.failures import failure_of, printed
-from coordinator.dispatch.lane import Lane
+from coordinator.dispatch.lane import Lanes
 from coordinator.dispatch.performer import JobStarted, Performer, Report
 from coordinator.dispatch.prepare import Given, Preparer, Reuse
 from coordinator.dispatch.release import ReadyJobs
@@ -28,7 +28,7 @@ from shared.clock import Clock
 from shared.errors import BlobMissing, Interrupted, TimeLimit, WindrowError
 from shared.model.action import ActionResult
 from shared.model.job import JobOrder, JobOutcome
-from shared.model.plan import AlwaysRuns, Plan
+from shared.model.plan import Plan
 
 PREPARING_AT_ONCE = 16
 MOST_PREPARED = 256
@@ -70,10 +70,7 @@ class Scheduler:
         self._dependants = self._graph.dependants()
         self._inbox: queue.SimpleQueue[_Prepared | _Settled | Report] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(PREPARING_AT_ONCE, thread_name_prefix="prepare")
-        pools = self._graph.names.pools
-        self._lane = Lane(performer, self._inbox.put, pools)
-        self._here = self._lane if here is None else Lane(here, self._inbox.put, pools)
-        self._lanes = (self._lane,) if here is None else (self._lane, self._here)
+        self._lanes = Lanes(performer, here, self._inbox.put, self._graph.names.pools)
         self._failures: list[Failure] = []
         self._added: list[str] = []
         self._bytes_up = self._bytes_down = 0
@@ -83,22 +80,7 @@ class Scheduler:
         self._runs = JobTable()
         for id_, job in plan.jobs.items():
             needs = {need for need in self._graph.dependencies[id_] if need in plan.jobs}
-            tiny = self._graph.recipes[id_].kind == "noop" or 0 < job.expected < TINY_SECONDS
-            force = any(isinstance(reason, AlwaysRuns) for reason in job.reasons)
-            recipe = self._graph.recipes[id_]
-            self._runs.add(
-                JobRun(
-                    id_,
-                    job.layer,
-                    plan.priority[id_],
-                    job.expected,
-                    needs,
-                    tiny=tiny and not recipe.pool,
-                    force=force,
-                    pool=recipe.pool,
-                    here=recipe.place != "any",
-                )
-            )
+            self._runs.add(planned_run(job, self._graph.recipes[id_], plan.priority[id_], needs))
         self._ready = ReadyJobs(self._runs, plan.layers, strict=options.schedule == "layers")
 
     # -- the loop ---------------------------------------------------------------------------------
@@ -146,7 +128,7 @@ class Scheduler:
                     ) from None
                 # The number of slots may have changed meanwhile.
                 self._pump()
-                if not self._runs.under_way and not self._ready and not any(map(len, self._lanes)):
+                if not self._runs.under_way and not self._ready and not self._lanes:
                     stuck = sorted(run.id for run in self._runs if run.state not in ENDED)
                     raise WindrowError(f"nothing runs and {len(stuck)} jobs wait", why=", ".join(stuck[:5])) from None
 
@@ -165,14 +147,12 @@ class Scheduler:
 
     def _cancel(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for lane in self._lanes:
-            lane.cancel()
+        self._lanes.cancel()
         self._close()
 
     def _close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
-        for lane in self._lanes:
-            lane.close()
+        self._lanes.close()
 
     # -- releasing --------------------------------------------------------------------------------
 
@@ -182,8 +162,8 @@ class Scheduler:
             return
         self._submit_prepared()
         preparing = self._runs.count(State.PREPARING)
-        ahead = max(2 * sum(lane.slots() for lane in self._lanes) + PREPARING_AT_ONCE, MOST_PREPARED)
-        while self._ready and preparing < PREPARING_AT_ONCE and sum(map(len, self._lanes)) < ahead:
+        ahead = max(2 * self._lanes.slots() + PREPARING_AT_ONCE, MOST_PREPARED)
+        while self._ready and preparing < PREPARING_AT_ONCE and len(self._lanes) < ahead:
             run = self._ready.take()
             if run is None:
                 break
@@ -223,19 +203,15 @@ class Scheduler:
             return
         run.order = outcome
         self._runs.move(run, State.PREPARED)
-        self._lane_of(run).add(run)
+        self._lanes.of(run).add(run)
 
     # -- performing -------------------------------------------------------------------------------
 
     def _submit_prepared(self) -> None:
-        for lane in self._lanes:
-            lane.hand_over(self._submitted)
+        self._lanes.hand_over(self._submitted)
 
     def _submitted(self, run: JobRun) -> None:
         self._runs.move(run, State.SUBMITTED)
-
-    def _lane_of(self, run: JobRun) -> Lane:
-        return self._here if run.here else self._lane
 
     def _on_started(self, message: JobStarted) -> None:
         run = self._runs[message.job]
@@ -247,7 +223,7 @@ class Scheduler:
         run = self._runs[outcome.job]
         if run.state not in (State.SUBMITTED, State.RUNNING) or outcome.attempt != run.attempt:
             return
-        self._lane_of(run).ended(run)
+        self._lanes.of(run).ended(run)
         self._bytes_up += outcome.bytes_up
         self._bytes_down += outcome.bytes_down
         run.worker, run.seconds = outcome.worker, outcome.seconds
@@ -324,7 +300,8 @@ class Scheduler:
     def _join(self, job: str, *, force: bool = False) -> None:
         """Take a job into the build that the plan had left as it was."""
         needs = {need for need in self._graph.dependencies[job] if self._runs.is_open(need)}
-        run = JobRun(job, 0, 0.0, 0.0, needs, force=force)
+        recipe = self._graph.recipes[job]
+        run = JobRun(job, 0, 0.0, 0.0, needs, force=force, pool=recipe.pool, here=recipe.place != "any")
         self._runs.add(run)
         self._added.append(job)
         self._observer.added(job)

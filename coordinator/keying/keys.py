@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterable, Iterator
 
 from shared import keys
 from shared.errors import GraphError
 from shared.model.action import Input, Trace
 from shared.model.graph import Recipe
+from shared.model.path import normalise
 
 Find = Callable[[str], Input | None]
+Link = Callable[[str], str | None]
+
+_MOST_LINKS = 40  # as many as Linux follows in one path
 
 
 def body_of(recipe: Recipe, platform: str) -> keys.Body:
@@ -25,11 +30,15 @@ def body_of(recipe: Recipe, platform: str) -> keys.Body:
         recipe.cwd,
         recipe.files,
         recipe.outside,
+        recipe.root,
     )
 
 
-def primary_of(recipe: Recipe, find: Find) -> list[Input]:
-    """The recipe's own inputs as they are now; GraphError if one is not there."""
+def primary_of(recipe: Recipe, find: Find, link: Link) -> list[Input]:
+    """The recipe's own inputs as they are now, with what symlinks among them lead to; GraphError if one is not there.
+
+    link: what a symlink holds.
+    """
     found: list[Input] = []
     for path in recipe.inputs:
         state = find(path)
@@ -39,7 +48,30 @@ def primary_of(recipe: Recipe, find: Find) -> list[Input]:
         if state is None:
             raise GraphError(f"missing input {path}", at=recipe.at, why=f"rule '{recipe.rule}' reads it")
         found.append(state)
-    return found
+        if recipe.loose and state.mode == "link":
+            found.extend(_led_to(state, recipe, find, link))
+    return list(dict.fromkeys(found))
+
+
+def _led_to(state: Input, recipe: Recipe, find: Find, link: Link) -> Iterator[Input]:
+    """What a symlink of the tree leads to, one step after the other, as far as that is files of the tree."""
+    path = state.path
+    for _ in range(_MOST_LINKS):
+        target = link(path)
+        if target is None:
+            return
+        if target.startswith("/"):
+            target = posixpath.relpath(target, recipe.root)
+        else:
+            target = posixpath.join(posixpath.dirname(path), target)
+        try:
+            path = normalise(target)
+        except ValueError:
+            return  # out of the tree
+        next_ = find(path)
+        if next_ is None:
+            return
+        yield next_
 
 
 def action_keys(
@@ -48,13 +80,15 @@ def action_keys(
     find: Find,
     shadows: Callable[[Trace], Iterable[str]],
     traces: Callable[[str], Iterator[Trace]],
+    link: Link,
 ) -> Iterator[tuple[str, Trace | None]]:
     """The keys under which a result may be found, likeliest first, each with the trace it rests on.
 
-    shadows: what could be found under the names that a trace asked for. `traces` is asked with the recipe's trace key once the plain key (if any) did not do.
+    shadows: what could be found under the names that a trace asked for. `traces` is asked with the recipe's trace key
+    once the plain key (if any) did not do.
     """
     body = body_of(recipe, platform)
-    primary = primary_of(recipe, find)
+    primary = primary_of(recipe, find, link)
     if recipe.depfile is None or recipe.loose:
         yield keys.plain_key(body, primary), None
     seen: set[str] = set()

@@ -115,8 +115,9 @@ class _Marker:
         for read in (recipe.inputs, trace.used):
             if not self.modified.isdisjoint(read):
                 yield from (self._changed(path) for path in read if path in self.modified)
-        if not self.deleted.isdisjoint(trace.used):
-            yield from (InputRemoved(path) for path in trace.used if path in self.deleted)
+        for read in (recipe.inputs, trace.used):
+            if not self.deleted.isdisjoint(read):
+                yield from (InputRemoved(path) for path in read if path in self.deleted)
         if recipe.outside != entry.outside:
             yield from _beyond(dict(entry.outside), dict(recipe.outside))
         if recipe.depfile is not None or trace.listed:

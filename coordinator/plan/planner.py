@@ -18,13 +18,14 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
     reasons = mark(facts)
     targets = tuple(targets)
     wanted = _wanted(graph, targets)
+    _refuse_absent(graph, targets or ("",))
     outside: frozenset[str] = frozenset()
     stale: frozenset[str] = frozenset()
     if wanted is not None:
         outside = frozenset(graph.recipes.keys() - wanted)
         stale = outside & reasons.keys()
         reasons = {id_: why for id_, why in reasons.items() if id_ in wanted}
-        _refuse_missing(graph, reasons)
+        _refuse_missing(graph, wanted)
     else:
         _refuse_missing(graph, graph.recipes)
     layers = layers_of(graph, reasons)
@@ -61,11 +62,22 @@ def _wanted(graph: BuildGraph, targets: tuple[str, ...]) -> set[str] | None:
     return None if graph.names.default is None else graph.closure(graph.names.default)
 
 
+def _refuse_absent(graph: BuildGraph, names: Iterable[str]) -> None:
+    for name in names:
+        if name in graph.names.absent:
+            path, needer = graph.names.absent[name]
+            raise GraphError(
+                f"'{path}', needed by '{needer}', missing and no known rule to make it",
+                fix="bring the file back, or generate the build files anew",
+            )
+
+
 def _refuse_missing(graph: BuildGraph, ids: Collection[str]) -> None:
     for id_ in sorted(graph.names.missing.keys() & set(ids)) if graph.names.missing else ():
         path, recipe = graph.names.missing[id_], graph.recipes[id_]
         raise GraphError(
-            f"'{path}', needed by '{recipe.outputs[0]}', is missing and nothing makes it",
+            # The words of ninja, which people search for.
+            f"'{path}', needed by '{recipe.told[0]}', missing and no known rule to make it",
             at=recipe.at,
             why=f"rule '{recipe.rule}' names it as an input",
             fix="bring the file back, or generate the build files anew",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from coordinator.scan.statcache import Entry, FileSystemNow, StatCache
@@ -37,9 +38,9 @@ class Beyond:
         self._answers.pop(path, None)
         return self.digest(path)
 
-    def paths(self) -> tuple[str, ...]:
-        """Every path that was asked for."""
-        return tuple(self._answers)
+    def answers(self) -> Mapping[str, str]:
+        """Every path that was asked for, with what it holds; "" for none."""
+        return self._answers
 
     def save(self) -> None:
         """Keep what was learnt; a cache that cannot be written costs time only."""
@@ -47,7 +48,7 @@ class Beyond:
 
     def _look(self, path: str) -> str:
         try:
-            status = os.stat(path)
+            status = Path(path).stat()
         except (FileNotFoundError, NotADirectoryError):
             return ""
         except OSError as error:

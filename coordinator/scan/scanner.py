@@ -79,8 +79,8 @@ def scan(
 ) -> Scan:
     """Every source of the tree and the known outputs that are there.
 
-    verify: hash every file, whatever is known. named: paths that are sources even where they are ignored. Raises UnreadableFile, and LocalError for names and files
-    that cannot be used.
+    verify: hash every file, whatever is known. named: paths that are sources even where they are ignored. Raises
+    UnreadableFile, and LocalError for names and files that cannot be used.
     """
     scanner = _Scanner(settings, verify=verify, clock=clock or SystemClock())
     known = outputs if isinstance(outputs, set | frozenset | dict) else frozenset(outputs)
@@ -117,17 +117,14 @@ class _Scanner:
     def run(self, outputs: Collection[str], named: Collection[str]) -> Snapshot:
         walked = self._walk(outputs)
         self.warnings.extend(walked.warnings)
-        self.folders, self.links = walked.folders, tuple(walked.links)
         links: dict[str, str] = {}
-        sources: dict[str, FileState] = {}
-        for path in walked.links:
-            text = read_link(self.root, path)
-            if text is not None:
-                links[path] = text
-                sources[path] = _link_state(text, self.categories.of(path))
+        sources = self._linked(walked.links, links)
         found = {**walked.outputs, **self._elsewhere(outputs, walked.outputs, links)}
         more = self._elsewhere([path for path in named if path not in walked.files and path not in found], links, links)
         files = {path: status for path, status in more.items() if stat.S_ISREG(status.st_mode)}
+        more_links = [path for path, status in more.items() if stat.S_ISLNK(status.st_mode)]
+        sources.update(self._linked(more_links, links))
+        self.folders, self.links = walked.folders, (*walked.links, *more_links)
         sources.update(self._states({**walked.files, **files}, outputs=False))
         made = self._outputs(found)
         return Snapshot(
@@ -139,6 +136,16 @@ class _Scanner:
             folders=frozenset(path for path, status in more.items() if stat.S_ISDIR(status.st_mode)),
         )
 
+    def _linked(self, paths: Iterable[str], links: dict[str, str]) -> dict[str, FileState]:
+        """The states of symlinks, whose texts are noted."""
+        states: dict[str, FileState] = {}
+        for path in paths:
+            text = read_link(self.root, path)
+            if text is not None:
+                links[path] = text
+                states[path] = _link_state(text, self.categories.of(path))
+        return states
+
     def _walk(self, outputs: Collection[str]) -> Walked:
         settings, skip = self.settings, _own_folders(self.settings)
         if settings.ninja is None:
@@ -148,7 +155,7 @@ class _Scanner:
             return walk(self.root, settings.ignore, outputs, skip, Where(folders, _BOOKKEEPING, _BUILD_FOLDERS))
         # What is made by configuring lies in the build folder, which is ignored as a rule.
         sources = walk(self.root, settings.ignore, outputs, skip | {cwd}, Where(folders, marks=_BUILD_FOLDERS))
-        if not os.path.isdir(f"{self.root}/{cwd}"):
+        if not (settings.root / cwd).is_dir():
             return sources
         configured = walk(self.root, (), outputs, skip, Where((cwd,), _BOOKKEEPING, ignore_file=""))
         return Walked(

@@ -117,13 +117,16 @@ class FileSystemNow:
         if status.st_mtime_ns % _SECOND == 0 and status.st_ctime_ns % _SECOND == 0:
             self.margin = _COARSE_MARGIN
 
-    def racy(self, status: os.stat_result) -> bool:
-        """Whether a file was changed so lately (or in the future) that its times may not show the next change."""
+    def racy(self, status: os.stat_result, *, since: int = 0) -> bool:
+        """Whether a file was changed so lately (or in the future) that its times may not show the next change.
+
+        since: how many nanoseconds ago it was looked at, if not now.
+        """
         if self.now is None:
             return True
         # Of another file system nothing is known but what its times look like.
         margin = self.margin if status.st_dev == self.device else _COARSE_MARGIN
-        return max(status.st_mtime_ns, status.st_ctime_ns) + margin >= self.now
+        return max(status.st_mtime_ns, status.st_ctime_ns) + margin + since >= self.now
 
 
 def _just_written(folder: Path) -> os.stat_result:

@@ -18,7 +18,10 @@ _UNUSABLE = re.compile("[\x00-\x1f\x7f\\\\\ud800-\udfff]")
 
 
 class Walked(NamedTuple):
-    """Files and symlinks by path, as lstat sees them; what was left out, in words; folders as they were before."""
+    """Files and symlinks by path, as lstat sees them; what was left out, in words.
+
+    folders: as they were before they were read, and so the files in them that tell what is ignored.
+    """
 
     files: dict[str, os.stat_result]
     links: dict[str, str]
@@ -62,7 +65,7 @@ def walk(
         if where.marks and folder not in where.folders and any(entry.name in where.marks for entry in entries):
             continue
         if where.ignore_file and any(entry.name == where.ignore_file for entry in entries):
-            text = _ignore_file(root, folder)
+            text = _ignore_file(root, folder, walked)
             rules = rules.entering(folder, text, settings=bool(patterns)) if text else rules
         prefix = f"{folder}/" if folder else ""
         for entry in entries:
@@ -124,9 +127,11 @@ def _entries(root: str, folder: str) -> list[os.DirEntry[str]]:
         raise unreadable(error, folder) from error
 
 
-def _ignore_file(root: str, folder: str) -> str:
+def _ignore_file(root: str, folder: str, walked: Walked) -> str:
     path = f"{folder}/{_IGNORE_FILE}" if folder else _IGNORE_FILE
     try:
+        # It may be ignored itself, and is no source then.
+        walked.folders[path] = os.lstat(f"{root}/{path}")
         # A symlink is not followed, as git does not: it could lead anywhere.
         fd = os.open(f"{root}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -6,6 +6,7 @@ action, and within a plan a job of the same id.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping, Set
 from typing import Literal
 
@@ -62,6 +63,11 @@ class Recipe(msgspec.Struct, frozen=True):
         return tuple(word.replace(ROOT, self.root) for word in self.argv)
 
     @property
+    def told(self) -> tuple[str, ...]:
+        """Its outputs as they are called where the command runs."""
+        return tuple(posixpath.relpath(path, self.cwd) for path in self.outputs) if self.cwd else self.outputs
+
+    @property
     def told_files(self) -> tuple[tuple[str, str], ...]:
         """Its response files with the root's own path in them."""
         return tuple((path, text.replace(ROOT, self.root)) for path, text in self.files)
@@ -73,6 +79,8 @@ class Names(msgspec.Struct, frozen=True):
     aliases: a name that no recipe makes (a phony edge) to the ids it stands for. default: the ids that are wanted
     when nothing is asked for; None for all. validations: an id to those wanted with it, in no order. missing: an
     id to a path it needs that is not there and nobody makes. pools: how many of a pool's jobs may run at once.
+    absent: a name that no recipe makes to a path it stands for that is not there, and to who needs it; "" is what is
+    wanted by default.
     """
 
     aliases: Mapping[str, tuple[str, ...]] = {}
@@ -80,6 +88,7 @@ class Names(msgspec.Struct, frozen=True):
     validations: Mapping[str, tuple[str, ...]] = {}
     missing: Mapping[str, str] = {}
     pools: Mapping[str, int] = {}
+    absent: Mapping[str, tuple[str, str]] = {}
 
 
 class BuildGraph:

@@ -24,14 +24,28 @@ EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 # A program of its own, run for each slot: it cannot import a clock.
 OWN_PROGRAM = "workers/execute/supervisor.py"
 # They show time to people as it passes, and decide nothing by it.
-DISPLAY = {"cli/progress_live.py", "cli/progress_lines.py", "cli/lock.py", "cli/history.py", "cli/doctor.py"}
+DISPLAY = {
+    "cli/progress_live.py",
+    "cli/progress_lines.py",
+    "cli/progress_ninja.py",
+    "cli/first.py",
+    "cli/lock.py",
+    "cli/history.py",
+    "cli/doctor.py",
+}
 MAY_ASK_THE_TIME = {
     "shared/clock.py",
     "shared/atomic.py",  # the age of what another machine left, against its mtime
     OWN_PROGRAM,
     *DISPLAY,
 }
-PRINTERS = {"cli/render.py", "cli/progress_live.py", "cli/progress_lines.py"}
+PRINTERS = {
+    "cli/render.py",
+    "cli/progress_live.py",
+    "cli/progress_lines.py",
+    "cli/progress_ninja.py",
+    "cli/first.py",  # it is over before cli/render.py could be loaded
+}
 
 
 def _name(path: Path) -> str:

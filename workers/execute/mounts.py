@@ -175,4 +175,4 @@ def way(names: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(way(sys.argv[1:] or list(WAYS)))
+    os.write(1, way(sys.argv[1:] or list(WAYS)).encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -15,12 +16,15 @@ from queue import Empty, LifoQueue
 
 import msgspec
 
+from shared import process as processes
 from shared.errors import LocalError
 from workers.sandbox.strays import end_all_in
 
 STREAM_LIMIT = 8 << 20  # bytes of each stream that are kept
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _POLL = 0.1  # seconds between looks at `cancelled`
+_LOOK = 1.0  # seconds between looks whether its supervisor was stopped
+_LOOKS = 3  # in a row that find it stopped until it is told to go on
 _PATIENCE = 60.0  # seconds beyond the time limit until a supervisor that does not answer is given up
 UNSEEN = -1  # in place of an errno
 _FAREWELL = 15.0  # seconds for a supervisor to kill what runs and end
@@ -132,13 +136,19 @@ class Slot:
         poll = select.poll()
         poll.register(source, select.POLLIN)
         asked, waited, line = False, 0.0, b""
-        step = _POLL if cancelled else patience
+        step, look, stopped = _POLL if cancelled else _LOOK, _LOOK, 0
         while waited < patience:
             if cancelled is not None and not asked and cancelled():
-                asked, step = True, patience
+                asked, step = True, _LOOK
                 self.cancel()
             if not poll.poll(step * 1000):
                 waited += step
+                if waited >= look:
+                    look = waited + _LOOK
+                    stopped = stopped + 1 if processes.stopped(self._process.pid) else 0
+                    if stopped >= _LOOKS:
+                        # Nothing of ours stops it; as long as it stands still, no limit of the job is kept.
+                        self._process.send_signal(signal.SIGCONT)
                 continue
             data = source.read(1 << 16)
             if not data:
@@ -178,6 +188,8 @@ class Slot:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.close()
+        # One that somebody stopped would not see it.
+        process.send_signal(signal.SIGCONT)
         try:
             process.wait(_FAREWELL)
         except subprocess.TimeoutExpired:

@@ -93,14 +93,7 @@ class Building:
         """An edge; GraphError for what two edges make, for a pool that is not there and the like."""
         if edge.rule == PHONY and len(edge.outputs) == 1 and not edge.implicit_outs and not edge.implicit_ins:
             edge = self._without_itself(edge)
-        context = self.contexts[edge.context]
-        own = texts.bindings(edge.own) if edge.own else {}
-        scope = EdgeScope(edge, own, chain(self.scopes, context.scope), context.rule, str)
-        pool, dyndep = scope.lookup("pool"), scope.lookup("dyndep")
-        if pool not in self.pools:
-            raise GraphError(
-                f"unknown pool name '{pool}'", at=edge.at, fix=f"write `pool {pool}` with its depth before it is used"
-            )
+        pool, dyndep = self.pool_of(edge), self._variables_of(edge).lookup("dyndep")
         for output in edge.all_outputs:
             if output in self.makers:
                 raise self._made_twice(output, edge)
@@ -117,6 +110,15 @@ class Building:
         if pool or dyndep:
             edge = msgspec.structs.replace(edge, pool=pool, dyndep=dyndep)
         self.edges.append(edge)
+
+    def pool_of(self, edge: Edge) -> str:
+        """The pool of an edge, for which $in and $out are empty; GraphError if there is none of the name."""
+        pool = self._variables_of(msgspec.structs.replace(edge, outs="", ins="")).lookup("pool")
+        if pool not in self.pools:
+            raise GraphError(
+                f"unknown pool name '{pool}'", at=edge.at, fix=f"write `pool {pool}` with its depth before it is used"
+            )
+        return pool
 
     def knows(self, node: str) -> bool:
         """Whether an edge so far names this path."""
@@ -137,6 +139,11 @@ class Building:
                 tuple(self.warnings),
             )
         )
+
+    def _variables_of(self, edge: Edge) -> EdgeScope:
+        context = self.contexts[edge.context]
+        own = texts.bindings(edge.own) if edge.own else {}
+        return EdgeScope(edge, own, chain(self.scopes, context.scope), context.rule, str)
 
     def _without_itself(self, edge: Edge) -> Edge:
         output = edge.outputs[0]

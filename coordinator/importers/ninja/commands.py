@@ -16,6 +16,7 @@ COMPILED = frozenset(("c", "cc", "cp", "cpp", "cxx", "c++", "m", "mm", "s", "sx"
 _SIMPLE = re.compile(r"[^\s'\"`$();|&<>\\]+(?=\s|$)")
 _JOINTS = re.compile(r"&&|\|\|?|;|\n|[`(]")
 _LAUNCHERS = frozenset(("ccache", "sccache", "distcc", "icecc", "env", "nice", "time", "nohup", "setarch"))
+_BUILDERS = frozenset(("ninja", "ninja-build", "windrow-ninja", "samu", "windrow"))
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 # Programs that read what their command line names and nothing else of a project.
 _CLOSED = re.compile(
@@ -23,7 +24,11 @@ _CLOSED = re.compile(
     r"(?:-\d+(?:\.\d+)*)?|rm|cp|mv|ln|mkdir|touch|echo|true|:|cd|install|cat|printf|test|\[|gzip|cmp"
 )
 _COMPILER = re.compile(r"(?:.*-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-\d+(?:\.\d+)*)?")
+# So a compiler of another name is told to compile: what else writes depfiles may find its files in ways of its own.
+_COMPILES = re.compile(r"(?<!\S)-c(?!\S)")
 _GLOB = re.compile(r"[*?]")
+# A folder of the tree (no absolute path, once its own is marked) that is searched for libraries or copied whole.
+_OPENS_FOLDERS = re.compile(r"(?<!\S)(?:-L *[^\s/]|cp(?: \S+)*? (?:-[A-Za-z]*[rRa]|--recursive|--archive)(?!\S))")
 _CMAKE_TOOL = re.compile(
     r"cmake -E (?:rm|remove|copy|copy_if_different|create_symlink|cmake_symlink_library|"
     r"cmake_symlink_executable|touch|touch_nocreate|make_directory|echo|echo_append|rename|true)\b"
@@ -55,10 +60,15 @@ def _launched(command: str, launcher: str) -> Iterator[str]:
         return
 
 
+def builds(heads: tuple[str, ...]) -> bool:
+    """Whether a command runs the build itself, as CMake's `clean` does: it is about the workspace."""
+    return any(basename(head) in _BUILDERS for head in heads)
+
+
 def finds(command: str, heads: tuple[str, ...], first_input: str, *, depfile: bool) -> Finds:
     """How the inputs of a command can be told before its first run."""
     if first_input.rpartition(".")[2].lower() in COMPILED and (
-        depfile or any(_COMPILER.fullmatch(basename(head)) for head in heads)
+        (depfile and _COMPILES.search(command)) or any(_COMPILER.fullmatch(basename(head)) for head in heads)
     ):
         return "includes"
     if depfile or not heads or _GLOB.search(command):
@@ -69,3 +79,8 @@ def finds(command: str, heads: tuple[str, ...], first_input: str, *, depfile: bo
         if calls == len(_CMAKE_TOOL.findall(command)):
             return "declared"
     return "tree"
+
+
+def opens_folders(marked: str) -> bool:
+    """Whether a command that reads what its line names, with the tree's own path marked, names folders to look into."""
+    return _OPENS_FOLDERS.search(marked) is not None

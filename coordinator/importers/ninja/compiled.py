@@ -8,8 +8,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,7 +21,8 @@ from shared.atomic import write_atomic
 from shared.errors import LocalError
 
 # Changes whenever the parser or the values do.
-_SCHEMA = "windrow.ninja/1"
+_SCHEMA = b"windrow.ninja/1\n"
+_LENGTH = struct.Struct(">Q")  # of the head, which stands between it and the statements
 # Nanoseconds for which a file could be changed again without a trace, on the coarsest of file systems. Looking
 # twice at one that was not costs 0.6 ms a megabyte.
 _RACY_NS = 2_000_000_000
@@ -37,15 +40,14 @@ class _Signature(msgspec.Struct, frozen=True, array_like=True):
     sha256: bytes
 
 
-class _Compiled(msgspec.Struct, frozen=True, array_like=True):
-    schema: str
+class _Head(msgspec.Struct, frozen=True, array_like=True):
     path: str
     files: list[_Signature]
-    statements: msgspec.Raw
 
 
-class _Head(msgspec.Struct, frozen=True, array_like=True):
-    schema: str
+class _Kept(NamedTuple):
+    head: _Head
+    statements: memoryview | bytes
 
 
 def load(path: Path, cache_file: Path, *, write: bool = True) -> Manifest:
@@ -57,10 +59,10 @@ def load(path: Path, cache_file: Path, *, write: bool = True) -> Manifest:
     kept = _kept(cache_file, path)
     if kept is not None:
         now = functools.cache(lambda: _now(cache_file.parent))
-        files = [_same(one, now) for one in kept.files]
+        files = [_same(one, now) for one in kept.head.files]
         manifest = _manifest(kept.statements) if all(files) else None
         if manifest is not None:
-            if write and files != kept.files:
+            if write and files != kept.head.files:
                 _write(cache_file, path, [one for one in files if one], kept.statements)
             return manifest
     return _parsed(path, cache_file, write=write)
@@ -81,25 +83,27 @@ def _parsed(path: Path, cache_file: Path, *, write: bool) -> Manifest:
     manifest = read_by(path, read_bytes)
     if write:
         try:
-            statements = msgspec.Raw(msgspec.msgpack.encode(manifest.statements()))
+            statements = msgspec.msgpack.encode(manifest.statements())
         except UnicodeEncodeError:  # text that is no UTF-8 cannot be kept as text
             return manifest
         _write(cache_file, path, files, statements)
     return manifest
 
 
-def _kept(cache_file: Path, path: Path) -> _Compiled | None:
+def _kept(cache_file: Path, path: Path) -> _Kept | None:
     try:
-        data = cache_file.read_bytes()
-        if msgspec.msgpack.decode(data, type=_Head).schema != _SCHEMA:
+        data = memoryview(cache_file.read_bytes())
+        if data[: len(_SCHEMA)] != _SCHEMA:
             return None
-        kept = msgspec.msgpack.decode(data, type=_Compiled)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        begin = len(_SCHEMA) + _LENGTH.size
+        (length,) = _LENGTH.unpack_from(data, len(_SCHEMA))
+        head = msgspec.msgpack.decode(data[begin : begin + length], type=_Head)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, struct.error):
         return None
-    return kept if kept.path == str(path) and kept.files else None
+    return _Kept(head, data[begin + length :]) if head.path == str(path) and head.files else None
 
 
-def _manifest(statements: msgspec.Raw) -> Manifest | None:
+def _manifest(statements: memoryview | bytes) -> Manifest | None:
     try:
         with uncollected():
             return Manifest(msgspec.msgpack.decode(statements, type=Statements))
@@ -107,9 +111,10 @@ def _manifest(statements: msgspec.Raw) -> Manifest | None:
         return None
 
 
-def _write(cache_file: Path, path: Path, files: list[_Signature], statements: msgspec.Raw) -> None:
+def _write(cache_file: Path, path: Path, files: list[_Signature], statements: memoryview | bytes) -> None:
     try:
-        data = msgspec.msgpack.encode(_Compiled(_SCHEMA, str(path), files, statements))
+        head = msgspec.msgpack.encode(_Head(str(path), files))
+        data = b"".join((_SCHEMA, _LENGTH.pack(len(head)), head, statements))
         write_atomic(cache_file, data, durable=False)
     except (LocalError, UnicodeEncodeError):
         return

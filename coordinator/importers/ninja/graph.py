@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
-from coordinator.importers.ninja.commands import finds, programs
+from coordinator.importers.ninja.commands import builds, finds, opens_folders, programs
 from coordinator.importers.ninja.manifest import Edge, Manifest
+from coordinator.importers.ninja.meanings import Meaning, Meanings
 from coordinator.importers.ninja.places import Places, outside
 from shared.errors import GraphError
 from shared.model.action import ROOT
@@ -27,8 +28,10 @@ Kept = Mapping[str, JobEntry]
 
 
 class Tree(NamedTuple):
-    """What the importer asks about files: the sources of the tree, which of the paths it names are folders there,
-    and digests of files outside ("" for none).
+    """What the importer asks about files.
+
+    sources: of the tree. folders: those of the paths it names that are folders there. outside: the digest of a file
+    beyond the tree, "" for none.
     """
 
     sources: Container[str]
@@ -51,14 +54,6 @@ class Imported(NamedTuple):
     also: dict[str, tuple[str, ...]]
     dyndeps: tuple[str, ...]
     warnings: tuple[str, ...]
-
-
-class _Meant(NamedTuple):
-    """What a name stands for: paths as written, those that only come before, and whether it is never up to date."""
-
-    paths: tuple[str, ...]
-    after: tuple[str, ...] = ()
-    always: bool = False
 
 
 class Importer:
@@ -88,9 +83,11 @@ class Importer:
                 self.makers[path] = edge
             for path in self._late(edge).outputs:
                 self.makers[path] = edge
-        self._meant: dict[str, _Meant] = {}
+        self.meanings = Meanings(self.makers, self._there)
         self._orders: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._absences: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._tools: dict[tuple[str, ...], str] = {}
+        self._phony_checks = any(edge.phony and edge.validations for edge in manifest.edges)
         self._ids: dict[int, str] = {}
         self.missing: dict[str, str] = {}
         self.made = {places.of(path) for path in self.makers if not self.makers[path].phony}
@@ -122,22 +119,25 @@ class Importer:
         return known
 
     def _late(self, edge: Edge) -> Late:
-        return self.late.get(edge.outputs[0], Late()) if self.late and edge.outputs else Late()
+        return self.late.get(edge.all_outputs[0], Late()) if self.late else Late()
 
     # -- names ------------------------------------------------------------------------------------
 
     def _names(self) -> Names:
         aliases = {
-            path: self._makers_of(self.meant(path)) for edge in self.manifest.edges if edge.phony for path in edge.outputs
+            path: self._makers_of(self.meanings.of(path))
+            for edge in self.manifest.edges
+            if edge.phony
+            for path in edge.outputs
         }
         default = self.manifest.defaults or self._ends()
         wanted: dict[str, None] = {}
         for name in default:
-            wanted.update(dict.fromkeys(self._makers_of(self.meant(name))))
+            wanted.update(dict.fromkeys(self._makers_of(self.meanings.of(name))))
         validations = {
-            self.id_of(edge): tuple(id_ for path in edge.validations for id_ in self._makers_of(self.meant(path)))
+            self.id_of(edge): tuple(id_ for path in checks for id_ in self._makers_of(self.meanings.of(path)))
             for edge in self.manifest.edges
-            if edge.validations and not edge.phony
+            if not edge.phony and (checks := self._checks(edge))
         }
         return Names(
             aliases=aliases,
@@ -145,62 +145,70 @@ class Importer:
             validations=validations,
             missing=self.missing,
             pools={name: depth for name, depth in self.manifest.pools.items() if depth > 0},
+            absent=self._unmade(default),
         )
+
+    def _unmade(self, default: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """What phony edges name that nobody makes and is not there, and the edge that does; "": of the defaults."""
+        found: dict[str, tuple[str, str]] = {}
+        for edge in self.manifest.edges:
+            if edge.phony:
+                asked = (path for path in edge.all_inputs if path not in edge.outputs)
+                gone = next((path for path in asked if not self._comes(path)), None)
+                if gone is not None:
+                    found.update(dict.fromkeys(edge.outputs, (gone, edge.outputs[0])))
+        if not found:
+            return found
+        for name in (*self.manifest.defaults, *(path for path in self.makers if self.makers[path].phony)):
+            inner = next((one for one in self._within(name) if one in found), None)
+            if inner is not None:
+                found.setdefault(name, found[inner])
+        first = next((name for name in default if name in found), None)
+        return found if first is None else {**found, "": found[first]}
+
+    def _within(self, name: str) -> Iterator[str]:
+        """The phony edges that a name stands for, itself first; none of them twice."""
+        seen, stack = {name}, [name]
+        while stack:
+            edge = self.makers.get(path := stack.pop())
+            if edge is not None and edge.phony:
+                yield path
+                stack.extend(one for one in edge.all_inputs if one not in seen)
+                seen.update(edge.all_inputs)
 
     def _ends(self) -> tuple[str, ...]:
         """What nobody takes for an input: ninja's targets where the file names none."""
         taken = {path for edge in self.manifest.edges for path in edge.all_inputs}
         return tuple(
-            path for edge in self.manifest.edges if not self.rebuilds(edge) for path in edge.all_outputs if path not in taken
+            path
+            for edge in self.manifest.edges
+            if not self.rebuilds(edge)
+            for path in edge.all_outputs
+            if path not in taken
         )
 
-    def _makers_of(self, meant: _Meant) -> tuple[str, ...]:
+    def _checks(self, edge: Edge) -> tuple[str, ...]:
+        """What validates an edge, and the phony edges it needs."""
+        if not self._phony_checks:
+            return edge.validations
+        return (*edge.validations, *(path for name in edge.all_inputs for path in self.meanings.of(name).checks))
+
+    def _makers_of(self, meant: Meaning) -> tuple[str, ...]:
         """The ids of what makes these paths; with a phony edge its validations come along."""
         ids: dict[str, None] = {}
-        for path in (*meant.paths, *meant.after):
+        stack = [*reversed((*meant.paths, *meant.after, *meant.checks))]
+        seen = set(stack)
+        while stack:
+            path = stack.pop()
             edge = self.makers.get(path)
-            if edge is not None and not edge.phony and not self.rebuilds(edge):
+            if edge is not None and edge.phony:
+                more = self.meanings.of(path)
+                fresh = [one for one in (*more.paths, *more.after, *more.checks) if one not in seen]
+                seen.update(fresh)
+                stack.extend(fresh)
+            elif edge is not None and not self.rebuilds(edge):
                 ids[self.id_of(edge)] = None
         return tuple(ids)
-
-    def meant(self, path: str) -> _Meant:
-        """What a name stands for, phony edges followed; GraphError when they lead in a circle."""
-        found = self._meant.get(path)
-        if found is None:
-            found = self._meant[path] = self._follow(path, ())
-        return found
-
-    def _follow(self, path: str, trail: tuple[str, ...]) -> _Meant:
-        known = self._meant.get(path)
-        if known is not None:
-            return known
-        edge = self.makers.get(path)
-        if edge is None or not edge.phony:
-            return _Meant((path,))
-        if path in trail:
-            raise GraphError(
-                f"dependency cycle: {' -> '.join((*trail[trail.index(path) :], path))}",
-                at=edge.at,
-                fix="take one of these inputs out",
-            )
-        if not edge.all_inputs:
-            # Such a name is a file that may be missing, or one that is never up to date.
-            return _Meant((path,)) if self._there(path) else _Meant((), (), always=True)
-        paths: dict[str, None] = {}
-        after: dict[str, None] = {}
-        always = False
-        for name in (*edge.inputs, *edge.implicit):
-            if name == path:
-                continue  # CMake once wrote `build x: phony x`
-            one = self._follow(name, (*trail, path))
-            paths.update(dict.fromkeys(one.paths))
-            after.update(dict.fromkeys(one.after))
-            always = always or one.always
-        for name in edge.order_only:
-            one = self._follow(name, (*trail, path))
-            after.update(dict.fromkeys((*one.paths, *one.after)))
-        answer = self._meant[path] = _Meant(tuple(paths), tuple(after), always)
-        return answer
 
     def _there(self, path: str) -> bool:
         place = self.places.of(path)
@@ -219,12 +227,15 @@ class Importer:
             depfile = None
         id_ = self.id_of(edge)
         inputs, beyond, after, always = self._inputs(edge, late, id_)
-        place = self._place(edge)
+        place = self._place(edge, heads)
         rspfile = self.manifest.rspfile(edge)
         files: tuple[tuple[str, str], ...] = ()
         if rspfile:
             files = ((of(rspfile, edge.at), self.places.marked(self.manifest.rspfile_content(edge))),)
         how = finds(command, heads, edge.inputs[0] if edge.inputs else "", depfile=depfile is not None)
+        if how == "declared" and (opens_folders(self.places.marked(command)) or self._names_folder(edge)):
+            how = "tree"
+        inputs = self._with_programs(heads, inputs)
         if how == "declared":
             inputs = self._with_named(self.places.marked(command), inputs)
         entry = self.kept.get(id_)
@@ -272,10 +283,12 @@ class Importer:
         paths: dict[str, None] = {}
         beyond: dict[str, str] = {}
         after: tuple[str, ...] = self._order(edge.order_only) if edge.order_only else ()
+        for path in self._absent(edge.order_only) if edge.order_only else ():
+            self.missing.setdefault(id_, path)
         extra: dict[str, None] = {}
         always = False
         for name in (*edge.inputs, *edge.implicit, *late.inputs):
-            meant = self.meant(name)
+            meant = self.meanings.of(name)
             always = always or meant.always
             extra.update(dict.fromkeys(meant.after))
             for path in meant.paths:
@@ -296,6 +309,19 @@ class Importer:
             after = tuple(dict.fromkeys((*after, *(of(path) for path in extra))))
         return tuple(sorted(paths)), tuple(sorted(beyond.items())), after, always
 
+    def _names_folder(self, edge: Edge) -> bool:
+        """Whether an input is a folder: what of it is read is not said."""
+        paths = (path for name in edge.inputs for path in self.meanings.of(name).paths)
+        return any(not (place := self.places.of(path, edge.at)) or place in self.tree.folders for path in paths)
+
+    def _with_programs(self, heads: tuple[str, ...], inputs: tuple[str, ...]) -> tuple[str, ...]:
+        """The inputs, and the programs of the project that are run: what they do is what they hold."""
+        if all("/" not in head for head in heads):
+            return inputs
+        paths = (self.places.of(posixpath.normpath(head)) for head in heads if "/" in head)
+        found = {path for path in paths if path in self.tree.sources}
+        return inputs if found.issubset(inputs) else tuple(sorted(found.union(inputs)))
+
     def _with_named(self, command: str, inputs: tuple[str, ...]) -> tuple[str, ...]:
         """The inputs, and the sources that the words of a command name although the edge does not."""
         found: set[str] = set()
@@ -306,13 +332,24 @@ class Importer:
                 found.add(path)
         return tuple(sorted({*inputs, *found})) if found else inputs
 
+    def _absent(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """What of these nobody makes and is not there; the same tuple for all edges that say the same."""
+        known = self._absences.get(names)
+        if known is None:
+            found = (path for name in names for path in (*self.meanings.of(name).paths, *self.meanings.of(name).after))
+            known = self._absences[names] = tuple(path for path in found if not self._comes(path))
+        return known
+
+    def _comes(self, path: str) -> bool:
+        return path in self.makers or self._there(path) or self.places.of(path) in self.tree.folders
+
     def _order(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """What must come before; the same tuple for all edges that say the same."""
         known = self._orders.get(names)
         if known is None:
             found: dict[str, None] = {}
             for name in names:
-                meant = self.meant(name)
+                meant = self.meanings.of(name)
                 found.update(dict.fromkeys(self.places.of(path) for path in (*meant.paths, *meant.after)))
             known = self._orders[names] = tuple(path for path in found if path in self.made)
         return known
@@ -331,8 +368,8 @@ class Importer:
             known = self._tools[heads] = self.identity(heads)
         return known
 
-    def _place(self, edge: Edge) -> Literal["any", "here", "workspace"]:
-        if edge.pool == _CONSOLE or self.manifest.generator(edge):
+    def _place(self, edge: Edge, heads: tuple[str, ...]) -> Literal["any", "here", "workspace"]:
+        if edge.pool == _CONSOLE or self.manifest.generator(edge) or builds(heads):
             return "workspace"
         if edge.pool or self.manifest.value(edge, "local"):
             return "here"

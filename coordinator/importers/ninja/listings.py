@@ -80,7 +80,7 @@ def graph(lookup: Lookup, targets: Iterable[str]) -> Iterator[str]:
         if path in seen:
             continue
         seen.add(path)
-        label = path.replace("\\", "\\\\").replace('"', '\\"')
+        label = path.replace("\\", "/").replace('"', '\\"')
         yield f'{name(path)} [label="{label}"]'
         number = lookup.makers.get(path)
         if number is None or number in seen:

@@ -24,7 +24,7 @@ class Places:
         self._mark = re.compile(re.escape(self.root) + r"(?![^/\s'\":;,=)(&|<>\]\[}{])")
 
     def of(self, text: str, at: str = "") -> str:
-        """The path relative to the root, or an absolute one for a file outside; GraphError for one that cannot be."""
+        """The path relative to the root ("" for itself), or an absolute one outside; GraphError for what cannot be."""
         found = self._known.get(text)
         if found is None:
             found = self._known[text] = self._resolve(text, at)
@@ -36,6 +36,8 @@ class Places:
             if self._prefix and _PLAIN.fullmatch(path):
                 return path
         full = posixpath.normpath(f"{self._inside}{self._prefix}{text}" if not text.startswith("/") else text)
+        if full == self.root:
+            return ""
         if not full.startswith(self._inside):
             return full
         try:

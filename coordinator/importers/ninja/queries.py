@@ -72,10 +72,8 @@ def inputs(lookup: Lookup, targets: Iterable[str], *, ordered: bool = False, quo
 
     quote: for a shell; -E is without.
     """
-    found = list(_needed(lookup, targets))
-    if not ordered:
-        found.sort(key=lambda path: path.encode("utf-8", "surrogateescape"))
-    return [quoted(path) for path in found] if quote else found
+    found = [quoted(path) if quote else path for path in _needed(lookup, targets)]
+    return found if ordered else sorted(found, key=lambda path: path.encode("utf-8", "surrogateescape"))
 
 
 def multi_inputs(lookup: Lookup, targets: Iterable[str], *, delimiter: str = "\t") -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from coordinator.importers.ninja import lexer as words
 from coordinator.importers.ninja import text as texts
 from coordinator.importers.ninja.building import Building
@@ -185,19 +187,17 @@ class _Statements:
                 raise lexer.error("empty path", at=at, why=f"{paths[found.index('')]} is nothing")
             return packed(map(canonical, found))
 
+        block = "".join(f"{key}={texts.escaped(value)}\n" for key, value in own.items())
+        edge = Edge("", "", "", "", "", "", name, at, block, building.context(rule, self._scope), "", "")
+        building.pool_of(edge)  # what is wrong with it is said before what is wrong with a path
         building.add(
-            Edge(
-                nodes(outputs),
-                nodes(implicit_outputs),
-                nodes(inputs),
-                nodes(implicit),
-                nodes(order_only),
-                nodes(validations),
-                name,
-                at,
-                "".join(f"{key}={texts.escaped(value)}\n" for key, value in own.items()),
-                building.context(rule, self._scope),
-                "",
-                "",
+            msgspec.structs.replace(
+                edge,
+                outs=nodes(outputs),
+                implicit_outs=nodes(implicit_outputs),
+                ins=nodes(inputs),
+                implicit_ins=nodes(implicit),
+                order_ins=nodes(order_only),
+                validation_ins=nodes(validations),
             )
         )

@@ -59,7 +59,7 @@ MISTAKES = {
     "unknown rule": Mistake(PROJECT + rule(inputs=["rule:upp"]), BUILD, 2, "W0201", ("unknown rule 'upp'",)),
     "bad pattern": Mistake(PROJECT + rule(each="[a.txt"), BUILD, 2, "W0102", ("'[' is not closed", "windrow.toml:6:1")),
     "output that is a folder": Mistake(PROJECT + rule(outputs=["docs"]), BUILD, 2, "W0201", ("a folder that holds sources",)),
-    "ninja": Mistake(PROJECT + '[ninja]\nfile = "build.ninja"\n', BUILD, 2, "W0102", ("[ninja] is not supported yet",)),
+    "ninja": Mistake(PROJECT + '[ninja]\nfile = "build.ninja"\n', BUILD, 2, "W0102", ("build.ninja is not there", "cmake -S")),
     "a secret among the settings": Mistake(
         PROJECT + '[storage]\nurl = "s3://AKIAX:hush@bucket/p"\n', BUILD, 2, "W0102", ("AWS_ACCESS_KEY_ID",)
     ),

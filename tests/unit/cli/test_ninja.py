@@ -53,3 +53,70 @@ def test_the_keys_are_taken_from_the_file_that_settings_name(folder: Path, monke
 
     with pytest.raises(UnreadableFile, match="credentials file"):
         ninja.run(["--quiet"])
+
+
+# -- flags ----------------------------------------------------------------------------------------
+
+
+def parsed(*words: str) -> ninja.Options:
+    options = ninja._options(words)
+    assert isinstance(options, ninja.Options)
+    return options
+
+
+def test_flags_and_targets_come_in_any_order() -> None:
+    options = parsed("a", "-j4", "b", "-C", "build", "-k", "0", "-v", "--", "-c")
+
+    assert (options.targets, options.jobs, options.directory) == (["a", "b", "-c"], 4, "build")
+    assert (options.failures, options.verbose, options.dry, options.quiet) == (0, True, False, False)
+
+
+def test_what_follows_a_tool_is_the_tool_s() -> None:
+    options = parsed("-C", "build", "-t", "targets", "depth", "2")
+
+    assert (options.tool, options.targets) == ("targets", ["depth", "2"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("-j", "many"), "invalid -j parameter: many"),
+        (("-j", "-1"), "invalid -j parameter: -1"),
+        (("-k", "x"), "invalid -k parameter: x"),
+        (("-X",), "unknown option"),
+        (("--no-such",), "unknown option"),
+        (("--download", "some"), "--download takes all, targets or none"),
+        (("-C", "no/such"), "chdir to 'no/such'"),
+        (("-f", "no.ninja"), "loading 'no.ninja'"),
+        (("-t", "no-tool"), "unknown tool 'no-tool'"),
+    ],
+)
+def test_what_cannot_be_is_told_in_ninja_s_words_with_its_exit_code(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], told: str
+) -> None:
+    assert ninja.run(words) == 1
+    assert capsys.readouterr().err.startswith((f"ninja: error: {told}", f"ninja: fatal: {told}"))
+
+
+@pytest.mark.parametrize(("words", "out", "code"), [(("--version",), "1.12.1\n", 0), (("-h",), "usage: windrow ninja", 0), (("-d", "list"), "debugging modes:", 1)])
+def test_what_only_tells_builds_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], out: str, code: int
+) -> None:
+    assert ninja.run(words) == code
+    assert capsys.readouterr().out.startswith(out)
+    assert not (folder / "last").exists()
+
+
+def test_a_dry_run_shows_what_would_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ninja.run(["-n", "last"]) == 0
+    assert capsys.readouterr().out == "[1/2] cp in sub/out\n[2/2] cp sub/out last\n"
+    assert not (folder / "last").exists()
+
+
+def test_a_target_is_built_and_known_to_the_next_build(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ninja.run(["sub/out"]) == 0
+    assert ninja.run(["sub/out"]) == 0
+    assert capsys.readouterr().out == "[1/1] cp in sub/out\nninja: no work to do.\n"
+
+    assert ninja.run([]) == 0
+    assert capsys.readouterr().out == "[1/1] cp sub/out last\n"

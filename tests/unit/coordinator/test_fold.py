@@ -130,3 +130,76 @@ def test_an_output_that_another_job_makes_now_belongs_to_it(base: Manifest) -> N
 
     assert set(made.jobs) == {"copy:a.o"}
     assert made.artefacts == {"a.o": msgspec.structs.replace(base.artefacts["a.o"], hash=digest("x"), size=1, job="copy:a.o")}
+
+
+# -- what imported builds add ---------------------------------------------------------------------
+
+
+def loose_graph(**more: object) -> BuildGraph:
+    recipe = Recipe("gen:x", "gen", ("gen",), ("x", "stamp"), ("in",), loose=True, cwd="b", files=(("x.rsp", "-x"),))
+    return BuildGraph([msgspec.structs.replace(recipe, outside=(("/usr/x", "1"),), **more)], platform="linux")
+
+
+def loose_result(*paths: str) -> ActionResult:
+    return ActionResult(digest("key"), tuple(Output(path, digest(path), 1) for path in paths), trace=Trace(("read.txt",)))
+
+
+LOOSE = snapshot_of("in", "read.txt", "b/cache.txt")
+
+
+def folded(*paths: str, base: Manifest | None = None, **more: object) -> Manifest:
+    results = {"gen:x": loose_result(*paths)} if paths else {}
+    plan = plan_of(*(["gen:x"] if paths else []))
+    return fold(base, graph=loose_graph(**more), snapshot=LOOSE, results=results, plan=plan)
+
+
+def test_an_entry_holds_what_an_imported_command_was_given() -> None:
+    entry = folded("x", "stamp").jobs["gen:x"]
+
+    assert (entry.cwd, entry.files, entry.outside) == ("b", (("x.rsp", "-x"),), (("/usr/x", "1"),))
+    assert (entry.also, entry.always) == ((), False)
+
+
+def test_outputs_nobody_declared_are_kept_with_their_job() -> None:
+    made = folded("x", "stamp", "x.log", "a.log")
+    again = folded(base=made)
+
+    assert made.jobs["gen:x"].also == ("a.log", "x.log")
+    assert set(made.artefacts) == {"x", "stamp", "x.log", "a.log"}
+    assert again.artefacts == made.artefacts
+
+
+def test_a_declared_output_that_was_left_out_has_the_job_always_run() -> None:
+    made = folded("x")
+
+    assert made.jobs["gen:x"].always
+    assert not made.rests
+    assert set(made.artefacts) == {"x"}
+
+
+def test_a_symlink_is_kept_with_its_text() -> None:
+    link = Output("x", digest("y"), 1, "link", "y")
+    result = ActionResult(digest("key"), (link, Output("stamp", digest("stamp"), 1)))
+
+    made = fold(None, graph=loose_graph(), snapshot=LOOSE, results={"gen:x": result}, plan=plan_of("gen:x"))
+
+    assert (made.artefacts["x"].mode, made.artefacts["x"].target) == ("link", "y")
+
+
+def test_a_source_beside_is_kept_only_if_a_job_reads_it() -> None:
+    def beside(path: str) -> bool:
+        return path != "in"
+
+    made = fold(
+        None, graph=loose_graph(), snapshot=LOOSE, results={"gen:x": loose_result("x", "stamp")}, plan=plan_of("gen:x"), beside=beside
+    )
+
+    assert set(made.sources) == {"in", "read.txt"}
+
+
+def test_a_stale_job_is_left_out_with_all_it_made() -> None:
+    base = folded("x", "stamp", "x.log")
+
+    made = fold(base, graph=loose_graph(), snapshot=LOOSE, results={}, plan=plan_of(), stale=frozenset({"gen:x"}))
+
+    assert (made.jobs, made.artefacts, made.rests) == ({}, {}, False)

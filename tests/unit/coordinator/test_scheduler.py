@@ -22,7 +22,7 @@ from shared import hashing
 from shared.clock import SystemClock
 from shared.errors import BlobMissing, StoreUnavailable, TimeLimit
 from shared.model.file import FileState
-from shared.model.graph import BuildGraph, Recipe
+from shared.model.graph import BuildGraph, Names, Recipe
 from shared.model.job import JobOutcome
 from shared.model.manifest import Manifest
 from shared.model.snapshot import Snapshot
@@ -413,3 +413,50 @@ def test_wanted_names_match_by_their_end():
     assert match_wanted(["sub/x.h"], sources) == ("include/sub/x.h", "other/sub/x.h")
     assert match_wanted(["./y.h"], sources) == ("y.h",)
     assert match_wanted(["nothing.h", ""], sources) == ()
+
+
+def test_a_job_taken_in_while_the_build_runs_keeps_its_place_and_its_pool(tmp_path):
+    """Its command may make sense on this machine only."""
+    user = msgspec.structs.replace(step("user", "mid"), place="here", pool="few", loose=True)
+    bench = Bench(tmp_path, [step("mid", "in"), user], {"in": "1"})
+    bench.run()
+    graph = BuildGraph(bench.recipes, platform="linux", names=Names(pools={"few": 1}))
+    seen = bench.snapshot()
+    # Its stored bytes are gone, which shows only when it comes out otherwise.
+    lost = plan(Facts(graph, bench.manifest, seen, diff(bench.manifest, seen), lost=frozenset({"mid"})), targets=("mid",))
+    far, near = (ScriptedPerformer(bench.blobs, bench.results, {}) for _ in range(2))
+    far.scripts["r:mid"] = lambda order: far.succeed(order, text="other")
+    tree = RunTree(graph, seen, bench.manifest)
+    preparer = Preparer(
+        tree=tree, blobs=bench.blobs, results=bench.results, root=tmp_path, build="b",
+        default_timeout=10.0, use_cache=False, settle=bench.settle,
+    )  # fmt: skip
+
+    report = Scheduler(
+        lost, tree=tree, preparer=preparer, performer=lambda: far, here=lambda: near, settle=bench.settle,
+        observer=bench.observer, clock=SystemClock(), alive=lambda: None, options=Options(),
+    ).run()  # fmt: skip
+
+    assert report.added == ("r:user",)
+    assert (far.performed, near.performed) == (["r:mid"], ["r:user"])
+
+
+def test_jobs_of_a_pool_run_no_more_at_once_than_it_is_deep(tmp_path):
+    recipes = [msgspec.structs.replace(step(f"j{number}", "in"), pool="few") for number in range(5)]
+    bench = Bench(tmp_path, recipes, {"in": "1"})
+    graph = BuildGraph(recipes, platform="linux", names=Names(pools={"few": 2}))
+    seen = bench.snapshot()
+    performer = ScriptedPerformer(bench.blobs, bench.results, {}, slots=8)
+    tree = RunTree(graph, seen, None)
+    preparer = Preparer(
+        tree=tree, blobs=bench.blobs, results=bench.results, root=tmp_path, build="b",
+        default_timeout=10.0, use_cache=True, settle=bench.settle,
+    )  # fmt: skip
+
+    report = Scheduler(
+        plan(Facts(graph, None, seen, diff(None, seen))), tree=tree, preparer=preparer, performer=lambda: performer,
+        settle=bench.settle, observer=bench.observer, clock=SystemClock(), alive=lambda: None, options=Options(),
+    ).run()  # fmt: skip
+
+    assert len(report.results) == 5
+    assert max(map(len, performer.batches)) <= 2

@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import ConfigError, LocalError, NoProject
 from shared.settings import branch_key
-from shared.settings_load import load
+from shared.settings_load import load, settings_files
 
 TOML = """\
 # a comment
@@ -172,7 +172,6 @@ def test_no_file_is_an_error_that_names_the_folder_and_the_way_out(tmp_path):
         ("timeout = 30", "timeout = 0", "22:1", "is not more than 0"),
         ("timeout = 30", "timeout = nan", "22:1", "is not more than 0"),
         ("timeout = 30", "timeout = true", "22:1", "not true or false"),
-        ("# a comment", "[ninja]\nfile = 'build.ninja'", "1:1", "not supported yet"),
         ("# a comment", "[build]\nmode = 'fast'", "2:1", "incremental, full"),
         ("# a comment", "[build]\njobs = -1", "2:1", "is not at least 0"),
         ("# a comment", "[cache]\nkeep_revisions = 0", "2:1", "is not at least 1"),
@@ -306,3 +305,73 @@ def test_a_file_that_cannot_be_read_is_named(root):
 def test_a_branch_is_one_component_of_a_storage_name():
     assert branch_key("feature/x/y") == "feature%2Fx%2Fy"
     assert branch_key("main") == "main"
+
+
+NINJA = '[project]\nname = "x"\n\n[ninja]\n'
+
+
+@pytest.mark.parametrize(
+    ("written", "cwd"),
+    [
+        ('file = "build/build.ninja"', "build"),
+        ('file = "./build//build.ninja"', "build"),
+        ('file = "build.ninja"', ""),
+        ('file = "gen/x.ninja"\ndirectory = "out"', "out"),
+        ('file = "gen/x.ninja"\ndirectory = "./out/deep/"', "out/deep"),
+        ('file = "gen/x.ninja"\ndirectory = "."', ""),
+        ('file = "gen/x.ninja"\ndirectory = "./"', ""),
+    ],
+)
+def test_commands_of_a_build_file_run_beside_it_or_where_it_is_said(tmp_path, written, cwd):
+    (tmp_path / "windrow.toml").write_text(f"{NINJA}{written}\n")
+
+    ninja = load(tmp_path, flags={}, environ={}).ninja
+
+    assert ninja is not None
+    assert ninja.cwd == cwd
+
+
+def test_without_ninja_there_is_no_build_file(tmp_path):
+    (tmp_path / "windrow.toml").write_text('[project]\nname = "x"\n')
+
+    assert load(tmp_path, flags={}, environ={}).ninja is None
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ('local = ["x"]', "[ninja] names no file"),
+        ('file = "/abs/build.ninja"', "`ninja.file` has a value it cannot take"),
+        ('file = "../build.ninja"', "`ninja.file` has a value it cannot take"),
+        ('file = "b.ninja"\ndirectory = "../out"', "`ninja.directory` has a value it cannot take"),
+        ('file = "b.ninja"\ndirectory = ".."', "`ninja.directory` has a value it cannot take"),
+        ('file = "b.ninja"\nlocal = "docs"', "`ninja.local` must be a list of strings"),
+        ('file = "b.ninja"\nfolder = "out"', "unknown key `folder` in [ninja]"),
+    ],
+)
+def test_what_is_wrong_with_ninja_is_told_with_its_place(tmp_path, written, told):
+    (tmp_path / "windrow.toml").write_text(f"{NINJA}{written}\n")
+
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, flags={}, environ={})
+
+    assert told in error.value.what
+    assert error.value.at.startswith("windrow.toml:")
+
+
+def test_a_build_file_is_named_for_everybody_or_for_nobody(tmp_path):
+    (tmp_path / "windrow.toml").write_text('[project]\nname = "x"\n')
+    (tmp_path / "windrow.local.toml").write_text('[ninja]\nfile = "build.ninja"\n')
+
+    with pytest.raises(ConfigError, match=r"is accepted from windrow\.toml only"):
+        load(tmp_path, flags={}, environ={})
+
+
+def test_settings_files_are_where_settings_may_be(tmp_path):
+    files = settings_files(tmp_path, {"HOME": "/home/me", "XDG_CONFIG_HOME": "/etc/xdg"})
+
+    assert [str(file) for file in files] == [
+        f"{tmp_path}/windrow.toml",
+        f"{tmp_path}/windrow.local.toml",
+        "/etc/xdg/windrow/config.toml",
+    ]

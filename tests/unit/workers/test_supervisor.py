@@ -55,6 +55,36 @@ def survivors(mark: str) -> list[str]:
     return found
 
 
+def test_a_supervisor_that_somebody_stopped_goes_on_before_long(slot: Slot, tmp_path: Path) -> None:
+    gate, ended = tmp_path / "gate", list[Ended]()
+    os.mkfifo(gate)
+    run = threading.Thread(target=lambda: ended.append(slot.run(request(tmp_path, "cat", str(gate)))), daemon=True)
+    run.start()
+    writer = os.open(gate, os.O_WRONLY)
+    assert slot._process is not None
+    supervisor = psutil.Process(slot._process.pid)
+
+    supervisor.suspend()
+    os.close(writer)
+    run.join(20)
+
+    assert supervisor.status() != psutil.STATUS_STOPPED
+    assert [(one.exit_code, one.lost) for one in ended] == [(0, False)]
+
+
+def test_closing_a_slot_does_not_wait_for_a_stopped_supervisor(slot: Slot, tmp_path: Path) -> None:
+    slot.run(request(tmp_path, "true"))
+    assert slot._process is not None
+    supervisor = psutil.Process(slot._process.pid)
+    supervisor.suspend()
+    began = time.monotonic()
+
+    slot.close()
+
+    assert time.monotonic() - began < 10
+    assert not supervisor.is_running()
+
+
 DAEMONS = {
     "in the background": "sleep {t} &",
     "in a session of its own": "setsid sleep {t} &",

@@ -35,15 +35,15 @@ def test_it_runs_where_the_real_files_are(farm: RootedFarm, tmp_path: Path) -> N
     assert found["build/out"].hash == hashing.of_bytes(b"real")
     assert (found["build/link"].mode, found["build/link"].target) == ("link", "out")
     assert found["build/tool"].mode == "exec"
-    assert outcome.stdout.text == "build\n"
+    assert outcome.stdout.text == f"{tmp_path}/checkout/build\n"
     assert (tmp_path / "checkout/build/more").exists()
 
 
-def test_nothing_is_stored(farm: RootedFarm) -> None:
-    farm.run("sh", "-c", "echo x > out", outputs=("out",), kind="workspace")
+def test_its_outputs_are_stored_for_the_revision_and_no_result_for_others(farm: RootedFarm) -> None:
+    farm.run("sh", "-c", "echo x > out; ln -s out link", outputs=("out", "link"), kind="workspace")
 
     assert farm.results.stored == {}
-    assert farm.blobs.contents == {}
+    assert sorted(farm.blobs.contents.values()) == [b"out", b"x\n"]
 
 
 def test_it_has_the_environment_of_whoever_builds(farm: RootedFarm, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def test_it_has_the_environment_of_whoever_builds(farm: RootedFarm, monkeypatch:
         *("sh", "-c", "echo $MINE $GONE $SET; echo $PWD"), kind="workspace", env=(("GONE", None), ("SET", "2"))
     )
 
-    assert outcome.stdout.text == "1 2\n.\n"
+    assert outcome.stdout.text == f"1 2\n{farm.root}\n"
 
 
 def test_its_files_are_there_while_it_runs_and_stay_when_it_fails(farm: RootedFarm, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_its_files_are_there_while_it_runs_and_stay_when_it_fails(farm: RootedFa
     gone = not (tmp_path / "checkout/build/a.rsp").exists()
     bad = farm.run("sh", "-c", "exit 3", **about)
 
-    assert good.stdout.text == "-Iinc"
+    assert good.stdout.text == f"-I{tmp_path}/checkout/inc"
     assert gone
     assert (bad.status, bad.exit_code) == ("failed", 3)
     assert (tmp_path / "checkout/build/a.rsp").read_text() == f"-I{tmp_path}/checkout/inc"

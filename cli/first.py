@@ -1,0 +1,98 @@
+"""First of all: is there still nothing to do? Answered before anything is imported that a build needs.
+
+Only for the plainest ways of asking; everything else is for the commands themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+_STATE = ".windrow"
+_PROJECT = "windrow.toml"
+_VALUED = frozenset(("-j", "-k", "-l", "-w"))
+_BARE = frozenset(("-v", "--verbose", "--quiet"))
+
+
+def ninja_rests(arguments: Sequence[str]) -> bool:
+    """Whether `windrow-ninja` has nothing to do, which it then has said."""
+    return _well(lambda: _ninja_rests(arguments))
+
+
+def build_rests(arguments: Sequence[str]) -> bool:
+    """Whether `windrow build`, without any flag, has nothing to do, which it then has said."""
+    return list(arguments) == ["build"] and _well(_build_rests)
+
+
+def _well(rests: Callable[[], bool]) -> bool:
+    try:
+        return rests()
+    except Exception:  # noqa: BLE001 - whatever it is, the command itself comes by it and tells it properly
+        return False
+
+
+def _ninja_rests(arguments: Sequence[str]) -> bool:
+    plain = _plain(arguments)
+    if plain is None:
+        return False
+    folder, file, entered = plain
+    build = os.path.realpath(os.path.join(folder, file))  # noqa: PTH118 - pathlib would have to be loaded
+    where = os.path.dirname(build)  # noqa: PTH120
+    for state in (os.path.join(where, _STATE), _above(where)):  # noqa: PTH118
+        told = _told(state)
+        if told is not None and told.get("build_file") == build:
+            if entered:
+                sys.stdout.write(f"ninja: Entering directory `{folder}'\n")
+            sys.stdout.write("ninja: no work to do.\n")
+            return True
+    return False
+
+
+def _build_rests() -> bool:
+    began = time.monotonic()
+    told = _told(_above(os.getcwd()))  # noqa: PTH109
+    if told is None:
+        return False
+    files, revision = int(str(told["files"])), int(str(told["revision"]))
+    took = time.monotonic() - began
+    sys.stdout.write(
+        f"No changes detected ({files:,} file{'' if files == 1 else 's'} checked in {took:.2f}s, rev-{revision:04d}).\n"
+    )
+    return True
+
+
+def _told(state: str) -> Mapping[str, object] | None:
+    """What the last build noted down, if it still holds."""
+    from coordinator import rest  # noqa: PLC0415 - `--help` and the like ask nothing
+
+    return rest.holds(os.path.join(state, rest.FILE), None, os.environ) if state else None  # noqa: PTH118
+
+
+def _above(folder: str) -> str:
+    """The state folder of the project that a folder lies in; empty if it lies in none."""
+    while True:
+        if os.path.exists(os.path.join(folder, _PROJECT)):  # noqa: PTH110, PTH118
+            return os.path.join(folder, _STATE)  # noqa: PTH118
+        parent = os.path.dirname(folder)  # noqa: PTH120
+        if parent == folder:
+            return ""
+        folder = parent
+
+
+def _plain(arguments: Sequence[str]) -> tuple[str, str, bool] | None:
+    """Folder and file of a command line that asks for the default targets and no more; None for any other."""
+    folder, file, entered = ".", "build.ninja", False
+    words = iter(arguments)
+    for word in words:
+        if word == "-C":
+            folder, entered = next(words, "."), True
+        elif word == "-f":
+            file = next(words, "build.ninja")
+        elif word in _VALUED:
+            if next(words, None) is None:
+                return None
+        elif word not in _BARE and not (word[:2] in _VALUED and word[2:].isdigit()):
+            return None
+    return folder, file, entered

@@ -1,0 +1,154 @@
+"""A build file is made anew when what it is made from holds something else, and only then."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from coordinator.imported import ImportedBuild
+from coordinator.regenerate import Regeneration
+from shared.errors import BuildFailed, WindrowError
+from shared.settings import NinjaSettings, Settings
+
+TEXT = """\
+rule configure
+  command = {command}
+  generator = 1
+  description = configuring
+rule cat
+  command = cat $in > $out
+build build.ninja: configure ../list.txt | /dev/null
+"""
+SCRIPT = "cp build.ninja old && cp old build.ninja && echo '# '`cat ../list.txt` >> build.ninja && echo x >> runs"
+
+
+class Configured:
+    """A build folder whose build file a script makes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "tree/build"
+        self.folder.mkdir(parents=True)
+        self.list = folder / "tree/list.txt"
+        self.list.write_text("one\n")
+        self.aged(self.list)
+        self.write(SCRIPT)
+        self.said: list[str] = []
+
+    def write(self, command: str) -> None:
+        (self.folder / "build.ninja").write_text(TEXT.format(command=command))
+
+    def aged(self, path: Path, seconds: float = 60.0) -> None:
+        os.utime(path, (time.time() - seconds,) * 2)
+
+    def regeneration(self) -> Regeneration:
+        ninja = NinjaSettings("build/build.ninja")
+        settings = Settings(self.folder.parent, "x", "main", self.folder.parent / "cache", ninja=ninja)
+        self.imported = ImportedBuild(settings, ninja)
+        return Regeneration(self.imported)
+
+    def run(self) -> bool:
+        return self.regeneration().run(self.said.append)
+
+    @property
+    def runs(self) -> int:
+        runs = self.folder / "runs"
+        return len(runs.read_text().splitlines()) if runs.exists() else 0
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Configured:
+    return Configured(tmp_path)
+
+
+def test_a_build_file_newer_than_its_inputs_is_taken_as_it_is(configured: Configured) -> None:
+    assert not configured.run()
+    assert (configured.runs, configured.said) == (0, [])
+
+
+def test_before_anything_is_known_a_newer_input_has_it_made(configured: Configured) -> None:
+    configured.aged(configured.folder / "build.ninja", 120.0)
+
+    assert configured.run()
+    assert configured.runs == 1
+    assert configured.said == [f"configuring ({configured.list} is newer)"]
+
+
+def test_an_edited_input_has_it_made_once_whatever_its_time(configured: Configured) -> None:
+    configured.run()
+    configured.list.write_text("two\n")
+    configured.aged(configured.list)
+
+    assert configured.run()
+    assert not configured.run()
+    assert configured.runs == 1
+    assert "# two" in (configured.folder / "build.ninja").read_text()
+
+
+def test_a_touched_input_does_not(configured: Configured) -> None:
+    configured.run()
+    os.utime(configured.list)
+
+    assert not configured.run()
+
+
+def test_what_was_read_of_the_old_file_is_forgotten(configured: Configured) -> None:
+    configured.run()
+    configured.write(SCRIPT + r" && printf 'build new: cat ../list.txt\n' >> build.ninja")
+    configured.list.write_text("two\n")
+    regeneration = configured.regeneration()
+    before = len(configured.imported.manifest.edges)
+
+    assert regeneration.run(configured.said.append)
+    assert len(configured.imported.manifest.edges) == before + 1
+
+
+def test_without_an_edge_that_makes_it_there_is_nothing_to_do(configured: Configured) -> None:
+    (configured.folder / "build.ninja").write_text("rule cat\n  command = cat\nbuild x: cat ../list.txt\n")
+
+    assert configured.regeneration().due() == ""
+    assert not configured.run()
+
+
+def test_a_command_that_fails_ends_the_build_and_is_tried_again(configured: Configured) -> None:
+    configured.run()
+    configured.write("exit 3")
+    configured.list.write_text("two\n")
+
+    with pytest.raises(BuildFailed, match="exit code 3") as error:
+        configured.run()
+
+    assert "exit 3" in error.value.why
+    assert configured.regeneration().due() == f"{configured.list} changed"
+
+
+def test_an_input_that_is_gone_is_a_reason(configured: Configured) -> None:
+    configured.run()
+    configured.list.unlink()
+
+    assert configured.regeneration().due() == f"{configured.list} is not there"
+
+
+def test_one_that_is_never_done_is_told_instead_of_repeated_for_ever(configured: Configured) -> None:
+    configured.write("echo x >> ../list.txt; echo x >> runs")
+    configured.aged(configured.folder / "build.ninja", 120.0)
+
+    with pytest.raises(WindrowError, match="still out of date after 20 runs"):
+        configured.run()
+
+    assert configured.runs == 20
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"schema": "windrow.generator/2", "inputs": {}}', "\0"])
+def test_what_is_kept_and_cannot_be_read_counts_as_nothing(configured: Configured, text: str) -> None:
+    configured.run()
+    (configured.folder.parent / ".windrow/generator.json").write_text(text)
+
+    assert configured.regeneration().due() == ""
+
+    configured.aged(configured.folder / "build.ninja", 120.0)
+    (configured.folder.parent / ".windrow/generator.json").write_text(text)
+
+    assert configured.regeneration().due() == f"{configured.list} is newer"
