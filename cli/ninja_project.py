@@ -19,6 +19,7 @@ from shared.settings_load import find_root, load, load_without_project
 _CMAKE_HOME = re.compile(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.+)$", re.MULTILINE)
 _NOT_A_NAME = re.compile(r"[^a-z0-9._-]+")
 _SYSTEM = ("/usr/", "/lib/", "/lib64/", "/opt/", "/etc/", "/bin/", "/sbin/", "/nix/", "/proc/", "/dev/")
+_PROGRAMS = frozenset(("bin", "sbin", "libexec"))
 STATE = ".windrow"
 _BROAD = 2  # components of a root like / or /tmp, which is nobody's project
 
@@ -82,7 +83,18 @@ def _places(folder: Path, file: str) -> tuple[Path, set[Path]]:
     if source is None:
         # A guess, which may be as wide as the machine.
         return Path(os.path.commonpath([folder, *places])), places
-    return source, places | {source}
+    return source, _without_tools(places, {folder, source}) | {source}
+
+
+def _without_tools(places: set[Path], own: set[Path]) -> set[Path]:
+    """Without folders of programs that lie beside all else.
+
+    Meson names the programs that edges run as inputs: a Python of some environment must not draw what lies between
+    it and the sources into the project.
+    """
+    tools = {place for place in places if place.name in _PROGRAMS and own.isdisjoint(place.parents)}
+    root = Path(os.path.commonpath(own | (places - tools)))
+    return places - {place for place in tools if root not in place.parents}
 
 
 def _told(folder: Path) -> Path | None:

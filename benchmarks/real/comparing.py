@@ -15,6 +15,7 @@ ASIDE = (
     (".ninja_log", "ninja's own books"),
     (".ninja_deps", "ninja's own books"),
     (".windrow/*", "Windrow's own books"),
+    ("CMakeFiles/_CMakeLTOTest-*", "what CMake builds for itself while it configures; link-time code has random names"),
     ("CMakeFiles/CMake*.log", "a log of configuring, with its times and temporary names"),
     ("CMakeFiles/CMakeConfigureLog.yaml", "a log of configuring, with its times and temporary names"),
     ("meson-logs/*", "logs of configuring and testing, with times"),

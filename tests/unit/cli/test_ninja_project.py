@@ -118,3 +118,14 @@ def test_a_root_that_is_nobody_s_is_narrowed_to_the_folders_of_the_project(tmp_p
 
     assert settings.root == Path("/")
     assert set(settings.folders) == {"srv", tmp_path.parts[1]}
+
+
+def test_a_program_that_edges_name_does_not_widen_the_root(tmp_path: Path) -> None:
+    source = tmp_path / "app"
+    write(source / "build/CMakeCache.txt", f"CMAKE_HOME_DIRECTORY:INTERNAL={source}\n")
+    program, tool = tmp_path / "env/bin/python", source / "tools/bin/gen"
+    write(source / "build/build.ninja", RULE + f"build x: cat ../a | {program} {tool}\n")
+
+    settings = opened(source / "build")
+
+    assert (settings.root, settings.folders) == (source, ())
