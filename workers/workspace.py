@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 from shared import hashing
@@ -17,6 +19,8 @@ from workers.printed import Printed, complaint
 from workers.sandbox.broken import Broken
 from workers.sandbox.sandbox import check_paths
 from workers.ticket import Ticket
+
+_POLL = 0.1  # seconds between looks at whether anybody still waits
 
 
 class WorkspaceRun:
@@ -65,6 +69,8 @@ class WorkspaceRun:
             return self._end("lost", message="cancelled")
         cwd, streams = self._at(self._action.cwd), (place / "stdout", place / "stderr")
         argv = tuple(word.replace(ROOT, self._root) for word in self._action.argv)
+        if self._action.console:
+            return self._talk(argv, cwd, streams)
         ended = slot.run(
             Request(
                 argv=argv,
@@ -78,6 +84,10 @@ class WorkspaceRun:
             ),
             self._ticket.cancelled,
         )
+        return self._judged(argv, ended, streams)
+
+    def _judged(self, argv: tuple[str, ...], ended: Ended, streams: tuple[Path, Path]) -> JobOutcome:
+        """What came of a command that has ended."""
         if ended.lost or ended.cancelled:
             return self._end("lost", message="cancelled" if ended.cancelled else "the supervisor of its slot died")
         if ended.log_errno:
@@ -89,6 +99,33 @@ class WorkspaceRun:
         for path, _ in self._action.files:
             self._at(path).unlink(missing_ok=True)
         return self._end("executed", result=self._result(ended, printed), printed=printed)
+
+    def _talk(self, argv: tuple[str, ...], cwd: Path, streams: tuple[Path, Path]) -> JobOutcome:
+        """Run a command that has the terminal: it may ask, is heard at once, and gets Ctrl-C like this process."""
+        begun = self._ticket.workshop.clock.monotonic()
+        deadline = begun + self._order.timeout
+        sys.stdout.flush()
+        try:
+            with subprocess.Popen(argv, cwd=cwd, env=self._environment(str(cwd))) as process:
+                timed_out = False
+                while True:
+                    try:
+                        process.wait(_POLL)
+                        break
+                    except subprocess.TimeoutExpired:
+                        timed_out = self._ticket.workshop.clock.monotonic() > deadline
+                        if timed_out or self._ticket.cancelled():
+                            process.kill()
+        except OSError as error:
+            raise named(error, cwd, "starting a command in") from error
+        ended = Ended(
+            exit_code=process.returncode if process.returncode >= 0 else -1,
+            signal=max(0, -process.returncode),
+            timed_out=timed_out,
+            cancelled=self._ticket.cancelled(),
+            seconds=self._ticket.workshop.clock.monotonic() - begun,
+        )
+        return self._judged(argv, ended, streams)
 
     def _environment(self, cwd: str) -> dict[str, str]:
         """That of this process, as any build tool would pass it on, and what the action sets or unsets."""

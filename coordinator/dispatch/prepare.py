@@ -24,6 +24,8 @@ from shared.storage.results import Results
 
 # The kind of an action that runs in the workspace itself; nothing of it is kept for others.
 WORKSPACE = "workspace"
+# The pool whose jobs have the terminal, one at a time.
+CONSOLE = "console"
 
 
 class SourceMoved(WindrowError):
@@ -208,6 +210,7 @@ class Preparer:
             loose=recipe.loose,
             observed=recipe.loose and recipe.depfile is None and recipe.finds != "declared",
             outside=recipe.outside,
+            console=recipe.place == "workspace" and recipe.pool == CONSOLE,
         )
 
     def _could_read(self, recipe: Recipe) -> Iterable[str]:

@@ -418,7 +418,6 @@ def test_another_folder_is_entered_and_told(pair: Pair) -> None:
     assert (pair.windrow / "sub/b").read_text() == "1\n"
 
 
-@pytest.mark.xfail(reason="commands of the workspace get no standard input, and print when they have ended", strict=True)
 def test_the_console_pool_has_the_terminal(pair: Pair) -> None:
     rule = "rule ask\n  command = read answer; echo got $$answer; echo $$answer > $out\n  pool = console\n"
     pair.write("build.ninja", rule + "build b: ask a\n")
@@ -450,8 +449,3 @@ def test_an_interrupted_build_leaves_nothing_half_made(pair: Pair) -> None:
 
 def environment(pair: Pair) -> dict[str, str]:
     return {**os.environ, "XDG_CACHE_HOME": str(pair.home / "cache"), "XDG_CONFIG_HOME": str(pair.home / "config"), "PYTHONPATH": str(Path(__file__).parents[2])}
-
-
-@pytest.mark.skip(reason="the importer does not read dyndep files yet")
-def test_a_dyndep_file_adds_inputs(pair: Pair) -> None:
-    raise NotImplementedError
