@@ -64,8 +64,8 @@ class Action(msgspec.Struct, frozen=True):
     path of the tree on the coordinating machine; the tree appears there while the command runs (`mounts`: the
     folders of it that do, "" for all). cwd: the folder it runs in. files: texts laid out beside the inputs
     (response files). loose: an output may be left out, and what else is written is an output too. observed:
-    what it reads is noticed, and kept in a trace. console: it has this process's own terminal. outside: absolute paths beyond the tree that it reads, with
-    their digests.
+    what it reads is noticed, and kept in a trace. console: it has this process's own terminal. outside:
+    absolute paths beyond the tree that it reads, with their digests.
     """
 
     kind: str

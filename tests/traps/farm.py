@@ -424,7 +424,7 @@ def keep_going(arena: Arena) -> None:
     arena.put("in.txt", "alpha\n")
     arena.rules(replace(_BAD, command=_BAD.command.format(ready=ready)), _WORSE, STRIP, SHOUT)
 
-    built = arena.build(failures=0)
+    built = arena.build(keep_going=True)
 
     arena.judge_failure(built, "bad", code=1)
     arena.check(sorted(built.ran) == ["bad", "shout", "strip"], f"ran {built.ran}")

@@ -7,9 +7,8 @@ It reads requests from stdin and writes answers to stdout, one JSON object a lin
 
 A view tells which folders are to appear elsewhere for the command; see mounts.py, which is loaded for it.
 
-Orphans of the command become children of this process, so none can get away. End of file on stdin means
-that the worker is gone: what runs is killed, and so ends the supervisor. Standard library only, and as
-little of it as will do, because it is started for every slot.
+Orphans of the command become children of this process, so none can get away. End of file on stdin means that the
+worker is gone: what runs is killed, and so ends the supervisor. As little of the standard library as will do.
 """
 
 # pathlib would have to be loaded:
@@ -220,21 +219,20 @@ class Run:
                 os.close(main)
 
     def _watch(self, poll: select.poll, sources: dict[int, Stream], main: int, deadline: float) -> None:
-        if self._cancelled_already():
-            # Who was slow to start finds both in one read; nothing more would come.
-            self.cancelled = True
-            return
         tick = TICK if main >= 0 else SHORT_TICK
         now = time.monotonic()
         look = now + tick
         while now < deadline:
+            # Also at first: who was slow to start finds command and cancel in one read, and nothing more comes.
+            self.cancelled = self._cancel_asked()
+            if self.cancelled:
+                return
             ready = {fd for fd, _ in poll.poll(min(deadline - now, tick) * 1000 + 1)}
             for fd in ready & sources.keys():
                 if not sources[fd].pump():
                     poll.unregister(fd)
-            if self.control.fd in ready and self._cancel_asked():
-                self.cancelled = True
-                return
+            if self.control.fd in ready:
+                self.control.fill()
             if main in ready:
                 return
             now = time.monotonic()
@@ -245,10 +243,6 @@ class Run:
         self.timed_out = True
 
     def _cancel_asked(self) -> bool:
-        self.control.fill()
-        return self._cancelled_already()
-
-    def _cancelled_already(self) -> bool:
         request = self.control.ready()
         return self.control.ended or (request is not None and "cancel" in request)
 
