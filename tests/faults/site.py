@@ -277,6 +277,8 @@ class Site:
         tidies: and leaves no file that only a build under way may have.
         """
         stored = self.stored(known)
+        # What a killed build had just started writes its line a moment later, and is no job of the next.
+        until(lambda: not self.alive(), what="the end of what the killed build started")
         built = self.right(tidies=tidies)
         again = stored.intersection(built.began)
         assert not again, f"{again} had been stored, and ran again\n{built.output}"
