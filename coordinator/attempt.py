@@ -161,7 +161,7 @@ class Attempt:
         """Fetch the outputs of a job that the workspace does not hold already; BlobMissing if they are gone."""
         for output in result.outputs:
             self._refuse_escape(output)
-            if self.here is not None and output.path not in self.here:
+            if self._stays_in_store(output.path):
                 continue
             there = self.seen.snapshot.outputs.get(output.path)
             if there is not None and (there.hash, there.mode) == (output.hash, output.mode):
@@ -170,6 +170,12 @@ class Attempt:
                 self.placing.place(output, self.stores.blobs)
             else:
                 self.staging.stage(output.path, output.hash, output.mode, self.stores.blobs)
+
+    def _stays_in_store(self, path: str) -> bool:
+        if self.here is not None and path not in self.here:
+            return True
+        maker = self.graph.producer.get(path)
+        return maker is not None and self.graph.recipes[maker].stored
 
     def _refuse_escape(self, output: Output) -> None:
         """What a store or a worker says is written only where a job of this graph could have written it."""
@@ -331,7 +337,7 @@ def _up_to(plan: Plan, layer: int | None) -> Plan:
     layers = plan.layers[: layer + 1]
     kept = {id_ for group in layers for id_ in group}
     return msgspec.structs.replace(
-        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=()
+        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=(), forgotten=()
     )
 
 

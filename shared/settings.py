@@ -32,7 +32,7 @@ class FarmSettings(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """`[[rule]]` as written: a command or a call; `at` is `file:line`."""
+    """`[[rule]]` as written: a command or a call; keep: where its outputs are, `tree` or `store`; `at` is `file:line`."""
 
     name: str
     command: tuple[str, ...] | str
@@ -44,6 +44,7 @@ class Rule(msgspec.Struct, frozen=True):
     pass_env: tuple[str, ...] = ()
     timeout: float = 0.0
     call: tuple[str, ...] = ()
+    keep: str = "tree"
     at: str = ""
 
 

@@ -182,4 +182,5 @@ RULE: dict[str, Key] = {
     "env": Key(dict[str, str], "a table of strings", _variables),
     "pass_env": Key(_LIST, _STRINGS, _variables),
     "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
+    "keep": Key(str, "a string", _one_of("tree", "store")),
 }
