@@ -157,6 +157,9 @@ TABLES: dict[str, dict[str, Key]] = {
         "directory": Key(str, "a string", _inside_or_root, shared=True),
         "local": Key(_LIST, _STRINGS, shared=True),
     },
+    "context-rules": {
+        "directory": Key(str, "a string", _inside, shared=True),
+    },
     "build": {
         "jobs": Key(int, "a whole number", _at_least(0)),
         "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),

@@ -94,7 +94,7 @@ def parse(path: str, data: bytes) -> ContextRule:
         body=stripped.rstrip(),
         digest=hashing.of_bytes(data),
         tokens=tokens.estimate(stripped),
-        globs=_words(known, "globs") or _inferred(path),
+        globs=_words(known, "globs") or inferred(path),
         priority=_priority(known),
         tags=_words(known, "tags"),
         always_apply=_truth(known, "always_apply"),
@@ -126,7 +126,8 @@ def first_paragraph(text: str) -> str:
     return ""
 
 
-def _inferred(path: str) -> tuple[str, ...]:
+def inferred(path: str) -> tuple[str, ...]:
+    """The globs of a rule that gives none: all that lies in folders of its folder's name."""
     folder = path.rpartition("/")[0]
     return (f"**/{folder}/**",) if folder else ()
 
