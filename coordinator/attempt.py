@@ -24,6 +24,7 @@ from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.request import Request
 from coordinator.survey import Survey, survey, wanted_here
+from shared.clock import iso
 from shared.errors import CorruptRecord, Interrupted, LockLost, named
 from shared.model.action import ActionResult, Output
 from shared.model.graph import BuildGraph
@@ -207,6 +208,8 @@ class Attempt:
                 for problem in (*self.record.archive(committed.revision), *committed.problems):
                     self.observer.warned(problem)
         self._learn(ran)
+        if whole or self.request.failures != 1:
+            self._export(ran, whole=whole)
         return self._report(ran, done, committed, why_not)
 
     def _materialise(self, *, whole: bool) -> Applied:
@@ -291,6 +294,16 @@ class Attempt:
         for warning in (self.seen.scan.save(), self.project.save_learnt()):
             if warning:
                 self.observer.warned(warning)
+
+    def _export(self, ran: RunReport, *, whole: bool) -> None:
+        """Tell in files that others know what the workspace now holds, if all of it was asked for."""
+        context = self.project.context
+        if context is None or self.outside:
+            return
+        good = self.graph.recipes.keys() - {failure.job for failure in ran.failures} - set(ran.skipped)
+        snapshot, now = self.seen.snapshot, iso(self.clock.now())
+        if warning := context.export(self.graph, self.seen.scan, snapshot, good, now=now, whole=whole):
+            self.observer.warned(warning)
 
     def _report(
         self,

@@ -163,7 +163,7 @@ TABLES: dict[str, dict[str, Key]] = {
     "build": {
         "jobs": Key(int, "a whole number", _at_least(0)),
         "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
-        "mode": Key(str, "a string", _one_of("incremental", "full")),
+        "mode": Key(str, "a string", _one_of("incremental", "full", "clean")),
         "lease": Key(float, "a number of seconds", _at_least(1)),
     },
     "cache": {

@@ -74,9 +74,7 @@ class Importer:
         parsed = [self._parse(path) for path in self.paths]
         chosen = {rule.path for rule in ranked(self.web.rules.values(), self.config.cursor)} | self.broken
         compiled_ = [self._mdc(path) for path in self.paths if path in chosen]
-        references = {
-            places.source(path): tuple(map(places.source, self.web.direct(path))) for path in self.web.rules
-        }
+        references = {places.source(path): tuple(map(places.source, self.web.direct(path))) for path in self.web.rules}
         return Imported((*parsed, *compiled_, *self._whole()), tuple(warnings), references)
 
     def _recipe(
@@ -155,10 +153,7 @@ class Importer:
     def _ghosts(self) -> Iterable[str]:
         """The globs that rules give and no file answers to, those of the rules themselves left aside."""
         given = {
-            glob
-            for rule in self.web.rules.values()
-            if rule.globs != rules.inferred(rule.path)
-            for glob in rule.globs
+            glob for rule in self.web.rules.values() if rule.globs != rules.inferred(rule.path) for glob in rule.globs
         }
         if not given:
             return

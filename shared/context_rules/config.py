@@ -51,9 +51,7 @@ def parse(data: bytes) -> tuple[Config, tuple[str, ...]]:
     top = reader.table((), ("version", "compile", "conflict_resolution"))
     compile_ = reader.table(("compile",), ("claude", "cursor", "agents"))
     conflict = reader.table(("conflict_resolution",), ("strategy", "fallback"))
-    given: dict[str, Any] = {
-        name: reader.selection(("compile", name), getattr(Config(), name)) for name in compile_
-    }
+    given: dict[str, Any] = {name: reader.selection(("compile", name), getattr(Config(), name)) for name in compile_}
     if "version" in top:
         given["version"] = reader.version(top["version"])
     if "strategy" in conflict:

@@ -99,9 +99,7 @@ def parse(path: str, data: bytes) -> ContextRule:
         tags=_words(known, "tags"),
         always_apply=_truth(known, "always_apply"),
         references=references.find(stripped, first=first),
-        warnings=tuple(
-            f"unknown key `{key}` in line {known.line(key)}" for key in known.values if key not in _KEYS
-        ),
+        warnings=tuple(f"unknown key `{key}` in line {known.line(key)}" for key in known.values if key not in _KEYS),
     )
 
 

@@ -54,6 +54,13 @@ class ContextProject(RealWorkspace):
         for name in names() if rules is None else rules:
             self.rule(name)
 
+    @classmethod
+    def at(cls, root: Path) -> ContextProject:
+        """A project that is there already."""
+        project = cls.__new__(cls)
+        RealWorkspace.__init__(project, root)
+        return project
+
     def rule(self, name: str, body: str | None = None, **front: object) -> str:
         """Write a rule; its path."""
         folder, _, stem = name.rpartition("/")
