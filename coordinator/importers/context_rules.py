@@ -73,9 +73,20 @@ class Importer:
             warnings.append(f"there are no rules in {places.rules}")
         parsed = [self._parse(path) for path in self.paths]
         chosen = {rule.path for rule in ranked(self.web.rules.values(), self.config.cursor)} | self.broken
+        self._refuse_same([path for path in self.paths if path in chosen])
         compiled_ = [self._mdc(path) for path in self.paths if path in chosen]
         references = {places.source(path): tuple(map(places.source, self.web.direct(path))) for path in self.web.rules}
         return Imported((*parsed, *compiled_, *self._whole()), tuple(warnings), references)
+
+    def _refuse_same(self, paths: Iterable[str]) -> None:
+        known: dict[str, str] = {}
+        for path in paths:
+            output, source = self.places.mdc(path), self.places.source(path)
+            first = known.setdefault(output, source)
+            if first != source:
+                raise GraphError(
+                    f"two rules make {output}", at=source, why=f"{first} makes it too", fix="rename one of the two files"
+                )
 
     def _recipe(
         self, call: str, words: Iterable[str], inputs: Iterable[str], outputs: tuple[str, ...], at: str

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
 import msgspec
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
 Kind = Literal["link", "path", "import"]
 
@@ -31,10 +35,10 @@ class Refused(Exception):
 
 def find(body: str, *, first: int = 1) -> tuple[Reference, ...]:
     """Every reference of a markdown text, in order, each place once. first: the number of its first line."""
-    from markdown_it import MarkdownIt  # noqa: PLC0415 - 50 ms, and most builds read no markdown
-
+    if "[" not in body and "@" not in body:
+        return ()
     found: set[Reference] = set()
-    for token in MarkdownIt("commonmark").parse(body):
+    for token in _markdown().parse(body):
         line = (token.map[0] if token.map else 0) + first
         if token.type == "inline":
             found.update(_inline(token.children or (), line))
@@ -74,6 +78,13 @@ def resolve(reference: Reference, rule: str) -> str:
 def certain(reference: Reference) -> bool:
     """Whether a reference is surely meant as one: `@scope/package` is also how packages are called."""
     return reference.kind != "path" or "." in reference.target.rpartition("/")[2]
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - 50 ms, and most builds read no markdown
+
+    return MarkdownIt("commonmark")
 
 
 def _inline(children: Any, line: int) -> Iterator[Reference]:

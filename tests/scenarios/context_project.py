@@ -28,7 +28,7 @@ The first paragraph says in short what part {number:02d} of {folder} is about.{l
 
 The second paragraph tells more of it, as people want to know why they should.
 
-The third paragraph has the details of {name}, which change most often.
+The third paragraph has all the details of {name}, which change most often.
 """
 
 

@@ -553,7 +553,7 @@ def test_detection_takes_less_than_100_ms_and_one_change_less_than_500(built: Co
         began = time.perf_counter()
         assert not built.look().plan
         looks.append(time.perf_counter() - began)
-        built.edit(f".context/rules/{UNSELECTED}.md", "The third", f"The {round_} third")
+        built.edit(f".context/rules/{UNSELECTED}.md", "\nThe third", f"\nIn round {round_}:\nThe third")
         began = time.perf_counter()
         assert built.build().executed == 4
         builds.append(time.perf_counter() - began)

@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import markdown_it  # noqa: F401 - here, so that it is there in every fork
 import msgspec
 
 from shared import canonical
 from shared.calls import Refused
 from shared.context_rules import config as configs
 from shared.context_rules import lint as linting
-from shared.context_rules import render
+from shared.context_rules import references, render
 from shared.context_rules import rule as rules
 from shared.context_rules.config import Config
 from shared.context_rules.places import Places
@@ -22,6 +21,9 @@ from shared.context_rules.rule import ContextRule, Summary
 from shared.context_rules.yaml_text import Faulty
 
 T = TypeVar("T")
+
+# Here, so that the parser is there in every fork.
+references.find("[]")
 
 
 def parse(home: str, path: str) -> None:
