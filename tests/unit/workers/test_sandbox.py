@@ -18,6 +18,7 @@ from workers.sandbox import outputs
 from workers.sandbox.broken import Broken
 from workers.sandbox.home import Home
 from workers.sandbox.removal import remove
+from workers.sandbox.recent import Recent
 from workers.sandbox.sandbox import InputsMissing, Sandbox
 
 OUTSIDE = "secret of the host"
@@ -41,7 +42,7 @@ def action(
 
 def lay_out(sandbox: Sandbox, blobs: MemoryBlobs) -> None:
     sandbox.lay_out_folders()
-    sandbox.fetch(blobs, sandbox.files())
+    sandbox.fetch(blobs, sandbox.files(), Recent())
     sandbox.lay_out_links()
 
 
