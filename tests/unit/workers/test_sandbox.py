@@ -17,8 +17,8 @@ from shared.storage.memory import MemoryBlobs
 from workers.sandbox import outputs
 from workers.sandbox.broken import Broken
 from workers.sandbox.home import Home
-from workers.sandbox.removal import remove
 from workers.sandbox.recent import Recent
+from workers.sandbox.removal import remove
 from workers.sandbox.sandbox import InputsMissing, Sandbox
 
 OUTSIDE = "secret of the host"
