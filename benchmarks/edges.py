@@ -143,7 +143,7 @@ def tables(home: Path) -> list[Row]:
         graph = Graph(home, edges)
         cost, jobs = graph.cost, int(graph.cost["jobs"])
         micro, peak = 1e6 * cost["coordinator"] / jobs, cost["peak"]
-        text = f"{micro:,.0f} µs of processor a job, {peak / (1 << 20):,.0f} MB at most ({peak / jobs / 1024:.1f} KB a job)"
+        text = f"CPU µs a job: {micro:,.0f}; {peak / (1 << 20):,.0f} MB at most ({peak / jobs / 1024:.1f} KB a job)"
         spent = cost["coordinator"]
         found.append(Row(f"{edges:,} edges, first build", "coordinator", round(spent, 3), (spent, spent), note=text))
         graph.windrow()  # the first one looks at all, and notes what it saw
