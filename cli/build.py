@@ -65,7 +65,7 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     TARGET is an output, a rule's name, or a glob over outputs; without one, everything.
     """
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project", "jobs")})
-    full = given["full"] or (settings.mode == "full" and not given["incremental"])
+    mode = "incremental" if given["incremental"] else settings.mode
     if given["full"] and given["incremental"]:
         raise UsageError("--full and --incremental contradict each other", fix="leave one of them out")
     if given["timeout"] is not None and not given["timeout"] > 0:
@@ -73,8 +73,8 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     wait = given["wait"]
     request = Request(
         targets=targets,
-        full=full,
-        no_cache=given["no_cache"],
+        full=given["full"] or mode == "full",
+        no_cache=given["no_cache"] or mode == "clean",
         verify=given["verify_hashes"],
         failures=0 if given["keep_going"] else 1,
         up_to_layer=given["up_to_layer"],
@@ -163,7 +163,7 @@ def plan(targets: tuple[str, ...], **given: Any) -> int:
     """Show what a build would run, in layers, and why. Takes no lock and runs nothing."""
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project")})
     project = open_project(settings)
-    request = Request(targets=targets, full=given["full"] or settings.mode == "full")
+    request = Request(targets=targets, full=given["full"] or settings.mode != "incremental")
     code = _look(project, request, check=given["exit_code"], as_json=given["as_json"])
     if given["save"]:
         from coordinator.history.runs import plan_record, save_plan  # noqa: PLC0415

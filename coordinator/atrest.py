@@ -11,7 +11,7 @@ from coordinator.request import Request
 from coordinator.rest import ABSENT, Seen
 from coordinator.scan.statcache import FileSystemNow
 from coordinator.survey import Question, Survey
-from shared import toolchain
+from shared import calls, toolchain
 from shared.settings_keys import PROJECT_FILE
 from shared.storage.disk_refs import DiskRefs
 
@@ -103,6 +103,9 @@ def _paths(project: Project) -> Iterator[tuple[str, bool]]:
     for name in sorted(project.tool_names()):
         yield from _sought(name, project.environ.get("PATH", ""))
     yield from ((path, True) for path in project.tool_files())
+    if project.context is not None:
+        yield str(project.context.manifest), True
+        yield str(calls.__file__), True
     if imported is None:
         # The blobs of the outputs: when one is deleted, its folder changes.
         yield from ((path, True) for path in project.blob_folders())

@@ -24,6 +24,7 @@ from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.request import Request
 from coordinator.survey import Survey, survey, wanted_here
+from shared.clock import iso
 from shared.errors import CorruptRecord, Interrupted, LockLost, named
 from shared.model.action import ActionResult, Output
 from shared.model.graph import BuildGraph
@@ -161,7 +162,7 @@ class Attempt:
         """Fetch the outputs of a job that the workspace does not hold already; BlobMissing if they are gone."""
         for output in result.outputs:
             self._refuse_escape(output)
-            if self.here is not None and output.path not in self.here:
+            if self._stays_in_store(output.path):
                 continue
             there = self.seen.snapshot.outputs.get(output.path)
             if there is not None and (there.hash, there.mode) == (output.hash, output.mode):
@@ -170,6 +171,12 @@ class Attempt:
                 self.placing.place(output, self.stores.blobs)
             else:
                 self.staging.stage(output.path, output.hash, output.mode, self.stores.blobs)
+
+    def _stays_in_store(self, path: str) -> bool:
+        if self.here is not None and path not in self.here:
+            return True
+        maker = self.graph.producer.get(path)
+        return maker is not None and self.graph.recipes[maker].stored
 
     def _refuse_escape(self, output: Output) -> None:
         """What a store or a worker says is written only where a job of this graph could have written it."""
@@ -201,6 +208,8 @@ class Attempt:
                 for problem in (*self.record.archive(committed.revision), *committed.problems):
                     self.observer.warned(problem)
         self._learn(ran)
+        if whole or self.request.failures != 1:
+            self._export(ran, whole=whole)
         return self._report(ran, done, committed, why_not)
 
     def _materialise(self, *, whole: bool) -> Applied:
@@ -286,6 +295,16 @@ class Attempt:
             if warning:
                 self.observer.warned(warning)
 
+    def _export(self, ran: RunReport, *, whole: bool) -> None:
+        """Tell in files that others know what the workspace now holds, if all of it was asked for."""
+        context = self.project.context
+        if context is None or self.outside:
+            return
+        good = self.graph.recipes.keys() - {failure.job for failure in ran.failures} - set(ran.skipped)
+        snapshot, now = self.seen.snapshot, iso(self.clock.now())
+        if warning := context.export(self.graph, self.seen.scan, snapshot, good, now=now, whole=whole):
+            self.observer.warned(warning)
+
     def _report(
         self,
         ran: RunReport,
@@ -331,7 +350,7 @@ def _up_to(plan: Plan, layer: int | None) -> Plan:
     layers = plan.layers[: layer + 1]
     kept = {id_ for group in layers for id_ in group}
     return msgspec.structs.replace(
-        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=()
+        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=(), forgotten=()
     )
 
 

@@ -29,6 +29,7 @@ from shared.storage.disk_refs import DiskRefs
 from shared.toolchain import Toolchain
 
 if TYPE_CHECKING:
+    from coordinator.context_build import ContextBuild
     from coordinator.dispatch.tree import RunTree
     from coordinator.headers import Headers
     from coordinator.history.eventlog import EventLog
@@ -110,6 +111,15 @@ class Project:
         from coordinator.imported import ImportedBuild  # noqa: PLC0415 - only for projects that have one
 
         return ImportedBuild(self.settings, self.settings.ninja)
+
+    @cached_property
+    def context(self) -> ContextBuild | None:
+        """The context rules of the project, if its settings say that it has any."""
+        if not self.settings.context_rules:
+            return None
+        from coordinator.context_build import ContextBuild  # noqa: PLC0415 - only for projects that have them
+
+        return ContextBuild(self.settings)
 
     def _found(self, programs: Iterable[str]) -> set[str]:
         """Those of some programs that are tools of this machine: on the path, or absolute and not of the project."""
@@ -224,6 +234,8 @@ class Project:
     def made_from(self) -> str:
         """The digest of everything the graph is made from besides the tree."""
         declared = fingerprint(self.settings, platform=self.toolchain(), environ=self.environ)
+        if self.context is not None:
+            declared = hashing.of_value([declared, self.context.made_from])
         if self.imported is None:
             return declared
         late = sorted((name, list(late)) for name, late in self.imported.late.items())
@@ -231,18 +243,28 @@ class Project:
 
     def graph(self, snapshot: Snapshot, manifest: Manifest | None = None) -> BuildGraph:
         """The graph of a tree that was looked at; the manifest tells what imported jobs read when they last ran."""
+        recipes: list[Recipe] = []
+        warnings: tuple[str, ...] = ()
+        if self.context is not None:
+            context = self.context.recipes(snapshot)
+            recipes, warnings = list(context.recipes), context.warnings
+            made = {path for recipe in recipes for path in recipe.outputs}
+            kept = {path: state for path, state in snapshot.sources.items() if path not in made}
+            snapshot = msgspec.structs.replace(snapshot, sources=kept)
         declared = import_rules(
             self.settings, snapshot, platform=self.toolchain(), environ=self.environ, identity=self.identity
         )
+        recipes += declared.recipes.values()
+        warnings = (*declared.warnings, *warnings)
         if self.imported is None:
-            return declared
+            return BuildGraph(recipes, platform=declared.platform, fingerprint=self.made_from(), warnings=warnings)
         imported = self.imported.recipes(snapshot, manifest.jobs if manifest else {}, self._identity_of)
-        default = (*declared.recipes, *(imported.names.default or ()))
+        default = (*(recipe.id for recipe in recipes), *(imported.names.default or ()))
         return BuildGraph(
-            [*declared.recipes.values(), *imported.recipes],
+            [*recipes, *imported.recipes],
             platform=declared.platform,
             fingerprint=self.made_from(),
-            warnings=(*declared.warnings, *imported.warnings),
+            warnings=(*warnings, *imported.warnings),
             names=msgspec.structs.replace(imported.names, default=default),
             also=imported.also,
         )

@@ -54,7 +54,8 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     if imported is not None:
         imported.load_late()
     named = imported.named() if imported else ()
-    scanned = scan(settings, manifest.artefacts if manifest else (), verify=question.verify, named=named)
+    made = {path for path, artefact in manifest.artefacts.items() if not artefact.stored} if manifest else set()
+    scanned = scan(settings, made, verify=question.verify, named=named)
     noticed = imported.noticed if imported else _all
     known = manifest.sources if manifest else {}
     changes = diff(manifest, noticed(scanned.snapshot, known))
@@ -69,7 +70,8 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     written = reclaim(manifest, scanned.snapshot)
     graph = project.graph(written, manifest)
     _refuse_overwriting(scanned.snapshot, graph, manifest)
-    more = scanned.look({path for path in graph.producer if path not in written.outputs})
+    here = {path for path, id_ in graph.producer.items() if not graph.recipes[id_].stored}
+    more = scanned.look(here.difference(written.outputs))
     snapshot = sift(msgspec.structs.replace(written, outputs={**written.outputs, **more}), graph.producer)
     changes = diff(manifest, noticed(snapshot, known))
     if question.download != "all" and imported:

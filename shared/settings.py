@@ -32,7 +32,7 @@ class FarmSettings(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """`[[rule]]` as written: a command or a call; `at` is `file:line`."""
+    """`[[rule]]` as written: a command or a call; keep: where outputs are, `tree` or `store`; `at` is `file:line`."""
 
     name: str
     command: tuple[str, ...] | str
@@ -44,6 +44,7 @@ class Rule(msgspec.Struct, frozen=True):
     pass_env: tuple[str, ...] = ()
     timeout: float = 0.0
     call: tuple[str, ...] = ()
+    keep: str = "tree"
     at: str = ""
 
 
@@ -84,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True):
     categories: dict[str, tuple[str, ...]] = {}
     rules: tuple[Rule, ...] = ()
     ninja: NinjaSettings | None = None
+    context_rules: str = ""  # the folder of their sources, relative to the root; empty for a project without
     folders: tuple[str, ...] = ()
     state: Path | None = None
     jobs: int = 0  # parallel jobs when they run here; 0 = number of cores

@@ -157,10 +157,13 @@ TABLES: dict[str, dict[str, Key]] = {
         "directory": Key(str, "a string", _inside_or_root, shared=True),
         "local": Key(_LIST, _STRINGS, shared=True),
     },
+    "context-rules": {
+        "directory": Key(str, "a string", _inside, shared=True),
+    },
     "build": {
         "jobs": Key(int, "a whole number", _at_least(0)),
         "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
-        "mode": Key(str, "a string", _one_of("incremental", "full")),
+        "mode": Key(str, "a string", _one_of("incremental", "full", "clean")),
         "lease": Key(float, "a number of seconds", _at_least(1)),
     },
     "cache": {
@@ -182,4 +185,5 @@ RULE: dict[str, Key] = {
     "env": Key(dict[str, str], "a table of strings", _variables),
     "pass_env": Key(_LIST, _STRINGS, _variables),
     "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
+    "keep": Key(str, "a string", _one_of("tree", "store")),
 }

@@ -112,6 +112,7 @@ def _settings(
         farm=FarmSettings(**taken("farm")),
         rules=rules,
         ninja=_ninja(taken("ninja"), project),
+        context_rules=_context_rules(taken("context-rules"), project),
         **taken("toolchain"),
         **taken("scan"),
         **taken("build", timeout="job_timeout"),
@@ -129,6 +130,13 @@ def _ninja(given: dict[str, Any], project: SettingsFile | None) -> NinjaSettings
             fix='file = "build/build.ninja"',
         )
     return NinjaSettings(**{**given, "file": normalise(given["file"])})
+
+
+def _context_rules(given: dict[str, Any], project: SettingsFile | None) -> str:
+    """The folder that `[context-rules]`, which may be empty, names."""
+    if project is None or "context-rules" not in project.tables:
+        return ""
+    return normalise(given.get("directory", ".context"))
 
 
 def _from_environment(environ: Mapping[str, str]) -> Values:

@@ -131,6 +131,7 @@ class _Importer:
                     timeout=rule.rule.timeout or None,
                     kind=calls.KIND if rule.rule.call else "command",
                     tools=tools,
+                    stored=rule.rule.keep == "store",
                     at=rule.at,
                 )
             )

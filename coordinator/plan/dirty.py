@@ -73,6 +73,7 @@ class _Marker:
         self.outputs_off = frozenset((*changes.missing, *changes.altered))
         self.missing = frozenset(changes.missing)
         self.made = facts.manifest.artefacts if facts.manifest else {}
+        self.stored = frozenset(path for path, made in self.made.items() if made.stored)
         self.candidates = Candidates(facts.snapshot.sources)
 
     def own_reasons(self, id_: str) -> Iterator[Reason]:
@@ -139,6 +140,9 @@ class _Marker:
             for path in recipe.outputs:
                 if path in self.outputs_off:
                     yield OutputMissing(path) if path in self.missing else OutputAltered(path)
+        if not recipe.stored and recipe.outputs and recipe.outputs[0] in self.stored:
+            # It was for the store alone, and now the workspace wants it.
+            yield from (OutputMissing(path) for path in recipe.outputs if path not in self.facts.snapshot.outputs)
         if not self.facts.lost.isdisjoint(recipe.outputs):
             yield from (BlobLost(path) for path in recipe.outputs if path in self.facts.lost)
 

@@ -12,13 +12,17 @@ POINTER_SCHEMA = "windrow.pointer/1"
 
 
 class Artefact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """An output: digest, size in bytes, kind, and the job that made it; target: what a symlink holds."""
+    """An output: digest, size in bytes, kind, and the job that made it; target: what a symlink holds.
+
+    stored: it stays in the store, and the workspace does not hold it.
+    """
 
     hash: str
     size: int
     job: str
     mode: Mode = "file"
     target: str = ""
+    stored: bool = False
 
 
 class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
