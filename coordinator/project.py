@@ -16,7 +16,7 @@ from coordinator.commit.base import Base
 from coordinator.dispatch.performer import Performer
 from coordinator.importers.declared import fingerprint, import_rules
 from coordinator.lock.lease import BuildLock, Lease
-from shared import hashing, toolchain
+from shared import calls, hashing, toolchain
 from shared.clock import Clock, iso
 from shared.errors import UsageError
 from shared.model.graph import BuildGraph, Recipe
@@ -147,7 +147,8 @@ class Project:
 
     def tool_files(self) -> set[str]:
         """The files that the tools are."""
-        return {tool.path for tool in self._tools.tools.values()}
+        called = {file for rule in self.settings.rules if rule.call for file in calls.files(rule.call[0])}
+        return called.union(tool.path for tool in self._tools.tools.values())
 
     def tool_names(self) -> set[str]:
         """What is looked for on the path: tools, what drivers among them run, and programs that may not be there."""

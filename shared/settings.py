@@ -32,7 +32,7 @@ class FarmSettings(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """`[[rule]]` as written; `at` is `file:line`."""
+    """`[[rule]]` as written: a command or a call; `at` is `file:line`."""
 
     name: str
     command: tuple[str, ...] | str
@@ -43,6 +43,7 @@ class Rule(msgspec.Struct, frozen=True):
     env: dict[str, str] = {}
     pass_env: tuple[str, ...] = ()
     timeout: float = 0.0
+    call: tuple[str, ...] = ()
     at: str = ""
 
 

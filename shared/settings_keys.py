@@ -174,6 +174,7 @@ TABLES: dict[str, dict[str, Key]] = {
 RULE: dict[str, Key] = {
     "name": Key(str, "a string", _named(_RULE_NAME)),
     "command": Key(_LIST | str, "a list of strings, or one string for sh -c", _no_nul),
+    "call": Key(_LIST, "a list of strings, the first of which names a function", _no_nul),
     "outputs": Key(_LIST, _STRINGS),
     "each": Key(str, "a string", _patterns),
     "inputs": Key(_LIST, _STRINGS, _patterns),

@@ -36,7 +36,7 @@ class CommandRun:
 
     def outcome(self) -> JobOutcome:
         """Run it."""
-        with self.workshop.pool.slot() as slot:
+        with self.workshop.slots(self.action.kind).slot() as slot:
             if self.ticket.cancelled():
                 return self._end("lost", message="cancelled")
             # A supervisor takes some milliseconds to start: the inputs are fetched meanwhile.

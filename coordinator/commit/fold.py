@@ -89,9 +89,7 @@ def _entry(recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: 
     )
 
 
-def _kept(
-    snapshot: Snapshot, jobs: Mapping[str, JobEntry], beside: Callable[[str], bool]
-) -> dict[str, FileState]:
+def _kept(snapshot: Snapshot, jobs: Mapping[str, JobEntry], beside: Callable[[str], bool]) -> dict[str, FileState]:
     read: set[str] = set()
     for entry in jobs.values():
         read.update(entry.inputs)

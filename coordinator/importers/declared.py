@@ -10,7 +10,7 @@ import msgspec
 from coordinator.importers.expansion import RULE, CompiledRule, Job, compile_rules, expand
 from coordinator.importers.links import Links
 from coordinator.importers.outputs import check_outputs
-from shared import hashing
+from shared import calls, hashing
 from shared.errors import GraphError
 from shared.globs import PathIndex, compiled
 from shared.model.graph import BuildGraph, Recipe
@@ -54,7 +54,8 @@ def fingerprint(settings: Settings, *, platform: str, environ: Mapping[str, str]
     """The digest of everything the graph is made from besides the tree."""
     # The rules are in windrow.toml, which is part of the tree; but somebody may have it ignored.
     rules = [msgspec.structs.replace(rule, at="") for rule in settings.rules]
-    return hashing.of_value([_SCHEMA, platform, _passed(settings, environ), rules])
+    called = sorted({calls.identity(rule.call[0], at=rule.at) for rule in settings.rules if rule.call})
+    return hashing.of_value([_SCHEMA, platform, _passed(settings, environ), rules, called])
 
 
 def _passed(settings: Settings, environ: Mapping[str, str]) -> dict[str, str | None]:
@@ -104,12 +105,12 @@ class _Importer:
         env = _Environment(rule, self.passed)
         words = _Words(self, rule)
         given_set = frozenset(given)
-        tools = self.identity(rule.rule)
+        tools = calls.identity(rule.rule.call[0], at=rule.at) if rule.rule.call else self.identity(rule.rule)
         recipes: list[Recipe] = []
         for job in jobs:
             own = words.named_in(job, declared)
             if job.each is not None:
-                own.update(self._literal(rule, job.each, "each") if job.each not in self.sources else (job.each,))
+                own.update(self.literal(rule, job.each, "each") if job.each not in self.sources else (job.each,))
             elif rule.depfile is None or rule.reads_in:
                 own.update(declared)
             inputs = self._widened(own, rule.at)
@@ -128,6 +129,7 @@ class _Importer:
                     env=env.of(job, declared),
                     depfile=job.depfile,
                     timeout=rule.rule.timeout or None,
+                    kind=calls.KIND if rule.rule.call else "command",
                     tools=tools,
                     at=rule.at,
                 )
@@ -139,11 +141,12 @@ class _Importer:
             return self.made_by.get(entry[len(RULE) :], ())
         try:
             literal = compiled(entry).literal
-            return self.sources.glob(entry) if literal is None else self._literal(rule, literal, "inputs")
+            return self.sources.glob(entry) if literal is None else self.literal(rule, literal, "inputs")
         except ValueError as error:
             raise GraphError(f"rule '{rule.name}' has a bad pattern '{entry}'", at=rule.at, why=str(error)) from error
 
-    def _literal(self, rule: CompiledRule, path: str, key: str) -> Iterable[str]:
+    def literal(self, rule: CompiledRule, path: str, key: str) -> Iterable[str]:
+        """A path that `key` names, or the files behind it; GraphError when it is not of the project."""
         if path in self.sources or path in self.makers:
             return (path,)
         if self.links and (found := self.links.through(path, rule.at)):
@@ -190,6 +193,8 @@ class _Words:
         words = rule.shell.words if rule.shell else rule.words
         self.varying = [word for word in words if word.names and word.stands_alone not in _OWN]
         self.fixed = frozenset(path for word in words if not word.names for path in self._files(word.render({})))
+        if rule.rule.call and (place := calls.in_tree(rule.rule.call[0])):
+            self.fixed = self.fixed.union(importer.literal(rule, place[0], "call"))
 
     def named_in(self, job: Job, declared: tuple[str, ...]) -> set[str]:
         """The sources, and outputs of other jobs, that are words of the command."""

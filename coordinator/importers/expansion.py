@@ -37,13 +37,14 @@ class CompiledRule:
         self.rule, self.name, self.at = rule, rule.name, rule.at
         if not rule.outputs:
             raise GraphError(f"rule '{rule.name}' has no outputs", at=rule.at, fix='outputs = ["build/{stem}.o"]')
-        if not rule.command:
+        if not (rule.command or rule.call):
             raise GraphError(f"rule '{rule.name}' has no command", at=rule.at)
         here: frozenset[str] = OF_FILE | {"in"} if rule.each else frozenset()
         self.outputs = [self._read(text, here) for text in rule.outputs]
         self.depfile = self._read(rule.depfile, here | {"out"}) if rule.depfile else None
         usable = here | {"in", "out", "depfile"} if rule.depfile else here | {"in", "out"}
-        self.words = [self._read(word, usable) for word in rule.command] if not isinstance(rule.command, str) else []
+        words = rule.call or (() if isinstance(rule.command, str) else rule.command)
+        self.words = [self._read(word, usable) for word in words]
         self.env = sorted((name, self._read(value, usable)) for name, value in rule.env.items())
         self.shell = (
             self._attempt(lambda: ShellTemplate(str(rule.command), usable)) if isinstance(rule.command, str) else None
