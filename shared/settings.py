@@ -38,6 +38,7 @@ class Rule(msgspec.Struct, frozen=True):
     command: tuple[str, ...] | str
     outputs: tuple[str, ...]
     each: str = ""
+    group_by: str = ""
     inputs: tuple[str, ...] = ()
     depfile: str = ""
     env: dict[str, str] = {}

@@ -177,6 +177,7 @@ RULE: dict[str, Key] = {
     "call": Key(_LIST, "a list of strings, the first of which names a function", _no_nul),
     "outputs": Key(_LIST, _STRINGS),
     "each": Key(str, "a string", _patterns),
+    "group_by": Key(str, "a string", _patterns),
     "inputs": Key(_LIST, _STRINGS, _patterns),
     "depfile": Key(str, "a string", _filled),
     "env": Key(dict[str, str], "a table of strings", _variables),
