@@ -124,6 +124,15 @@ def _patterns(value: tuple[str, ...] | str) -> str:
     return ""
 
 
+def _expressions(value: dict[str, str]) -> str:
+    for pattern in value:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            return f"{pattern!r} is no regular expression: {error}"
+    return ""
+
+
 _LIST = tuple[str, ...]
 _STRINGS = "a list of strings"
 
@@ -156,6 +165,15 @@ TABLES: dict[str, dict[str, Key]] = {
         "file": Key(str, "a string", _inside, shared=True),
         "directory": Key(str, "a string", _inside_or_root, shared=True),
         "local": Key(_LIST, _STRINGS, shared=True),
+    },
+    "ingest": {
+        "source_dir": Key(str, "a string", _filled),
+        "profile": Key(str, "a string", _one_of("part-chapter", "preserve"), shared=True),
+        "map": Key(dict[str, str], "a table of strings", _expressions, shared=True),
+    },
+    "hydrate": {
+        "output_dir": Key(str, "a string", _filled),
+        "state_file": Key(str, "a string", _filled),
     },
     "build": {
         "jobs": Key(int, "a whole number", _at_least(0)),
