@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from cli import render
-from cli.options import open_project, open_settings, project_options
+from cli.options import open_project, open_settings, project_options, wait_option, wait_seconds
 from cli.performers import make_here, make_performer
 from cli.progress_lines import LineProgress
 from coordinator import build as building
@@ -25,8 +25,6 @@ from shared.model.graph import BuildGraph
 from shared.model.plan import Plan, PlannedJob
 
 Progress = Any  # LineProgress or LiveProgress: BuildObserver with close()
-
-_WAIT_WITHOUT_LIMIT = "for ever"
 
 
 @click.command()
@@ -44,10 +42,7 @@ _WAIT_WITHOUT_LIMIT = "for ever"
 @click.option("--check", is_flag=True, help="Exit 10 if anything is out of date; run nothing.")
 @click.option("--up-to-layer", type=click.IntRange(0), metavar="N", help="Stop after layer N (from 0); no commit.")
 @click.option("--schedule", type=click.Choice(["ready", "layers"]), default="ready", help="Or strict layers.")
-@click.option(
-    "--wait", is_flag=False, flag_value=_WAIT_WITHOUT_LIMIT, default=None, metavar="[SECONDS]",
-    help="Wait for a build that holds the lock (without a number: as long as it takes).",
-)
+@wait_option
 @click.option("--timeout", type=float, metavar="SECONDS", help="Give the build up after this long.")
 @click.option("--diff", "show_diff", is_flag=True, help="Show which artefacts the new revision changed.")
 @click.option("--require-cached", is_flag=True, help="Fail a job that no stored result fits.")
@@ -70,7 +65,6 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
         raise UsageError("--full and --incremental contradict each other", fix="leave one of them out")
     if given["timeout"] is not None and not given["timeout"] > 0:
         raise click.BadParameter("give a number of seconds above 0", param_hint="--timeout")
-    wait = given["wait"]
     request = Request(
         targets=targets,
         full=given["full"] or mode == "full",
@@ -79,7 +73,7 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
         failures=0 if given["keep_going"] else 1,
         up_to_layer=given["up_to_layer"],
         schedule=given["schedule"],
-        wait=0.0 if wait is None else None if wait == _WAIT_WITHOUT_LIMIT else _number(wait, "--wait"),
+        wait=wait_seconds(given["wait"]),
         timeout=given["timeout"],
         require_cached=given["require_cached"],
         download=given["download"],
@@ -98,13 +92,6 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     if report.status == "failed":
         return BuildFailed.exit_code
     return 0
-
-
-def _number(text: str, option: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not a number of seconds", param_hint=option) from None
 
 
 def _progress(*, verbose: bool, quiet: bool) -> Progress:

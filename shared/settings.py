@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -38,6 +39,7 @@ class Rule(msgspec.Struct, frozen=True):
     command: tuple[str, ...] | str
     outputs: tuple[str, ...]
     each: str = ""
+    group_by: str = ""
     inputs: tuple[str, ...] = ()
     depfile: str = ""
     env: dict[str, str] = {}
@@ -65,6 +67,21 @@ class NinjaSettings(msgspec.Struct, frozen=True):
         return "" if folder == "." else folder
 
 
+class IngestSettings(msgspec.Struct, frozen=True):
+    """`[ingest]`: folder of the source, profile of its paths, and patterns that come before it, in their order."""
+
+    source_dir: str = ""
+    profile: Literal["part-chapter", "preserve"] = "part-chapter"
+    map: dict[str, str] = {}
+
+
+class HydrateSettings(msgspec.Struct, frozen=True):
+    """`[hydrate]`: the folder that files go to, and the file that says what was reached; both relative to the root."""
+
+    output_dir: str = "."
+    state_file: str = ".windrow/hydrate.json"
+
+
 class Settings(msgspec.Struct, frozen=True):
     """What a command runs with, after flags, environment and files were merged.
 
@@ -86,6 +103,8 @@ class Settings(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
     ninja: NinjaSettings | None = None
     context_rules: str = ""  # the folder of their sources, relative to the root; empty for a project without
+    ingest: IngestSettings = IngestSettings()
+    hydrate: HydrateSettings = HydrateSettings()
     folders: tuple[str, ...] = ()
     state: Path | None = None
     jobs: int = 0  # parallel jobs when they run here; 0 = number of cores

@@ -124,6 +124,15 @@ def _patterns(value: tuple[str, ...] | str) -> str:
     return ""
 
 
+def _expressions(value: dict[str, str]) -> str:
+    for pattern in value:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            return f"{pattern!r} is no regular expression: {error}"
+    return ""
+
+
 _LIST = tuple[str, ...]
 _STRINGS = "a list of strings"
 
@@ -160,6 +169,15 @@ TABLES: dict[str, dict[str, Key]] = {
     "context-rules": {
         "directory": Key(str, "a string", _inside, shared=True),
     },
+    "ingest": {
+        "source_dir": Key(str, "a string", _filled),
+        "profile": Key(str, "a string", _one_of("part-chapter", "preserve"), shared=True),
+        "map": Key(dict[str, str], "a table of strings", _expressions, shared=True),
+    },
+    "hydrate": {
+        "output_dir": Key(str, "a string", _filled),
+        "state_file": Key(str, "a string", _filled),
+    },
     "build": {
         "jobs": Key(int, "a whole number", _at_least(0)),
         "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
@@ -180,6 +198,7 @@ RULE: dict[str, Key] = {
     "call": Key(_LIST, "a list of strings, the first of which names a function", _no_nul),
     "outputs": Key(_LIST, _STRINGS),
     "each": Key(str, "a string", _patterns),
+    "group_by": Key(str, "a string", _patterns),
     "inputs": Key(_LIST, _STRINGS, _patterns),
     "depfile": Key(str, "a string", _filled),
     "env": Key(dict[str, str], "a table of strings", _variables),

@@ -8,7 +8,15 @@ from typing import Any
 
 from shared.errors import ConfigError, NoProject, named
 from shared.model.path import normalise
-from shared.settings import FarmSettings, NinjaSettings, Rule, Settings, StorageSettings
+from shared.settings import (
+    FarmSettings,
+    HydrateSettings,
+    IngestSettings,
+    NinjaSettings,
+    Rule,
+    Settings,
+    StorageSettings,
+)
 from shared.settings_check import checked, only_shared, unknown
 from shared.settings_file import SettingsFile, Values
 from shared.settings_keys import LOCAL_FILE, PROJECT_FILE, TABLES
@@ -113,6 +121,8 @@ def _settings(
         rules=rules,
         ninja=_ninja(taken("ninja"), project),
         context_rules=_context_rules(taken("context-rules"), project),
+        ingest=IngestSettings(**taken("ingest")),
+        hydrate=HydrateSettings(**taken("hydrate")),
         **taken("toolchain"),
         **taken("scan"),
         **taken("build", timeout="job_timeout"),

@@ -60,6 +60,7 @@ def fold(
         jobs=jobs,
         artefacts=artefacts,
         graph=graph.fingerprint,
+        ingested=base.ingested if base is not None else {},
     )
 
 
