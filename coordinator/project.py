@@ -19,7 +19,7 @@ from coordinator.lock.lease import BuildLock, Lease
 from shared import calls, hashing, toolchain
 from shared.clock import Clock, iso
 from shared.errors import UsageError
-from shared.model.graph import BuildGraph, Recipe
+from shared.model.graph import BuildGraph, Names, Recipe
 from shared.model.manifest import Manifest
 from shared.model.snapshot import Snapshot
 from shared.settings import Rule, Settings
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from coordinator.headers import Headers
     from coordinator.history.eventlog import EventLog
     from coordinator.imported import ImportedBuild
+    from coordinator.tested import PythonCode
+    from shared.model.tests import TestMap
 
 MakePerformer = Callable[["Project", str, str], Performer]
 
@@ -57,6 +59,7 @@ class Project:
         self.opened = clock.monotonic()
         self.files = {str(path): rest.look(str(path)) for path in settings_files(settings.root, environ)}
         self.warnings: list[str] = []
+        self.test_map: TestMap | None = None  # of the graph that was made last
 
     @cached_property
     def stores(self) -> Stores:
@@ -100,6 +103,8 @@ class Project:
         named = {*self.settings.tools, *toolchain.tools_of(self.settings.rules, self._path)}
         if self.imported is not None:
             named.update(*map(self._found, self.imported.programs))
+        if self.settings.tests is not None:
+            named.add(self.settings.tests.python)
         return tuple(sorted(named))
 
     @cached_property
@@ -110,6 +115,16 @@ class Project:
         from coordinator.imported import ImportedBuild  # noqa: PLC0415 - only for projects that have one
 
         return ImportedBuild(self.settings, self.settings.ninja)
+
+    @cached_property
+    def code(self) -> PythonCode | None:
+        """The Python files of the project, if it has tests or rules that follow imports."""
+        settings = self.settings
+        if settings.tests is None and not any(rule.imports for rule in settings.rules):
+            return None
+        from coordinator.tested import PythonCode  # noqa: PLC0415 - only for projects that have any
+
+        return PythonCode(settings, self.environ)
 
     def _found(self, programs: Iterable[str]) -> set[str]:
         """Those of some programs that are tools of this machine: on the path, or absolute and not of the project."""
@@ -193,10 +208,11 @@ class Project:
 
     def save_learnt(self) -> str:
         """Keep what was learnt of files for the next build; a warning if that cannot be done."""
+        of_code = self.code.save() if self.code else ""
         if self.imported is None:
-            return ""
+            return of_code
         self.imported.beyond.save()
-        return self._headers.save()
+        return self._headers.save() or of_code
 
     def event_log(self) -> EventLog:
         """Where the events of running builds go: a stream on the broker, else files beside the records."""
@@ -224,6 +240,8 @@ class Project:
     def made_from(self) -> str:
         """The digest of everything the graph is made from besides the tree."""
         declared = fingerprint(self.settings, platform=self.toolchain(), environ=self.environ)
+        if self.code is not None and (tests := self.code.digest()):
+            declared = hashing.of_value([declared, tests])
         if self.imported is None:
             return declared
         late = sorted((name, list(late)) for name, late in self.imported.late.items())
@@ -232,17 +250,36 @@ class Project:
     def graph(self, snapshot: Snapshot, manifest: Manifest | None = None) -> BuildGraph:
         """The graph of a tree that was looked at; the manifest tells what imported jobs read when they last ran."""
         declared = import_rules(
-            self.settings, snapshot, platform=self.toolchain(), environ=self.environ, identity=self.identity
+            self.settings,
+            snapshot,
+            platform=self.toolchain(),
+            environ=self.environ,
+            identity=self.identity,
+            **({"reaches": code.reaches(snapshot)} if (code := self.code) else {}),
         )
-        if self.imported is None:
+        jobs = manifest.jobs if manifest else {}
+        imported = self.imported.recipes(snapshot, jobs, self._identity_of) if self.imported else None
+        if imported is None and (code is None or code.tests is None):
             return declared
-        imported = self.imported.recipes(snapshot, manifest.jobs if manifest else {}, self._identity_of)
-        default = (*declared.recipes, *(imported.names.default or ()))
+        recipes = [*declared.recipes.values(), *(imported.recipes if imported else ())]
+        names = imported.names if imported else Names()
+        warnings = (*declared.warnings, *(imported.warnings if imported else ()))
+        default: tuple[str, ...] | None = None
+        if imported is not None:
+            default = (*declared.recipes, *(imported.names.default or ()))
+        if code is not None and code.tests is not None:
+            made = {path for recipe in recipes for path in recipe.outputs}
+            tested = code.jobs(snapshot, made, jobs, self._identity_of((code.tests.python,)))
+            self.test_map = tested.mapped
+            recipes += tested.recipes
+            warnings += tested.warnings
+            names = msgspec.structs.replace(names, aliases={**names.aliases, **tested.aliases})
+            default = None if default is None else (*default, *(recipe.id for recipe in tested.recipes))
         return BuildGraph(
-            [*declared.recipes.values(), *imported.recipes],
+            recipes,
             platform=declared.platform,
             fingerprint=self.made_from(),
-            warnings=(*declared.warnings, *imported.warnings),
-            names=msgspec.structs.replace(imported.names, default=default),
-            also=imported.also,
+            warnings=warnings,
+            names=msgspec.structs.replace(names, default=default),
+            also=imported.also if imported else None,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
@@ -44,6 +45,7 @@ class Rule(msgspec.Struct, frozen=True):
     pass_env: tuple[str, ...] = ()
     timeout: float = 0.0
     call: tuple[str, ...] = ()
+    imports: str = ""
     at: str = ""
 
 
@@ -62,6 +64,40 @@ class NinjaSettings(msgspec.Struct, frozen=True):
         """The folder that commands run in, relative to the root; empty for the root itself."""
         folder = posixpath.normpath(self.directory or posixpath.dirname(self.file))
         return "" if folder == "." else folder
+
+
+class TestSettings(msgspec.Struct, frozen=True):
+    """`[tests]`: paths, critical, unrelated and config are globs; `at` is `file:line:column`.
+
+    roots: folders that modules are imported from, () for `src`, `lib` (where there) and the root itself. reads: glob of
+    files to globs of what these read. config: what every test depends on, () for all of the category config. python:
+    the interpreter. args: more words for pytest. timeout: seconds, 0 for the default. results: folder of the records.
+    gate: whether a failed test keeps the build from committing. shards: so many jobs, 0 for one a test file.
+    """
+
+    __test__: ClassVar[bool] = False  # its name has pytest think otherwise
+
+    paths: tuple[str, ...] = ("**/test_*.py", "**/*_test.py")
+    roots: tuple[str, ...] = ()
+    critical: tuple[str, ...] = ()
+    reads: dict[str, tuple[str, ...]] = {}
+    unrelated: tuple[str, ...] = ()
+    config: tuple[str, ...] = ()
+    python: str = "python3"
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    pass_env: tuple[str, ...] = ()
+    timeout: float = 0.0
+    results: str = "build/test-results"
+    gate: bool = True
+    shards: int = 0
+    at: str = ""
+
+
+class EmitSettings(msgspec.Struct, frozen=True):
+    """`[emit]`: folder that files for other tools are written to after a commit; empty for none."""
+
+    folder: str = ""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -84,6 +120,8 @@ class Settings(msgspec.Struct, frozen=True):
     categories: dict[str, tuple[str, ...]] = {}
     rules: tuple[Rule, ...] = ()
     ninja: NinjaSettings | None = None
+    tests: TestSettings | None = None
+    emit: EmitSettings = EmitSettings()
     folders: tuple[str, ...] = ()
     state: Path | None = None
     jobs: int = 0  # parallel jobs when they run here; 0 = number of cores

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.errors import ConfigError, NoProject, named
 from shared.model.path import normalise
-from shared.settings import FarmSettings, NinjaSettings, Rule, Settings, StorageSettings
+from shared.settings import EmitSettings, FarmSettings, NinjaSettings, Rule, Settings, StorageSettings, TestSettings
 from shared.settings_check import checked, only_shared, unknown
 from shared.settings_file import SettingsFile, Values
 from shared.settings_keys import LOCAL_FILE, PROJECT_FILE, TABLES
@@ -112,6 +112,8 @@ def _settings(
         farm=FarmSettings(**taken("farm")),
         rules=rules,
         ninja=_ninja(taken("ninja"), project),
+        tests=_tests(taken("tests"), project),
+        emit=EmitSettings(**taken("emit")),
         **taken("toolchain"),
         **taken("scan"),
         **taken("build", timeout="job_timeout"),
@@ -129,6 +131,20 @@ def _ninja(given: dict[str, Any], project: SettingsFile | None) -> NinjaSettings
             fix='file = "build/build.ninja"',
         )
     return NinjaSettings(**{**given, "file": normalise(given["file"])})
+
+
+def _tests(given: dict[str, Any], project: SettingsFile | None) -> TestSettings | None:
+    # The table alone says that there are tests, though every key of it has a default.
+    if project is None or "tests" not in project.tables:
+        return None
+    if twice := set(given.get("env", ())).intersection(given.get("pass_env", ())):
+        raise ConfigError(
+            f"`{min(twice)}` is both in env and in pass_env",
+            at=project.where(("tests", "pass_env")),
+            fix="take it out of one of them",
+        )
+    results = normalise(given.get("results", TestSettings().results))
+    return TestSettings(**{**given, "results": results}, at=project.where(("tests",)))
 
 
 def _from_environment(environ: Mapping[str, str]) -> Values:

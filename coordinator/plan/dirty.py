@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Set
 import msgspec
 
 from coordinator.keying.candidates import Candidates
+from coordinator.keying.texts import noted_texts
 from shared.model.action import Trace
 from shared.model.changes import ChangeSet
 from shared.model.graph import BuildGraph, Recipe
@@ -90,7 +91,7 @@ class _Marker:
         yield from self._outputs(recipe)
 
     def _definition(self, recipe: Recipe, entry: JobEntry) -> Iterator[Reason]:
-        if (recipe.argv, recipe.outputs, recipe.depfile, recipe.cwd, recipe.files) != (
+        if (recipe.argv, recipe.outputs, recipe.depfile, recipe.cwd, noted_texts(recipe.files)) != (
             entry.argv,
             entry.outputs,
             entry.depfile,
@@ -163,7 +164,7 @@ class _Marker:
 
 def _told(of: Recipe | JobEntry) -> tuple[str, ...]:
     """A command in words: what is run, and the response files it is given."""
-    return (*of.argv, *(text for _, text in of.files))
+    return (*of.argv, *(text for _, text in noted_texts(of.files)))
 
 
 def _beyond(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Reason]:
