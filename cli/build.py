@@ -20,9 +20,10 @@ from coordinator.project import Project
 from coordinator.report import BuildReport
 from coordinator.request import Request
 from coordinator.survey import Survey
-from shared.errors import BuildFailed, DifferencesFound, UsageError
+from shared.errors import BuildFailed, DifferencesFound, TestsFailed, UsageError
 from shared.model.graph import BuildGraph
 from shared.model.plan import Plan, PlannedJob
+from shared.model.tests import TEST_RULE
 
 Progress = Any  # LineProgress or LiveProgress: BuildObserver with close()
 
@@ -70,7 +71,6 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
         raise UsageError("--full and --incremental contradict each other", fix="leave one of them out")
     if given["timeout"] is not None and not given["timeout"] > 0:
         raise click.BadParameter("give a number of seconds above 0", param_hint="--timeout")
-    wait = given["wait"]
     request = Request(
         targets=targets,
         full=full,
@@ -79,7 +79,7 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
         failures=0 if given["keep_going"] else 1,
         up_to_layer=given["up_to_layer"],
         schedule=given["schedule"],
-        wait=0.0 if wait is None else None if wait == _WAIT_WITHOUT_LIMIT else _number(wait, "--wait"),
+        wait=parse_wait(given["wait"]),
         timeout=given["timeout"],
         require_cached=given["require_cached"],
         download=given["download"],
@@ -89,15 +89,26 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     project = open_project(settings, make_performer, make_here)
     if given["dry_run"] or given["check"]:
         return _look(project, request, check=given["check"], as_json=given["as_json"])
-    progress = _progress(verbose=given["verbose"], quiet=given["quiet"])
+    progress = make_progress(verbose=given["verbose"], quiet=given["quiet"])
     try:
         report = fallback.build(project, request, progress, strict=given["strict_remote"])
     finally:
         progress.close()
-    _tell(project, report, as_json=given["as_json"], quiet=given["quiet"], diff=given["show_diff"])
-    if report.status == "failed":
-        return BuildFailed.exit_code
-    return 0
+    tell(project, report, as_json=given["as_json"], quiet=given["quiet"], diff=given["show_diff"])
+    return exit_code(project, report)
+
+
+def exit_code(project: Project, report: BuildReport) -> int:
+    """0, 1 when a job failed, 3 when nothing failed but tests."""
+    if report.status != "failed":
+        return 0
+    only_tests = project.settings.tests is not None and all(one.rule == TEST_RULE for one in report.failures)
+    return TestsFailed.exit_code if only_tests and report.failures else BuildFailed.exit_code
+
+
+def parse_wait(text: str | None) -> float | None:
+    """Seconds of `--wait`: none, so many, or None for without limit."""
+    return 0.0 if text is None else None if text == _WAIT_WITHOUT_LIMIT else _number(text, "--wait")
 
 
 def _number(text: str, option: str) -> float:
@@ -107,7 +118,8 @@ def _number(text: str, option: str) -> float:
         raise click.BadParameter(f"{text!r} is not a number of seconds", param_hint=option) from None
 
 
-def _progress(*, verbose: bool, quiet: bool) -> Progress:
+def make_progress(*, verbose: bool, quiet: bool) -> Progress:
+    """What shows how a build goes: lines, or a display on a terminal."""
     able = (os.environ.get("TERM") or "dumb") not in ("dumb", "unknown")
     lively = able and sys.stderr.isatty() and not os.environ.get("CI")
     if quiet or not lively:
@@ -121,7 +133,8 @@ def _progress(*, verbose: bool, quiet: bool) -> Progress:
     return LazyLive(live)
 
 
-def _tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, diff: bool) -> None:
+def tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, diff: bool) -> None:
+    """Say what came of a build."""
     if as_json:
         render.as_json(report.as_json())
         return

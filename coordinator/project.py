@@ -59,7 +59,9 @@ class Project:
         self.opened = clock.monotonic()
         self.files = {str(path): rest.look(str(path)) for path in settings_files(settings.root, environ)}
         self.warnings: list[str] = []
-        self.test_map: TestMap | None = None  # of the graph that was made last
+        # Of the graph that was made last: its tests, and each test file's job.
+        self.test_map: TestMap | None = None
+        self.test_jobs: Mapping[str, str] = {}
 
     @cached_property
     def stores(self) -> Stores:
@@ -247,15 +249,21 @@ class Project:
         late = sorted((name, list(late)) for name, late in self.imported.late.items())
         return hashing.of_value([declared, self.imported.digest, late, self.imported.beyond_named()])
 
-    def graph(self, snapshot: Snapshot, manifest: Manifest | None = None) -> BuildGraph:
-        """The graph of a tree that was looked at; the manifest tells what imported jobs read when they last ran."""
+    def graph(
+        self, snapshot: Snapshot, manifest: Manifest | None = None, code: PythonCode | None = None
+    ) -> BuildGraph:
+        """The graph of a tree that was looked at; the manifest tells what imported jobs read when they last ran.
+
+        code: reads the tree's Python files, if it is not the one in the working copy.
+        """
+        code = code or self.code
         declared = import_rules(
             self.settings,
             snapshot,
             platform=self.toolchain(),
             environ=self.environ,
             identity=self.identity,
-            **({"reaches": code.reaches(snapshot)} if (code := self.code) else {}),
+            **({"reaches": code.reaches(snapshot)} if code else {}),
         )
         jobs = manifest.jobs if manifest else {}
         imported = self.imported.recipes(snapshot, jobs, self._identity_of) if self.imported else None
@@ -271,6 +279,7 @@ class Project:
             made = {path for recipe in recipes for path in recipe.outputs}
             tested = code.jobs(snapshot, made, jobs, self._identity_of((code.tests.python,)))
             self.test_map = tested.mapped
+            self.test_jobs = {test: ids[0] for test, ids in tested.aliases.items()}
             recipes += tested.recipes
             warnings += tested.warnings
             names = msgspec.structs.replace(names, aliases={**names.aliases, **tested.aliases})

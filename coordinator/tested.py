@@ -18,7 +18,7 @@ from shared.errors import GraphError, ToolMissing
 from shared.model.graph import Recipe
 from shared.model.manifest import JobEntry
 from shared.model.snapshot import Snapshot
-from shared.model.tests import TestMap
+from shared.model.tests import TEST_RULE, TestMap
 from shared.settings import Settings, TestSettings
 
 _FEW = 3
@@ -36,7 +36,9 @@ class Tested(NamedTuple):
 class PythonCode:
     """Of one project. given: bytes by digest for files that are not in the working copy as they were looked at."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], given: Mapping[str, bytes] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str], given: Mapping[str, bytes] | None = None
+    ) -> None:
         self._settings, self._environ = settings, environ
         self.tests = settings.tests
         self._asked = settings.tests or TestSettings(paths=())
@@ -99,7 +101,7 @@ class PythonCode:
         """A job for each test file, or for each shard. before: the jobs of the base. identity: what python is."""
         settings = self.tests
         assert settings is not None
-        if any(rule.name == making.RULE for rule in self._settings.rules):
+        if any(rule.name == TEST_RULE for rule in self._settings.rules):
             raise GraphError(
                 "a rule is named 'test', as the jobs of [tests] are", at=settings.at, fix="give the rule another name"
             )
@@ -115,7 +117,7 @@ class PythonCode:
             tools=hashing.of_value([identity, self.interpreter.digest]),
             environment=self.interpreter.digest,
         )
-        aliases = {test: (f"{making.RULE}:{shard.name}",) for shard in shards for test in shard.tests}
+        aliases = {test: (f"{TEST_RULE}:{shard.name}",) for shard in shards for test in shard.tests}
         return Tested(recipes, mapped, tuple(_warnings(mapped, settings)), aliases)
 
     def save(self) -> str:
@@ -131,7 +133,7 @@ class PythonCode:
         held: dict[str, tuple[str, ...]] = {}
         seconds: dict[str, float] = {}
         for id_, entry in before.items():
-            if entry.rule == making.RULE:
+            if entry.rule == TEST_RULE:
                 name = id_.partition(":")[2]
                 held[name] = making.tests_of(entry.argv)
                 seconds.update({test: entry.seconds / len(held[name]) for test in held[name]})

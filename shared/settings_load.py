@@ -103,6 +103,11 @@ def _settings(
     else:
         home = environ.get("HOME") or str(Path.home())
         cache_dir = root / (home + folder[1:] if folder == "~" or folder.startswith("~/") else folder)
+    emit = EmitSettings(**taken("emit"))
+    scanned = taken("scan")
+    if emit.folder:
+        # What is written for others is no source of ours.
+        scanned["ignore"] = (*scanned.get("ignore", ()), f"/{normalise(emit.folder)}/")
     return Settings(
         root=root,
         project=values["project.name"],
@@ -113,9 +118,9 @@ def _settings(
         rules=rules,
         ninja=_ninja(taken("ninja"), project),
         tests=_tests(taken("tests"), project),
-        emit=EmitSettings(**taken("emit")),
+        emit=emit,
         **taken("toolchain"),
-        **taken("scan"),
+        **scanned,
         **taken("build", timeout="job_timeout"),
         **cache,
     )

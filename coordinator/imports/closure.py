@@ -21,13 +21,6 @@ class Closure:
         self.via: dict[str, str] = {}
         self.unknown: dict[str, int] = {}
 
-    def chain(self, path: str) -> list[str]:
-        """The way to a path: where it began, what that asked for, and so on to the path itself."""
-        steps = [path]
-        while came := self.via.get(steps[-1], ""):
-            steps.append(came)
-        return steps[::-1]
-
 
 class Imports:
     """The edges between the Python files of a tree.

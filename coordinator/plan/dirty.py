@@ -34,13 +34,18 @@ from shared.model.snapshot import Snapshot
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What marking goes by. lost: output paths whose blob is gone; failed: job id to the build it failed in."""
+    """What marking goes by.
+
+    full, forced: mark every job, or those of these rules. lost: output paths whose blob is gone. failed: job id to the
+    build it failed in.
+    """
 
     graph: BuildGraph
     manifest: Manifest | None
     snapshot: Snapshot
     changes: ChangeSet
     full: bool = False
+    forced: frozenset[str] = frozenset()
     lost: frozenset[str] = frozenset()
     failed: Mapping[str, str] = {}
 
@@ -79,7 +84,7 @@ class _Marker:
     def own_reasons(self, id_: str) -> Iterator[Reason]:
         """Reasons that do not come from another recipe."""
         recipe, entry = self.graph.recipes[id_], self.entries.get(id_)
-        if self.facts.full:
+        if self.facts.full or recipe.rule in self.facts.forced:
             yield Forced()
         if entry is None:
             yield NeverBuilt()

@@ -7,18 +7,30 @@ from typing import ClassVar
 
 import msgspec
 
+TEST_RULE = "test"  # what the jobs of [tests] count as
+
 
 class MappedTest(msgspec.Struct, frozen=True):
-    """A test file. files: all that its result depends on, sorted, itself included; reached: those by imports.
+    """A test file. files: all that its result depends on, sorted, itself included.
 
-    critical: it depends on all code. unknown: files it reaches whose imports only a run can tell, with the line; then
-    it depends on all code too.
+    via: the files it reaches by imports, each with the one that first asked for it ("" for where it began). critical:
+    it depends on all code. unknown: files it reaches whose imports only a run can tell, with the line; then it depends
+    on all code too.
     """
 
     files: tuple[str, ...]
-    reached: frozenset[str] = frozenset()
+    via: Mapping[str, str] = {}
     critical: bool = False
     unknown: tuple[tuple[str, int], ...] = ()
+
+    def chain(self, path: str) -> tuple[str, ...]:
+        """The way to a file it reaches: where it began, what that asked for, and so on to the file; () for others."""
+        if path not in self.via:
+            return ()
+        steps = [path]
+        while came := self.via[steps[-1]]:
+            steps.append(came)
+        return tuple(steps[::-1])
 
 
 class TestMap(msgspec.Struct, frozen=True):

@@ -45,7 +45,7 @@ class TreeTests:
         self.imports = Imports(self.index, lambda path: unknown if path in made_here else contents(path), reads)
         self.config = self._config()
         claimed = {path for targets in reads.values() for path in targets}
-        self.support = frozenset(self._support(claimed | unrelated))
+        self.support = frozenset(self._support(unrelated.union(claimed)))
 
     def map(self) -> TestMap:
         """Every test file with all that its result depends on."""
@@ -60,7 +60,7 @@ class TreeTests:
                 files |= everything
             mapped[test] = MappedTest(
                 files=tuple(sorted(files)),
-                reached=frozenset(reached.via),
+                via=reached.via,
                 critical=test in critical,
                 unknown=tuple(sorted(reached.unknown.items())),
             )

@@ -23,7 +23,7 @@ def folders() -> list[str]:
 
 def environment() -> str:
     """A digest of the interpreter's version and of the packages it has, by name and version."""
-    names = set()
+    names: set[str] = set()
     for folder in folders():
         if os.path.isdir(folder):
             names.update(name for name in os.listdir(folder) if name.endswith((".dist-info", ".egg-info")))

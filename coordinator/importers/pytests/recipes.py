@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 from coordinator.importers.pytests.shards import Shard
 from shared.model.graph import Recipe
-from shared.model.tests import TestMap
+from shared.model.tests import TEST_RULE, TestMap
 from shared.settings import TestSettings
 
-RULE = "test"
 PROGRAM = ".windrow-test.py"
 _TEXT = Path(__file__).with_name("program.py").read_text(encoding="utf-8")
 
@@ -44,8 +44,8 @@ def recipes(
         words = (out, environment, ":".join(root or "." for root in roots), str(len(shard.tests)))
         made.append(
             Recipe(
-                id=f"{RULE}:{shard.name}",
-                rule=RULE,
+                id=f"{TEST_RULE}:{shard.name}",
+                rule=TEST_RULE,
                 argv=(settings.python, PROGRAM, *words, *shard.tests, *settings.args),
                 outputs=(out,),
                 inputs=tuple(sorted(files)),
@@ -54,7 +54,7 @@ def recipes(
                 tools=tools,
                 at="windrow.toml",
                 files=((PROGRAM, _TEXT),),
-                description=f"pytest {' '.join((*shard.tests, *settings.args))}",
+                description=shlex.join((settings.python, "-m", "pytest", *settings.args, *shard.tests)),
             )
         )
     return made
