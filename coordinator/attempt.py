@@ -17,6 +17,7 @@ from coordinator.dispatch.report import Options, RunReport
 from coordinator.dispatch.scheduler import Scheduler
 from coordinator.dispatch.tally import Tallied, Tally
 from coordinator.dispatch.tree import RunTree
+from coordinator.emit import emit
 from coordinator.history.record import BuildRecord
 from coordinator.lock.lease import Lease
 from coordinator.progress import BuildObserver, Observers
@@ -31,6 +32,7 @@ from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.path import is_normal
 from shared.model.plan import Plan
+from shared.model.tests import TEST_RULE
 
 __all__ = ["Attempt", "SourceMoved", "Tally"]
 
@@ -55,6 +57,8 @@ class Attempt:
         self.graph: BuildGraph = seen.graph or BuildGraph(())
         self.plan: Plan = _up_to(seen.plan, request.up_to_layer)
         self.outside = self._left_out()
+        tests = self.settings.tests
+        self.lenient = frozenset({TEST_RULE}) if tests is not None and not tests.gate else frozenset()
         self.record = BuildRecord(project, self.plan, self.graph, build=name, base=seen.base)
         self.observer = Observers(observer, self.record)
         self.bytes_up = 0
@@ -98,6 +102,7 @@ class Attempt:
             build=self.name,
             default_timeout=self.settings.job_timeout,
             use_cache=not self.request.no_cache,
+            fresh=frozenset({TEST_RULE}) if self.request.all_tests else frozenset(),
             settle=self._settle,
             includes=self.project.includes,
         )
@@ -119,6 +124,7 @@ class Attempt:
                 deadline=None if timeout is None else self.began + timeout,
                 require_cached=self.request.require_cached,
                 outside=self.outside,
+                lenient=self.lenient,
             ),
         )
         try:
@@ -192,7 +198,7 @@ class Attempt:
         """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""
         self.record.ran(ran)
         done = Applied((), (), ())
-        whole = not ran.failures and not ran.skipped
+        whole = not ran.skipped and all(failure.rule in self.lenient for failure in ran.failures)
         if whole or self.request.failures != 1:
             done = self._materialise(whole=whole)
         why_not = self._why_not(ran, whole=whole)
@@ -206,6 +212,8 @@ class Attempt:
                 self._all_there(ran)
                 committed = self.project.publish(self.seen.base, draft, self.lease)
                 for problem in (*self.record.archive(committed.revision), *committed.problems):
+                    self.observer.warned(problem)
+                if self.settings.emit.folder and (problem := emit(self.project, self.seen)):
                     self.observer.warned(problem)
         self._learn(ran)
         if whole or self.request.failures != 1:
@@ -240,6 +248,8 @@ class Attempt:
 
     def _why_not(self, ran: RunReport, *, whole: bool) -> str:
         if not whole:
+            if self.settings.tests and ran.failures and all(one.rule == TEST_RULE for one in ran.failures):
+                return "tests failed"
             return "a job failed" if ran.failures else "not every job ran"
         if self.request.up_to_layer is not None and len(self.plan.layers) < len(self.seen.plan.layers):
             return f"only layers 0 to {self.request.up_to_layer} of {len(self.seen.plan.layers)} were asked for"
@@ -340,6 +350,7 @@ class Attempt:
             changed=done.written,
             not_committed=why_not,
             plan=self.plan,
+            done=frozenset(ran.results),
         )
 
 

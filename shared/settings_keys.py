@@ -107,6 +107,10 @@ def _variables(names: Any) -> str:
     return "a value holds a NUL character" if any("\0" in value for value in values) else ""
 
 
+def _globs_by_glob(value: dict[str, tuple[str, ...]]) -> str:
+    return _patterns(tuple(value)) or next((why for patterns in value.values() if (why := _patterns(patterns))), "")
+
+
 def _categories(value: dict[str, tuple[str, ...]]) -> str:
     wrong = next((name for name in value if name not in _CATEGORIES), None)
     if wrong is not None:
@@ -178,6 +182,25 @@ TABLES: dict[str, dict[str, Key]] = {
         "output_dir": Key(str, "a string", _filled),
         "state_file": Key(str, "a string", _filled),
     },
+    "tests": {
+        "paths": Key(_LIST, _STRINGS, _patterns, shared=True),
+        "roots": Key(_LIST, _STRINGS, lambda roots: next(filter(None, map(_inside_or_root, roots)), ""), shared=True),
+        "critical": Key(_LIST, _STRINGS, _patterns, shared=True),
+        "reads": Key(dict[str, _LIST], "a table of lists of strings", _globs_by_glob, shared=True),
+        "unrelated": Key(_LIST, _STRINGS, _patterns, shared=True),
+        "config": Key(_LIST, _STRINGS, _patterns, shared=True),
+        "python": Key(str, "a string", _filled, shared=True),
+        "args": Key(_LIST, _STRINGS, shared=True),
+        "env": Key(dict[str, str], "a table of strings", _variables, shared=True),
+        "pass_env": Key(_LIST, _STRINGS, _variables, shared=True),
+        "timeout": Key(float, "a number of seconds", _at_least(0, above=True), shared=True),
+        "results": Key(str, "a string", _inside, shared=True),
+        "gate": Key(bool, "true or false", shared=True),
+        "shards": Key(int, "a whole number", _at_least(0), shared=True),
+    },
+    "emit": {
+        "folder": Key(str, "a string", _inside, shared=True),
+    },
     "build": {
         "jobs": Key(int, "a whole number", _at_least(0)),
         "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
@@ -205,4 +228,5 @@ RULE: dict[str, Key] = {
     "pass_env": Key(_LIST, _STRINGS, _variables),
     "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
     "keep": Key(str, "a string", _one_of("tree", "store")),
+    "imports": Key(str, "a string", _one_of("python")),
 }

@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from coordinator.keying.candidates import Candidates
+from coordinator.keying.texts import noted_texts
 from shared.model.action import ActionResult, Trace
 from shared.model.file import FileState
 from shared.model.graph import BuildGraph, Recipe
@@ -82,7 +83,7 @@ def _entry(recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: 
         layer=graph.depth[recipe.id],
         seconds=result.timings.run,
         cwd=recipe.cwd,
-        files=recipe.files,
+        files=noted_texts(recipe.files),
         outside=recipe.outside,
         also=tuple(sorted(made.difference(recipe.outputs))),
         always=recipe.always or not made.issuperset(recipe.outputs),
