@@ -30,7 +30,7 @@ def at_rest(project: Project, request: Request) -> Mapping[str, object] | None:
 def question(project: Project, asked: Question) -> str:
     """What is asked, as far as it is not in files or in the environment."""
     settings = project.settings
-    return f"{settings.project} {settings.branch} {settings.storage.url} {settings.ninja} {asked}"
+    return f"{settings.project} {settings.branch} {settings.storage.url} {settings.ninja} {settings.blueprint} {asked}"
 
 
 def remember(project: Project, seen: Survey, asked: Question) -> None:
@@ -103,6 +103,10 @@ def _paths(project: Project) -> Iterator[tuple[str, bool]]:
     for name in sorted(project.tool_names()):
         yield from _sought(name, project.environ.get("PATH", ""))
     yield from ((path, True) for path in project.tool_files())
+    if settings.blueprint is not None:
+        for name in (settings.blueprint.file, settings.blueprint.inputs):
+            path = settings.root / name
+            yield from _followed(str(path)) if name and path.exists() else ((str(path), False),)
     if imported is None:
         # The blobs of the outputs: when one is deleted, its folder changes.
         yield from ((path, True) for path in project.blob_folders())

@@ -19,7 +19,7 @@ from coordinator.lock.lease import BuildLock, Lease
 from shared import calls, hashing, toolchain
 from shared.clock import Clock, iso
 from shared.errors import UsageError
-from shared.model.graph import BuildGraph, Recipe
+from shared.model.graph import BuildGraph, Names, Recipe
 from shared.model.manifest import Manifest
 from shared.model.snapshot import Snapshot
 from shared.settings import Rule, Settings
@@ -29,6 +29,7 @@ from shared.storage.disk_refs import DiskRefs
 from shared.toolchain import Toolchain
 
 if TYPE_CHECKING:
+    from coordinator.blueprint import ProjectBlueprint
     from coordinator.dispatch.tree import RunTree
     from coordinator.headers import Headers
     from coordinator.history.eventlog import EventLog
@@ -57,6 +58,8 @@ class Project:
         self.opened = clock.monotonic()
         self.files = {str(path): rest.look(str(path)) for path in settings_files(settings.root, environ)}
         self.warnings: list[str] = []
+        # What files of the tree are to hold once a build begins, by path.
+        self.pending: dict[str, bytes] = {}
 
     @cached_property
     def stores(self) -> Stores:
@@ -111,6 +114,15 @@ class Project:
 
         return ImportedBuild(self.settings, self.settings.ninja)
 
+    @cached_property
+    def blueprint(self) -> ProjectBlueprint | None:
+        """The blueprint of the project, if its settings name one."""
+        if self.settings.blueprint is None:
+            return None
+        from coordinator.blueprint import ProjectBlueprint  # noqa: PLC0415 - only for projects that have one
+
+        return ProjectBlueprint(self.settings, self.settings.blueprint, self.pending)
+
     def _found(self, programs: Iterable[str]) -> set[str]:
         """Those of some programs that are tools of this machine: on the path, or absolute and not of the project."""
         root = f"{self.settings.root}/"
@@ -148,6 +160,8 @@ class Project:
     def tool_files(self) -> set[str]:
         """The files that the tools are."""
         called = {file for rule in self.settings.rules if rule.call for file in calls.files(rule.call[0])}
+        if self.blueprint is not None:
+            called |= self.blueprint.call_files()
         return called.union(tool.path for tool in self._tools.tools.values())
 
     def tool_names(self) -> set[str]:
@@ -224,6 +238,8 @@ class Project:
     def made_from(self) -> str:
         """The digest of everything the graph is made from besides the tree."""
         declared = fingerprint(self.settings, platform=self.toolchain(), environ=self.environ)
+        if self.blueprint is not None:
+            declared = hashing.of_value([declared, self.blueprint.digest()])
         if self.imported is None:
             return declared
         late = sorted((name, list(late)) for name, late in self.imported.late.items())
@@ -234,6 +250,8 @@ class Project:
         declared = import_rules(
             self.settings, snapshot, platform=self.toolchain(), environ=self.environ, identity=self.identity
         )
+        if self.blueprint is not None:
+            declared = self._with_blueprint(declared, self.blueprint, snapshot)
         if self.imported is None:
             return declared
         imported = self.imported.recipes(snapshot, manifest.jobs if manifest else {}, self._identity_of)
@@ -243,6 +261,29 @@ class Project:
             platform=declared.platform,
             fingerprint=self.made_from(),
             warnings=(*declared.warnings, *imported.warnings),
-            names=msgspec.structs.replace(imported.names, default=default),
+            names=msgspec.structs.replace(
+                imported.names,
+                default=default,
+                aliases={**declared.names.aliases, **imported.names.aliases},
+                pools={**declared.names.pools, **imported.names.pools},
+                artefacts=declared.names.artefacts,
+                inputs=declared.names.inputs,
+            ),
             also=imported.also,
+        )
+
+    def _with_blueprint(self, declared: BuildGraph, blueprint: ProjectBlueprint, snapshot: Snapshot) -> BuildGraph:
+        expanded = blueprint.expanded(snapshot.sources)
+        maker = {path: recipe.id for recipe in expanded.recipes for path in recipe.outputs}
+        return BuildGraph(
+            [*declared.recipes.values(), *expanded.recipes],
+            platform=declared.platform,
+            fingerprint=self.made_from(),
+            warnings=declared.warnings,
+            names=Names(
+                aliases={id_: (maker[path],) for path, (id_, _) in expanded.artefacts.items() if path in maker},
+                pools={**declared.names.pools, **blueprint.blueprint.rates},
+                artefacts=expanded.artefacts,
+                inputs=expanded.inputs,
+            ),
         )

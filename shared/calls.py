@@ -37,7 +37,11 @@ class BuiltIn(NamedTuple):
     version: int
 
 
-BUILT_IN: dict[str, BuiltIn] = {}
+BUILT_IN: dict[str, BuiltIn] = {
+    "mock.script": BuiltIn("workers.calls.producers:script", 1),
+    "mock.text": BuiltIn("workers.calls.producers:text", 1),
+    "mock.timeline": BuiltIn("workers.calls.producers:timeline", 1),
+}
 
 
 def in_tree(target: str) -> tuple[str, str] | None:

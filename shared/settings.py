@@ -64,6 +64,14 @@ class NinjaSettings(msgspec.Struct, frozen=True):
         return "" if folder == "." else folder
 
 
+class BlueprintSettings(msgspec.Struct, frozen=True):
+    """`[blueprint]`: file and inputs are YAML files, folder is where artefacts go; all relative to the root."""
+
+    file: str = ""
+    inputs: str = ""
+    folder: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True):
     """What a command runs with, after flags, environment and files were merged.
 
@@ -84,6 +92,7 @@ class Settings(msgspec.Struct, frozen=True):
     categories: dict[str, tuple[str, ...]] = {}
     rules: tuple[Rule, ...] = ()
     ninja: NinjaSettings | None = None
+    blueprint: BlueprintSettings | None = None
     folders: tuple[str, ...] = ()
     state: Path | None = None
     jobs: int = 0  # parallel jobs when they run here; 0 = number of cores

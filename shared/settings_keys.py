@@ -157,6 +157,11 @@ TABLES: dict[str, dict[str, Key]] = {
         "directory": Key(str, "a string", _inside_or_root, shared=True),
         "local": Key(_LIST, _STRINGS, shared=True),
     },
+    "blueprint": {
+        "file": Key(str, "a string", _inside, shared=True),
+        "inputs": Key(str, "a string", _inside, shared=True),
+        "folder": Key(str, "a string", _inside, shared=True),
+    },
     "build": {
         "jobs": Key(int, "a whole number", _at_least(0)),
         "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.errors import ConfigError, NoProject, named
 from shared.model.path import normalise
-from shared.settings import FarmSettings, NinjaSettings, Rule, Settings, StorageSettings
+from shared.settings import BlueprintSettings, FarmSettings, NinjaSettings, Rule, Settings, StorageSettings
 from shared.settings_check import checked, only_shared, unknown
 from shared.settings_file import SettingsFile, Values
 from shared.settings_keys import LOCAL_FILE, PROJECT_FILE, TABLES
@@ -112,6 +112,7 @@ def _settings(
         farm=FarmSettings(**taken("farm")),
         rules=rules,
         ninja=_ninja(taken("ninja"), project),
+        blueprint=_blueprint(taken("blueprint"), project),
         **taken("toolchain"),
         **taken("scan"),
         **taken("build", timeout="job_timeout"),
@@ -129,6 +130,24 @@ def _ninja(given: dict[str, Any], project: SettingsFile | None) -> NinjaSettings
             fix='file = "build/build.ninja"',
         )
     return NinjaSettings(**{**given, "file": normalise(given["file"])})
+
+
+def _blueprint(given: dict[str, Any], project: SettingsFile | None) -> BlueprintSettings | None:
+    if not given:
+        return None
+    if not given.get("file"):
+        raise ConfigError(
+            "[blueprint] names no file",
+            at=project.where(("blueprint",)) if project else "",
+            fix='file = "movie.yaml"',
+        )
+    file = normalise(given["file"])
+    stem = file.rpartition("/")[2].partition(".")[0]
+    return BlueprintSettings(
+        file,
+        normalise(given["inputs"]) if given.get("inputs") else "",
+        normalise(given["folder"]) if given.get("folder") else f"build/{stem}",
+    )
 
 
 def _from_environment(environ: Mapping[str, str]) -> Values:

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from coordinator.keying.candidates import Candidates
-from shared.model.action import ActionResult, Trace
+from shared.model.action import ActionResult, Output, Trace
 from shared.model.file import FileState
 from shared.model.graph import BuildGraph, Recipe
 from shared.model.manifest import Artefact, JobEntry, Manifest
@@ -40,7 +40,7 @@ def fold(
         if result is not None:
             jobs[id_] = _entry(recipe, result, graph, candidates)
             for made in result.outputs:
-                artefacts[made.path] = Artefact(made.hash, made.size, id_, made.mode, made.target)
+                artefacts[made.path] = _artefact(made, id_, graph, base)
         elif base is not None and id_ in base.jobs and id_ not in stale and _untouched(id_, plan):
             jobs[id_] = msgspec.structs.replace(base.jobs[id_], layer=graph.depth[id_])
             _carry(base, id_, artefacts)
@@ -60,6 +60,7 @@ def fold(
         jobs=jobs,
         artefacts=artefacts,
         graph=graph.fingerprint,
+        inputs=dict(graph.names.inputs),
     )
 
 
@@ -85,7 +86,15 @@ def _entry(recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: 
         outside=recipe.outside,
         also=tuple(sorted(made.difference(recipe.outputs))),
         always=recipe.always or not made.issuperset(recipe.outputs),
+        cost=recipe.cost,
     )
+
+
+def _artefact(made: Output, job: str, graph: BuildGraph, base: Manifest | None) -> Artefact:
+    id_, type_ = graph.names.artefacts.get(made.path, ("", ""))
+    before = base.artefacts.get(made.path) if base is not None else None
+    edited = before is not None and before.edited and before.hash == made.hash
+    return Artefact(made.hash, made.size, job, made.mode, made.target, id_, type_, edited)
 
 
 def _kept(snapshot: Snapshot, jobs: Mapping[str, JobEntry], beside: Callable[[str], bool]) -> dict[str, FileState]:

@@ -14,10 +14,11 @@ from shared.storage.refs import RefStore
 
 
 class State(msgspec.Struct, frozen=True):
-    """Digest by path, as events tell."""
+    """Digest by path, and by id those of a blueprint's inputs, as events tell."""
 
     sources: dict[str, str]
     artefacts: dict[str, str]
+    inputs: dict[str, str] = {}
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -60,16 +61,17 @@ def chain(refs: RefStore, manifest: Manifest) -> list[Manifest]:
 
 def rebuild(events: Iterable[Event]) -> State:
     """The state after these events, all of committed builds, in order."""
-    state = State({}, {})
+    state = State({}, {}, {})
     for event in events:
         if isinstance(event, InputEvent):
+            known = state.sources if event.what == "source" else state.inputs
             if event.change == "deleted":
-                state.sources.pop(event.id, None)
+                known.pop(event.id, None)
             else:
-                state.sources[event.id] = event.hash
+                known[event.id] = event.hash
         elif event.status == "removed":
             state.artefacts.pop(event.artefact, None)
-        elif event.status in ("executed", "reused"):
+        elif event.status in ("executed", "reused", "edited"):
             state.artefacts[event.artefact] = event.hash
     return state
 
@@ -79,7 +81,11 @@ def differences(manifest: Manifest, state: State) -> list[str]:
     found: list[str] = []
     sources = {path: file.hash for path, file in manifest.sources.items()}
     artefacts = {path: artefact.hash for path, artefact in manifest.artefacts.items()}
-    for word, true, told in (("source", sources, state.sources), ("artefact", artefacts, state.artefacts)):
+    for word, true, told in (
+        ("source", sources, state.sources),
+        ("artefact", artefacts, state.artefacts),
+        ("input", manifest.inputs, state.inputs),
+    ):
         found += [
             f"{word} {path}: {true.get(path, 'absent')} in the manifest, {told.get(path, 'absent')} by the events"
             for path in sorted({*true, *told})

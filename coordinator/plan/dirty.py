@@ -33,7 +33,11 @@ from shared.model.snapshot import Snapshot
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What marking goes by. lost: output paths whose blob is gone; failed: job id to the build it failed in."""
+    """What marking goes by.
+
+    lost: output paths whose blob is gone. failed: job id to the build it failed in. edited: outputs that were written
+    by hand and are so in the manifest, with the digest each had before.
+    """
 
     graph: BuildGraph
     manifest: Manifest | None
@@ -42,6 +46,7 @@ class Facts(msgspec.Struct, frozen=True):
     full: bool = False
     lost: frozenset[str] = frozenset()
     failed: Mapping[str, str] = {}
+    edited: Mapping[str, str] = {}
 
 
 def mark(facts: Facts) -> dict[str, tuple[Reason, ...]]:
@@ -74,6 +79,7 @@ class _Marker:
         self.missing = frozenset(changes.missing)
         self.made = facts.manifest.artefacts if facts.manifest else {}
         self.candidates = Candidates(facts.snapshot.sources)
+        self.edited = facts.edited
 
     def own_reasons(self, id_: str) -> Iterator[Reason]:
         """Reasons that do not come from another recipe."""
@@ -118,6 +124,10 @@ class _Marker:
         for read in (recipe.inputs, trace.used):
             if not self.deleted.isdisjoint(read):
                 yield from (InputRemoved(path) for path in read if path in self.deleted)
+        if self.edited:
+            for path in recipe.inputs:
+                if path in self.edited:
+                    yield InputChanged(path, was=self.edited[path], now=self.made[path].hash)
         if recipe.outside != entry.outside:
             yield from _beyond(dict(entry.outside), dict(recipe.outside))
         if recipe.depfile is not None or trace.listed:

@@ -12,13 +12,19 @@ POINTER_SCHEMA = "windrow.pointer/1"
 
 
 class Artefact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """An output: digest, size in bytes, kind, and the job that made it; target: what a symlink holds."""
+    """An output: digest, size in bytes, kind, and the job that made it; target: what a symlink holds.
+
+    id, type: its canonical id and MIME type, where a blueprint makes it. edited: somebody wrote it by hand since.
+    """
 
     hash: str
     size: int
     job: str
     mode: Mode = "file"
     target: str = ""
+    id: str = ""
+    type: str = ""
+    edited: bool = False
 
 
 class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -26,7 +32,7 @@ class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     platform: identity of the tools it ran with. unread: candidates that carried a name the run asked for and
     were not read, sorted. cwd, files, outside: see Action. also: outputs it made and does not declare, sorted.
-    always: it runs whenever it is asked for.
+    always: it runs whenever it is asked for. cost: what running it cost.
     """
 
     rule: str
@@ -46,6 +52,7 @@ class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     outside: tuple[tuple[str, str], ...] = ()
     also: tuple[str, ...] = ()
     always: bool = False
+    cost: float = 0.0
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -53,7 +60,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
     graph: fingerprint of what the graph was made from besides the tree. content_hash: digest of the
     sorted `path:hex` lines of sources and artefacts. rests: with an equal tree and graph there is nothing to do;
-    not so when jobs were left out that nobody had asked for, or that run every time.
+    not so when jobs were left out that nobody had asked for, or that run every time. inputs: the values that a
+    blueprint was given, by id, as digests.
     """
 
     project: str
@@ -71,6 +79,7 @@ class Manifest(msgspec.Struct, frozen=True):
     created_at: str = ""
     tool: str = ""
     rests: bool = True
+    inputs: dict[str, str] = {}
     schema: str = MANIFEST_SCHEMA
 
 
