@@ -104,9 +104,9 @@ def _paths(project: Project) -> Iterator[tuple[str, bool]]:
         yield from _sought(name, project.environ.get("PATH", ""))
     yield from ((path, True) for path in project.tool_files())
     if settings.blueprint is not None:
-        for name in (settings.blueprint.file, settings.blueprint.inputs):
-            path = settings.root / name
-            yield from _followed(str(path)) if name and path.exists() else ((str(path), False),)
+        for name in filter(None, (settings.blueprint.file, settings.blueprint.inputs)):
+            beside = str(settings.root / name)
+            yield from _followed(beside) if os.path.lexists(beside) else ((beside, False),)
     if imported is None:
         # The blobs of the outputs: when one is deleted, its folder changes.
         yield from ((path, True) for path in project.blob_folders())

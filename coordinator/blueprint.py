@@ -60,8 +60,8 @@ class ProjectBlueprint:
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise GraphError(f"{name} is not UTF-8", at=f"{name}:{line}", why=f"byte {data[error.start]:#04x}") from error
+            at = f"{name}:{data.count(b"\n", 0, error.start) + 1}"
+            raise GraphError(f"{name} is not UTF-8", at=at, why=f"byte {data[error.start]:#04x}") from error
 
     @cached_property
     def _read(self) -> _Compiled:

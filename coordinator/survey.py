@@ -97,7 +97,8 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         f"kept {path}: no rule makes it any more, but it was changed since it was built"
         for path in sorted((manifest.artefacts if manifest else {}).keys() & changes.added)
     ]
-    return Survey(base, edited, scanned, snapshot, changes, planned, graph, (*scanned.warnings, *graph.warnings, *warnings))
+    told = (*scanned.warnings, *graph.warnings, *warnings)
+    return Survey(base, edited, scanned, snapshot, changes, planned, graph, told)
 
 
 def wanted_here(graph: BuildGraph, question: Question) -> frozenset[str]:

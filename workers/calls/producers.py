@@ -1,7 +1,7 @@
 """Mock producers of blueprints: each writes text that stands for what a model would make, equal for equal inputs.
 
-`config` may hold `seconds`, how long to pretend to work, and `fails_while`, a path: the job fails as long as there is
-a file.
+`config` may hold `seconds`, how long to pretend to work, and `failing`, an absolute path of a folder: a job fails as
+long as that holds a file of its name, for example `Audio[segment=1]`.
 """
 
 from __future__ import annotations
@@ -53,8 +53,9 @@ def _begin(word: str) -> dict[str, Any]:
     config = job["config"]
     if "seconds" in config:
         SystemClock().sleep(float(config["seconds"]))
-    if (path := config.get("fails_while")) and Path(path).exists():
-        raise Refused(f"{job['id']} failed, as it was told to while {path} is there")
+    told = Path(config["failing"], job["id"].removeprefix("Producer:")) if "failing" in config else None
+    if told is not None and told.exists():
+        raise Refused(f"{job['id']} fails while {told} is there")
     return job
 
 

@@ -63,6 +63,7 @@ class Document:
             return dict(self._pairs(path, node))
         if isinstance(node, yaml.SequenceNode):
             return [self._value((*path, number), item) for number, item in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
         return self._scalar(node)
 
     def _pairs(self, path: Path, node: yaml.MappingNode) -> Iterator[tuple[str, Any]]:

@@ -20,7 +20,7 @@ class Ref(msgspec.Struct, frozen=True):
 
 
 class InputDecl(msgspec.Struct, frozen=True):
-    """An input: a value, or (file) a file of the project. default: used when nothing is given; at: `file:line:column`."""
+    """An input: a value, or (file) a file of the project. default: what it is when nothing is given."""
 
     name: str
     at: str

@@ -169,7 +169,7 @@ class _Reader:
     def _each(self, path: tuple[str, ...], raw: Any, loops: dict[str, LoopDecl]) -> tuple[str, ...]:
         each = self._list((*path, "each"), [raw] if isinstance(raw, str) else raw)
         for number, loop in enumerate(each):
-            place = (*path, "each", number)
+            place: tuple[str | int, ...] = (*path, "each", number)
             if not isinstance(loop, str) or loop not in loops:
                 raise _unknown(f"loop '{loop}'", str(loop), loops, self._at(*place))
             if loops[loop].parent and loops[loop].parent not in each[:number]:
@@ -188,7 +188,8 @@ class _Reader:
     ) -> tuple[Made, ...]:
         table = self._mapping((*path, "makes"), raw or {})
         if not table:
-            raise GraphError(f"producer '{path[1]}' makes nothing", at=self._at(*path), fix="makes: {Script: text/plain}")
+            fix = "makes: {Script: text/plain}"
+            raise GraphError(f"producer '{path[1]}' makes nothing", at=self._at(*path), fix=fix)
         made: list[Made] = []
         for text, type_ in table.items():
             place = (*path, "makes", text)
@@ -308,7 +309,7 @@ def _kind(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return f"'{value[:40]}'"
-    return {dict: "a mapping", list: "a list"}.get(type(value), str(value))
+    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else str(value)
 
 
 def _unknown(what: str, name: str, known: Iterable[str], at: str, *, fix: str = "") -> GraphError:
