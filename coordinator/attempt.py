@@ -28,6 +28,7 @@ from coordinator.survey import Survey, survey, wanted_here
 from shared.clock import iso
 from shared.errors import CorruptRecord, Interrupted, LockLost, named
 from shared.model.action import ActionResult, Output
+from shared.model.file import FileState
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.path import is_normal
@@ -76,7 +77,7 @@ class Attempt:
             self.observer.warned(warning)
         self.observer.planned(self.plan, self.graph, build=self.name, revision=self.seen.base.next_revision)
         try:
-            self.record.begin(self.seen.snapshot)
+            self.record.begin(self.seen.snapshot, self.seen.manifest)
             self._bring()
             report = self._finish(self._dispatch())
         except Interrupted:
@@ -93,7 +94,7 @@ class Attempt:
         return report
 
     def _dispatch(self) -> RunReport:
-        tree = RunTree(self.graph, self.seen.snapshot, self.seen.base.manifest)
+        tree = RunTree(self.graph, self.seen.snapshot, self.seen.manifest)
         preparer = Preparer(
             tree=tree,
             blobs=self.stores.blobs,
@@ -106,6 +107,7 @@ class Attempt:
             settle=self._settle,
             includes=self.project.includes,
         )
+        preparer.bring(self.plan.changes.edited)
         timeout = self.request.timeout
         here = self.project.performer_here(self.name)
         scheduler = Scheduler(
@@ -234,7 +236,8 @@ class Attempt:
     def _spare(self) -> None:
         """Keep a copy of what outputs replace that no revision made and git does not ignore: it may be somebody's."""
         known = self.seen.base.manifest.artefacts if self.seen.base.manifest else {}
-        there = self.seen.scan.snapshot.sources
+        known = {path: made for path, made in known.items() if path not in self.plan.changes.edited}
+        there = {**self.seen.scan.snapshot.sources, **self._edited()}
         for write in self.staging.writes():
             if write.path in known or write.path not in there or there[write.path].hash == write.hash:
                 continue
@@ -245,6 +248,10 @@ class Attempt:
             except OSError as error:
                 raise named(error, kept, "writing") from error
             self.observer.warned(f"{write.path} was there and no revision made it; it is kept as {kept}")
+
+    def _edited(self) -> dict[str, FileState]:
+        outputs = self.seen.snapshot.outputs
+        return {path: outputs[path] for path in self.plan.changes.edited}
 
     def _why_not(self, ran: RunReport, *, whole: bool) -> str:
         if not whole:
@@ -262,7 +269,7 @@ class Attempt:
         everything = msgspec.structs.replace(self.request.question, targets=())
         if not set(survey(self.project, self.seen.base, everything).plan.jobs) <= set(self.plan.jobs):
             return False
-        known = self.seen.base.manifest.artefacts if self.seen.base.manifest else {}
+        known = self.seen.manifest.artefacts if self.seen.manifest else {}
         users = self.graph.dependants()
         return not any(
             (made := known.get(output.path)) is None or made.hash != output.hash
@@ -285,7 +292,7 @@ class Attempt:
             raise SourceMoved(f"stored outputs of {', '.join(sorted({made[hash_] for hash_ in missing})[:3])} vanished")
 
     def _draft(self, ran: RunReport) -> Manifest:
-        base = self.seen.base.manifest
+        base = self.seen.manifest
         imported = self.project.imported
         return fold(
             base,

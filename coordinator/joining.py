@@ -1,4 +1,4 @@
-"""The graph of a project, joined from all that makes recipes: rules, context rules, a build.ninja, tests."""
+"""The graph of a project, joined from all that makes recipes: rules, context rules, blueprint, build.ninja, tests."""
 
 from __future__ import annotations
 
@@ -39,11 +39,27 @@ def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code
     )
     recipes += declared.recipes.values()
     warnings = (*declared.warnings, *warnings)
+    if project.blueprint is not None:
+        expanded = project.blueprint.expanded(snapshot.sources)
+        maker = {path: recipe.id for recipe in expanded.recipes for path in recipe.outputs}
+        names = Names(
+            aliases={id_: (maker[path],) for path, (id_, _) in expanded.artefacts.items() if path in maker},
+            pools=dict(project.blueprint.blueprint.rates),
+            artefacts=expanded.artefacts,
+            inputs=expanded.inputs,
+        )
+        recipes += expanded.recipes
     imported = None
     if project.imported is not None:
         imported = project.imported.recipes(snapshot, jobs, project.identity_of)
-        names = imported.names
-        default = (*(recipe.id for recipe in recipes), *(names.default or ()))
+        default = (*(recipe.id for recipe in recipes), *(imported.names.default or ()))
+        names = msgspec.structs.replace(
+            imported.names,
+            aliases={**names.aliases, **imported.names.aliases},
+            pools={**names.pools, **imported.names.pools},
+            artefacts=names.artefacts,
+            inputs=names.inputs,
+        )
         recipes += imported.recipes
         warnings += imported.warnings
     if code is not None and code.tests is not None:

@@ -28,6 +28,7 @@ from shared.storage.disk_refs import DiskRefs
 from shared.toolchain import Toolchain
 
 if TYPE_CHECKING:
+    from coordinator.blueprint import ProjectBlueprint
     from coordinator.context_build import ContextBuild
     from coordinator.dispatch.tree import RunTree
     from coordinator.headers import Headers
@@ -62,6 +63,8 @@ class Project:
         # Of the graph that was made last: its tests, and each test file's job.
         self.test_map: TestMap | None = None
         self.test_jobs: Mapping[str, str] = {}
+        # What files of the tree are to hold once a build begins, by path.
+        self.pending: dict[str, bytes] = {}
 
     @cached_property
     def stores(self) -> Stores:
@@ -137,6 +140,15 @@ class Project:
 
         return PythonCode(settings, self.environ)
 
+    @cached_property
+    def blueprint(self) -> ProjectBlueprint | None:
+        """The blueprint of the project, if its settings name one."""
+        if self.settings.blueprint is None:
+            return None
+        from coordinator.blueprint import ProjectBlueprint  # noqa: PLC0415 - only for projects that have one
+
+        return ProjectBlueprint(self.settings, self.settings.blueprint, self.pending)
+
     def _found(self, programs: Iterable[str]) -> set[str]:
         """Those of some programs that are tools of this machine: on the path, or absolute and not of the project."""
         root = f"{self.settings.root}/"
@@ -175,6 +187,8 @@ class Project:
     def tool_files(self) -> set[str]:
         """The files that the tools are."""
         called = {file for rule in self.settings.rules if rule.call for file in calls.files(rule.call[0])}
+        if self.blueprint is not None:
+            called |= self.blueprint.call_files()
         return called.union(tool.path for tool in self._tools.tools.values())
 
     def tool_names(self) -> set[str]:
@@ -256,6 +270,8 @@ class Project:
             declared = hashing.of_value([declared, self.context.made_from])
         if self.code is not None and (tests := self.code.digest()):
             declared = hashing.of_value([declared, tests])
+        if self.blueprint is not None:
+            declared = hashing.of_value([declared, self.blueprint.digest()])
         if self.imported is None:
             return declared
         late = sorted((name, list(late)) for name, late in self.imported.late.items())

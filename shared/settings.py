@@ -117,6 +117,14 @@ class EmitSettings(msgspec.Struct, frozen=True):
     folder: str = ""
 
 
+class BlueprintSettings(msgspec.Struct, frozen=True):
+    """`[blueprint]`: file and inputs are YAML files, folder is where artefacts go; all relative to the root."""
+
+    file: str = ""
+    inputs: str = ""
+    folder: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True):
     """What a command runs with, after flags, environment and files were merged.
 
@@ -142,6 +150,7 @@ class Settings(msgspec.Struct, frozen=True):
     hydrate: HydrateSettings = HydrateSettings()
     tests: TestSettings | None = None
     emit: EmitSettings = EmitSettings()
+    blueprint: BlueprintSettings | None = None
     folders: tuple[str, ...] = ()
     state: Path | None = None
     jobs: int = 0  # parallel jobs when they run here; 0 = number of cores

@@ -201,6 +201,11 @@ TABLES: dict[str, dict[str, Key]] = {
     "emit": {
         "folder": Key(str, "a string", _inside, shared=True),
     },
+    "blueprint": {
+        "file": Key(str, "a string", _inside, shared=True),
+        "inputs": Key(str, "a string", _inside, shared=True),
+        "folder": Key(str, "a string", _inside, shared=True),
+    },
     "build": {
         "jobs": Key(int, "a whole number", _at_least(0)),
         "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),

@@ -9,6 +9,7 @@ from typing import Any
 from shared.errors import ConfigError, NoProject, named
 from shared.model.path import normalise
 from shared.settings import (
+    BlueprintSettings,
     EmitSettings,
     FarmSettings,
     HydrateSettings,
@@ -132,6 +133,7 @@ def _settings(
         hydrate=HydrateSettings(**taken("hydrate")),
         tests=_tests(taken("tests"), project),
         emit=emit,
+        blueprint=_blueprint(taken("blueprint"), project),
         **taken("toolchain"),
         **scanned,
         **taken("build", timeout="job_timeout"),
@@ -170,6 +172,24 @@ def _tests(given: dict[str, Any], project: SettingsFile | None) -> TestSettings 
         )
     results = normalise(given.get("results", TestSettings().results))
     return TestSettings(**{**given, "results": results}, at=project.where(("tests",)))
+
+
+def _blueprint(given: dict[str, Any], project: SettingsFile | None) -> BlueprintSettings | None:
+    if not given:
+        return None
+    if not given.get("file"):
+        raise ConfigError(
+            "[blueprint] names no file",
+            at=project.where(("blueprint",)) if project else "",
+            fix='file = "movie.yaml"',
+        )
+    file = normalise(given["file"])
+    stem = file.rpartition("/")[2].partition(".")[0]
+    return BlueprintSettings(
+        file,
+        normalise(given["inputs"]) if given.get("inputs") else "",
+        normalise(given["folder"]) if given.get("folder") else f"build/{stem}",
+    )
 
 
 def _from_environment(environ: Mapping[str, str]) -> Values:

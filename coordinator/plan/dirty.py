@@ -37,7 +37,8 @@ class Facts(msgspec.Struct, frozen=True):
     """What marking goes by.
 
     full, forced: mark every job, or those of these rules. lost: output paths whose blob is gone. failed: job id to the
-    build it failed in.
+    build it failed in. edited: outputs that were written by hand and are so in the manifest, with the digest each had
+    before.
     """
 
     graph: BuildGraph
@@ -48,6 +49,7 @@ class Facts(msgspec.Struct, frozen=True):
     forced: frozenset[str] = frozenset()
     lost: frozenset[str] = frozenset()
     failed: Mapping[str, str] = {}
+    edited: Mapping[str, str] = {}
 
 
 def mark(facts: Facts) -> dict[str, tuple[Reason, ...]]:
@@ -81,6 +83,7 @@ class _Marker:
         self.made = facts.manifest.artefacts if facts.manifest else {}
         self.stored = frozenset(path for path, made in self.made.items() if made.stored)
         self.candidates = Candidates(facts.snapshot.sources)
+        self.edited = facts.edited
 
     def own_reasons(self, id_: str) -> Iterator[Reason]:
         """Reasons that do not come from another recipe."""
@@ -125,6 +128,10 @@ class _Marker:
         for read in (recipe.inputs, trace.used):
             if not self.deleted.isdisjoint(read):
                 yield from (InputRemoved(path) for path in read if path in self.deleted)
+        if self.edited:
+            for path in recipe.inputs:
+                if path in self.edited:
+                    yield InputChanged(path, was=self.edited[path], now=self.made[path].hash)
         if recipe.outside != entry.outside:
             yield from _beyond(dict(entry.outside), dict(recipe.outside))
         if recipe.depfile is not None or trace.listed:
