@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from shared import errors
 from shared.clock import iso
 from shared.errors import DifferencesFound, UsageError
 from shared.model.event import ArtefactEvent, Event, InputEvent
-from shared.model.manifest import Manifest, revision_name, revision_number
+from shared.model.file import FileState
+from shared.model.manifest import Artefact, Manifest, revision_name, revision_number
 
 
 def _project(given: dict[str, Any]) -> Project:
@@ -62,20 +63,24 @@ def status(**given: Any) -> int:
     last = runs.runs[0] if runs.runs else None
     manifest = base.manifest
     if given["as_json"]:
-        render.as_json({
-            "schema": "windrow.status/1",
-            "project": project.name[0],
-            "branch": project.name[1],
-            "revision": revision_name(base.revision) if manifest else None,
-            "manifest_hash": base.manifest_hash or None,
-            "content_hash": manifest.content_hash if manifest else None,
-            "sources": len(manifest.sources) if manifest else 0,
-            "artefacts": len(manifest.artefacts) if manifest else 0,
-            "jobs": len(manifest.jobs) if manifest else 0,
-            "job_seconds": round(sum(j.seconds for j in manifest.jobs.values()), 3) if manifest else 0,
-            "last_build": msgspec.to_builtins(last) if last else None,
-            "lock": {"build": holder.build, "host": holder.host, "pid": holder.pid} if holder else None,
-        })
+        render.as_json(
+            {
+                "schema": "windrow.status/1",
+                "project": project.name[0],
+                "branch": project.name[1],
+                "revision": revision_name(base.revision) if manifest else None,
+                "manifest_hash": base.manifest_hash or None,
+                "content_hash": manifest.content_hash if manifest else None,
+                "sources": len(manifest.sources) if manifest else 0,
+                "artefacts": len(manifest.artefacts) if manifest else 0,
+                "jobs": len(manifest.jobs) if manifest else 0,
+                "job_seconds": round(sum(j.seconds for j in manifest.jobs.values()), 3) if manifest else 0,
+                "cost": round(sum(j.cost for j in manifest.jobs.values()), 6) if manifest else 0,
+                "kinds": _kinds(manifest) if manifest else {},
+                "last_build": msgspec.to_builtins(last) if last else None,
+                "lock": {"build": holder.build, "host": holder.host, "pid": holder.pid} if holder else None,
+            }
+        )
         return 0
     for problem in (*base.problems, *runs.problems):
         render.err(f"warning: {problem}")
@@ -88,14 +93,28 @@ def status(**given: Any) -> int:
         made = render.plural(len(manifest.artefacts), "artefact")
         spent = render.duration(sum(job.seconds for job in manifest.jobs.values()))
         render.out(f"holds     {sources}, {made} of {render.plural(len(manifest.jobs), 'job')} ({spent} of commands)")
+    if manifest is not None and (cost := sum(job.cost for job in manifest.jobs.values())):
+        spent = f", {last.cost:.2f} for the last build" if last is not None else ""
+        render.out(f"cost      {cost:.2f} in all{spent}")
     if last is not None:
         counts = f"{last.executed} executed, {last.reused} reused, {last.failed} failed, {last.skipped} skipped"
         render.out(f"last      build {last.build} {last.status}: {counts}, {render.duration(last.seconds)}")
         for failure in last.failures:
-            render.out(f"          FAILED {failure.job} (exit {failure.exit_code})")
+            told = failure.log.strip().rpartition("\n")[2][:200]
+            render.out(f"          FAILED {failure.job} (exit {failure.exit_code})" + (f": {told}" if told else ""))
     held = f"held by build {holder.build} ({holder.host}, pid {holder.pid})" if holder else "free"
     render.out(f"lock      {held}")
     return 0
+
+
+def _kinds(manifest: Manifest) -> dict[str, dict[str, int]]:
+    """How many jobs and artefacts there are of each rule or producer."""
+    kinds: dict[str, dict[str, int]] = {}
+    for job in manifest.jobs.values():
+        kinds.setdefault(job.rule, {"jobs": 0, "artefacts": 0})["jobs"] += 1
+    for artefact in manifest.artefacts.values():
+        kinds[manifest.jobs[artefact.job].rule]["artefacts"] += 1
+    return dict(sorted(kinds.items()))
 
 
 @click.command()
@@ -112,8 +131,17 @@ def builds(**given: Any) -> int:
         render.as_json({"schema": "windrow.builds/1", "builds": [msgspec.to_builtins(run) for run in runs.runs]})
         return 0
     rows = [
-        (r.build, r.started, r.status, r.revision, str(r.planned), str(r.executed), str(r.reused), str(r.failed),
-         render.duration(r.seconds))
+        (
+            r.build,
+            r.started,
+            r.status,
+            r.revision,
+            str(r.planned),
+            str(r.executed),
+            str(r.reused),
+            str(r.failed),
+            render.duration(r.seconds),
+        )
         for r in runs.runs
     ]
     head = ("build", "started", "status", "revision", "planned", "executed", "reused", "failed", "took")
@@ -140,7 +168,8 @@ def show(**given: Any) -> int:
         render.out(f"  {state.hash[:19]}  {render.size(state.size):>7}  {path}")
     render.out(f"{render.plural(len(manifest.artefacts), 'artefact')}")
     for path, made in sorted(manifest.artefacts.items()):
-        render.out(f"  {made.hash[:19]}  {render.size(made.size):>7}  {path}  ({made.job})")
+        edited = ", then edited by hand" if made.edited else ""
+        render.out(f"  {made.hash[:19]}  {render.size(made.size):>7}  {path}  ({made.job}{edited})")
     return 0
 
 
@@ -180,14 +209,18 @@ def diff_lines(project: Project, before: int, after: int) -> Iterator[str]:
 
 def _differences(before: Manifest, after: Manifest) -> Iterator[tuple[str, str, str, str, str]]:
     for kind, one, two in (
-        ("source", before.sources, after.sources),
-        ("artefact", before.artefacts, after.artefacts),
+        ("input", before.inputs, after.inputs),
+        ("source", _hashes(before.sources), _hashes(after.sources)),
+        ("artefact", _hashes(before.artefacts), _hashes(after.artefacts)),
     ):
         for path in sorted({*one, *two}):
-            was = one[path].hash if path in one else ""
-            now = two[path].hash if path in two else ""
+            was, now = one.get(path, ""), two.get(path, "")
             if was != now:
                 yield kind, path, "added" if not was else "removed" if not now else "changed", was, now
+
+
+def _hashes(files: Mapping[str, FileState] | Mapping[str, Artefact]) -> dict[str, str]:
+    return {path: file.hash for path, file in files.items()}
 
 
 def _diff_lines(found: Any) -> Iterator[str]:

@@ -45,6 +45,9 @@ BUILT_IN: dict[str, BuiltIn] = {
     "context-rules.tell": BuiltIn("workers.calls.context_rules:tell", 1),
     "context-rules.claude": BuiltIn("workers.calls.context_rules:claude", 1),
     "context-rules.agents": BuiltIn("workers.calls.context_rules:agents", 1),
+    "mock.script": BuiltIn("workers.calls.producers:script", 1),
+    "mock.text": BuiltIn("workers.calls.producers:text", 1),
+    "mock.timeline": BuiltIn("workers.calls.producers:timeline", 1),
 }
 
 

@@ -45,11 +45,15 @@ def names() -> list[str]:
 class ContextProject(RealWorkspace):
     """Nothing is built yet. settings: more of windrow.toml."""
 
-    def __init__(self, root: Path, *, cache: Path | None = None, settings: str = "", rules: list[str] | None = None) -> None:
+    def __init__(
+        self, root: Path, *, cache: Path | None = None, settings: str = "", rules: list[str] | None = None
+    ) -> None:
         super().__init__(root, cache=cache)
         self.write("windrow.toml", f'[project]\nname = "context"\n{settings}\n[context-rules]\n')
         self.write(".context/project.md", "# The project\n\nIt builds things.\n")
-        self.write(".context/architecture.md", "# The architecture\n\nThree parts, and what holds them.\n\nIn detail.\n")
+        self.write(
+            ".context/architecture.md", "# The architecture\n\nThree parts, and what holds them.\n\nIn detail.\n"
+        )
         self.write(".context/config.yaml", 'version: "1.0"\ncompile:\n  claude:\n    max_tokens: 4000\n')
         for name in names() if rules is None else rules:
             self.rule(name)

@@ -108,7 +108,11 @@ def test_git_ignores_the_exported_manifest_and_the_lock_file(small: ContextProje
     small.write(LOCK, "{}")
 
     seen = subprocess.run(
-        ["git", "status", "--porcelain", "--untracked-files=all"], cwd=small.root, check=True, capture_output=True, text=True
+        ["git", "status", "--porcelain", "--untracked-files=all"],
+        cwd=small.root,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
     small.delete(MANIFEST)
     small.build()
@@ -192,7 +196,9 @@ def test_43_rules_fit_into_claude_md_and_both_aggregates_stay_within_their_budge
     assert len(shown) == 43
     assert tokens.estimate(claude) <= 3800
     assert tokens.estimate(agents) <= 7600
-    priority = {name: int(built.read(f".context/rules/{name}.md").split("priority: ")[1].split()[0]) for name in names()}
+    priority = {
+        name: int(built.read(f".context/rules/{name}.md").split("priority: ")[1].split()[0]) for name in names()
+    }
     assert shown == sorted(names(), key=lambda name: (-priority[name], name))[:43]
     assert agents.count("\n- **") == 100
 
@@ -255,9 +261,12 @@ def test_a_missing_manifest_means_a_full_build_that_writes_it(small: ContextProj
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("{ not json", "it cannot be read"), ('{"version": "0.1"}', "its version is '0.1'"), ("[]", "it cannot be read")]
+    ("text", "why"),
+    [("{ not json", "it cannot be read"), ('{"version": "0.1"}', "its version is '0.1'"), ("[]", "it cannot be read")],
 )
-def test_a_manifest_that_says_nothing_means_a_warning_and_a_full_build(small: ContextProject, text: str, why: str) -> None:
+def test_a_manifest_that_says_nothing_means_a_warning_and_a_full_build(
+    small: ContextProject, text: str, why: str
+) -> None:
     """W4-05, S3-22, S3-23."""
     small.write(MANIFEST, text)
 
@@ -282,7 +291,9 @@ def test_a_bad_rule_stops_the_build_with_file_and_line(small: ContextProject) ->
     said = small.console.run("build", "--incremental")
 
     assert said.code == 1
-    assert ".context/rules/backend/rule-02.md:2: `priority` must be a whole number from 0 to 100, not 'high'" in said.err
+    assert (
+        ".context/rules/backend/rule-02.md:2: `priority` must be a whole number from 0 to 100, not 'high'" in said.err
+    )
     assert small.tree() == before
 
 
@@ -419,12 +430,17 @@ def test_what_blocks_a_build(small: ContextProject, what: str) -> None:
 def test_a_chain_of_imports_by_id_is_followed(small: ContextProject) -> None:
     """A.4: `@import "id"`, and `@path/to/file` as a reference to any file of the project."""
     small.write("src/auth.py", "pass\n")
-    small.write(".context/rules/ops/a.md", FRONT.format(id="a") + 'See @src/auth.py.\n\n```\n@import "backend/rule-03"\n```\n')
+    small.write(
+        ".context/rules/ops/a.md", FRONT.format(id="a") + 'See @src/auth.py.\n\n```\n@import "backend/rule-03"\n```\n'
+    )
 
     report = small.build()
 
     assert report.status == "ok"
-    assert re.findall(r"^- `(.*?)`", small.read(".cursor/rules/ops-a.mdc"), re.MULTILINE) == ["backend/rule-01", "backend/rule-03"]
+    assert re.findall(r"^- `(.*?)`", small.read(".cursor/rules/ops-a.mdc"), re.MULTILINE) == [
+        "backend/rule-01",
+        "backend/rule-03",
+    ]
 
 
 def test_what_is_odd_is_told_and_blocks_nothing(small: ContextProject) -> None:
