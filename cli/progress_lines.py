@@ -9,6 +9,8 @@ from coordinator.progress import Failure, How
 from shared.model.graph import BuildGraph
 from shared.model.plan import Plan
 
+_WARNING = "warning: "
+
 
 class LineProgress:
     """A line for each job that was executed or failed; hits only count."""
@@ -49,6 +51,9 @@ class LineProgress:
         """See BuildObserver."""
         if self._verbose and not self._quiet:
             err(text)
+        else:
+            for warning in warnings_in(text):
+                self.warned(warning)
 
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""
@@ -74,6 +79,11 @@ class LineProgress:
     def _count(self) -> str:
         width = len(str(self._total))
         return f"[{self._done:>{width}}/{self._total}] {time.monotonic() - self._began:5.1f}s"
+
+
+def warnings_in(text: str) -> list[str]:
+    """What a job that succeeded warns of: the lines of its log that begin with `warning: `."""
+    return [line.removeprefix(_WARNING) for line in text.splitlines() if line.startswith(_WARNING)]
 
 
 def plan_line(plan: Plan, graph: BuildGraph, build: str) -> str:

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cli.progress_lines import plan_line
+from cli.progress_lines import plan_line, warnings_in
 from cli.render import duration
 from coordinator.progress import Failure, How
 from shared.model.graph import BuildGraph
@@ -75,6 +75,8 @@ class LiveProgress:
 
     def said(self, job: str, text: str) -> None:
         """See BuildObserver."""
+        for warning in warnings_in(text):
+            self.warned(warning)
 
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""

@@ -38,7 +38,7 @@ class BuiltIn(NamedTuple):
 
 
 BUILT_IN: dict[str, BuiltIn] = {
-    "context-rules.parse": BuiltIn("workers.calls.context_rules:parse", 1),
+    "context-rules.parse": BuiltIn("workers.calls.context_parsing:parse", 1),
     "context-rules.mdc": BuiltIn("workers.calls.context_rules:mdc", 1),
     "context-rules.lint": BuiltIn("workers.calls.context_rules:lint", 1),
     "context-rules.choose": BuiltIn("workers.calls.context_rules:choose", 1),

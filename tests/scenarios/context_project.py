@@ -14,6 +14,8 @@ AGGREGATES = {"CLAUDE.md", "AGENTS.md"}
 MANIFEST, LOCK = ".context/.build-manifest.json", ".context/.build.lock"
 LINKED = {"backend/rule-03": "rule-01.md", "backend/rule-05": "rule-03.md", "security/rule-02": "../backend/rule-01.md"}
 SELECTED, UNSELECTED = "api/rule-09", "testing/rule-00"
+FEW = ["backend/rule-01", "backend/rule-02", "backend/rule-03", "frontend/rule-09"]
+FEW_JOBS = 2 * len(FEW) + 5
 
 FRONT = """\
 ---
@@ -28,7 +30,7 @@ The first paragraph says in short what part {number:02d} of {folder} is about.{l
 
 The second paragraph tells more of it, as people want to know why they should.
 
-The third paragraph has all the details of {name}, which change most often.
+The third paragraph has all of the details of {name}, which change most often.
 """
 
 
@@ -97,3 +99,54 @@ class ContextProject(RealWorkspace):
         """Every output that is in the tree."""
         paths = [*sorted(self.root.glob(".cursor/rules/*")), self.root / "CLAUDE.md", self.root / "AGENTS.md"]
         return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in paths if path.exists()}
+
+
+UNSELECTED_MDC, SELECTED_MDC = mdc(UNSELECTED), mdc(SELECTED)
+# What is changed; jobs planned, executed and cut off; outputs written.
+ROWS = {
+    "unselected rule, 3rd paragraph": (
+        lambda p: p.third_paragraph(UNSELECTED),
+        (7, 4, 3),
+        {UNSELECTED_MDC},
+    ),
+    "selected rule, 3rd paragraph": (
+        lambda p: p.third_paragraph(SELECTED),
+        (7, 5, 2),
+        {SELECTED_MDC, "CLAUDE.md"},
+    ),
+    "backend/rule-01, which three others lead to": (
+        lambda p: p.third_paragraph("backend/rule-01"),
+        (10, 7, 3),
+        {mdc(f"backend/rule-{number}") for number in ("01", "03", "05")} | {mdc("security/rule-02")},
+    ),
+    "config.yaml": (
+        lambda p: p.edit(".context/config.yaml", '"1.0"', '"1.1"'),
+        (104, 104, 0),
+        {*map(mdc, names()), *AGGREGATES},
+    ),
+    "project.md": (
+        lambda p: p.edit(".context/project.md", "things", "other things"),
+        (2, 2, 0),
+        AGGREGATES,
+    ),
+    "architecture.md": (
+        lambda p: p.edit(".context/architecture.md", "Three", "Four"),
+        (2, 2, 0),
+        AGGREGATES,
+    ),
+    "delete an unselected rule": (
+        lambda p: p.delete(f".context/rules/{UNSELECTED}.md"),
+        (5, 4, 1),
+        {"AGENTS.md"},
+    ),
+    "delete a selected rule": (
+        lambda p: p.delete(f".context/rules/{SELECTED}.md"),
+        (5, 5, 0),
+        AGGREGATES,
+    ),
+}  # fmt: skip
+
+
+def row_mdc(row: str) -> str:
+    """The output of the rule that a row is about."""
+    return UNSELECTED_MDC if "unselected" in row else SELECTED_MDC

@@ -1,11 +1,11 @@
-"""The calls of the kind context-rules: rule files in, .mdc files, CLAUDE.md and AGENTS.md out."""
+"""The calls of the kind context-rules that follow on parsing: .mdc files, CLAUDE.md and AGENTS.md."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -13,8 +13,7 @@ from shared import canonical
 from shared.calls import Refused
 from shared.context_rules import config as configs
 from shared.context_rules import lint as linting
-from shared.context_rules import references, render
-from shared.context_rules import rule as rules
+from shared.context_rules import render
 from shared.context_rules.config import Config
 from shared.context_rules.places import Places
 from shared.context_rules.rule import ContextRule, Summary
@@ -22,28 +21,13 @@ from shared.context_rules.yaml_text import Faulty
 
 T = TypeVar("T")
 
-# Here, so that the parser is there in every fork.
-references.find("[]")
-
-
-def parse(home: str, path: str) -> None:
-    """One rule file to the rule and its summary; refused with file and line."""
-    places = Places(home)
-    source = places.source(path)
-    with _placed(source):
-        rule = rules.parse(path, Path(source).read_bytes())
-    for warning in rule.warnings:
-        print(f"warning: {source}: {warning}")
-    _write(places.parsed(path), canonical.encode(rule))
-    _write(places.summary(path), canonical.encode(rules.summary_of(rule)))
-
 
 def mdc(home: str, path: str) -> None:
     """A rule and those it leads to, to its .mdc file."""
     places = Places(home)
     related = [other for other in _all(places, places.parsed, ContextRule) if other.path != path]
     own = _read(places.parsed(path), ContextRule)
-    _write(places.mdc(path), render.mdc(own, related, _config(places), places.source(path)).encode())
+    write(places.mdc(path), render.mdc(own, related, _config(places), places.source(path)).encode())
 
 
 def lint(home: str, facts: str) -> None:
@@ -55,20 +39,20 @@ def lint(home: str, facts: str) -> None:
         print(f"warning: {warning}")
     if found.errors:
         raise Refused("\n".join(found.errors))
-    _write(places.checked, b"{}\n")
+    write(places.checked, b"{}\n")
 
 
 def choose(home: str) -> None:
     """All rules, to those that CLAUDE.md may take in."""
     places = Places(home)
     chosen = render.choose(_all(places, places.parsed, ContextRule), _config(places))
-    _write(places.chosen, canonical.encode(chosen))
+    write(places.chosen, canonical.encode(chosen))
 
 
 def tell(home: str) -> None:
     """All summaries, to those that AGENTS.md may take in."""
     places = Places(home)
-    _write(places.told, canonical.encode(render.tell(_all(places, places.summary, Summary), _config(places))))
+    write(places.told, canonical.encode(render.tell(_all(places, places.summary, Summary), _config(places))))
 
 
 def claude(home: str) -> None:
@@ -90,7 +74,7 @@ def agents(home: str) -> None:
 def _finish(path: str, text: str, most: int) -> None:
     if warning := linting.over(path, text, most):
         print(f"warning: {warning}")
-    _write(path, text.encode())
+    write(path, text.encode())
 
 
 def _all(places: Places, name: Callable[[str], str], kind: type[T]) -> list[T]:
@@ -107,7 +91,7 @@ def _read(path: str, kind: type[T]) -> T:
 def _config(places: Places) -> Config:
     if not Path(places.config).exists():
         return Config()
-    with _placed(places.config):
+    with placed(places.config):
         return configs.parse(Path(places.config).read_bytes())[0]
 
 
@@ -123,14 +107,16 @@ def _text(path: str) -> str:
 
 
 @contextmanager
-def _placed(path: str) -> Iterator[None]:
+def placed(path: str) -> Iterator[None]:
+    """Tell what is wrong with a source by its path and line."""
     try:
         yield
     except Faulty as faulty:
         raise Refused(f"{path}:{faulty.line}: {faulty.why}") from faulty
 
 
-def _write(path: str, data: Any) -> None:
+def write(path: str, data: bytes) -> None:
+    """Write an output, and make its folder."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(data)

@@ -178,6 +178,14 @@ class Slot:
         """Kill what runs, from any thread; nothing happens when nothing does."""
         self._send(b'{"cancel":true}\n')
 
+    def part(self) -> None:
+        """Have the supervisor end, and do not wait for it."""
+        with self._writing:
+            if self._process is not None and self._process.stdin is not None:
+                self._process.stdin.close()
+                # One that somebody stopped would not see it.
+                self._process.send_signal(signal.SIGCONT)
+
     def close(self) -> None:
         """Kill what runs and end the supervisor."""
         self._discard()
@@ -242,6 +250,9 @@ class SlotPool:
             while free < self.size:
                 self._free.get(timeout=_FAREWELL)
                 free += 1
+        # All at once: waiting for one after the other takes longer than many a build.
+        for slot in self._slots:
+            slot.part()
         for slot in self._slots:
             slot.close()
         for slot in self._slots[:free]:
