@@ -14,9 +14,7 @@ from mcp import Client, StdioServerParameters
 
 from shared import hashing
 from tests.console import Console
-from tests.scenarios.book import ROOT, Book
-
-WINDROW = Path(sys.executable).parent / "windrow"
+from tests.scenarios.book import Book
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +149,3 @@ def test_without_the_package_it_is_said_how_to_get_it(book: Book, tmp_path: Path
     assert said.code == 36, said.err
     assert 'pip install "windrow[mcp]"' in said.err
 
-
-def test_the_example_is_where_the_tests_think() -> None:
-    assert (ROOT / "examples/book/windrow.toml").is_file()
