@@ -85,7 +85,10 @@ class Importer:
             first = known.setdefault(output, source)
             if first != source:
                 raise GraphError(
-                    f"two rules make {output}", at=source, why=f"{first} makes it too", fix="rename one of the two files"
+                    f"two rules make {output}",
+                    at=source,
+                    why=f"{first} makes it too",
+                    fix="rename one of the two files",
                 )
 
     def _recipe(
