@@ -7,8 +7,8 @@ from shared.errors import BlobMissing
 from shared.model.action import Action, ActionResult, Log
 from shared.model.graph import Recipe
 from shared.model.job import JobOutcome
-from shared.reproduce import describe
 from shared.model.tests import TEST_RULE
+from shared.reproduce import describe
 from shared.storage.blobs import BlobStore
 from shared.test_records import split
 

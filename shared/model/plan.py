@@ -131,7 +131,7 @@ class Plan(msgspec.Struct, frozen=True):
     """What must run, in layers; a pure function of graph, manifest and change set.
 
     base_revision is 0 for a first build. priority: job id to the expected seconds of the longest
-    chain from it. removed: outputs no recipe makes any more. preserved: jobs left as they are. outside: jobs that
+    chain from it. estimated_seconds: along the longest chain; work_seconds: of all jobs together. removed: outputs no recipe makes any more. preserved: jobs left as they are. outside: jobs that
     are not wanted, though the graph has them; stale: those of them that are out of date.
     """
 
@@ -144,6 +144,7 @@ class Plan(msgspec.Struct, frozen=True):
     removed: tuple[str, ...] = ()
     preserved: tuple[str, ...] = ()
     estimated_seconds: float = 0.0
+    work_seconds: float = 0.0
     outside: frozenset[str] = frozenset()
     stale: frozenset[str] = frozenset()
 

@@ -37,7 +37,7 @@ class Modules:
         exec(compile(self.files[path], path, "exec"), module.__dict__)
         return module
 
-    def _import(self, name: str, globals: object = None, locals: object = None, fromlist: object = (), level: int = 0) -> object:
+    def _import(self, name: str, _globals: object = None, _locals: object = None, fromlist: object = (), level: int = 0) -> object:
         for root in ("src/", ""):
             path = f"{root}{name.replace('.', '/')}.py"
             if path in self.files:
