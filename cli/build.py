@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -14,14 +13,11 @@ from cli.options import open_project, open_settings, project_options, wait_optio
 from cli.performers import make_here, make_performer
 from cli.progress_lines import LineProgress
 from coordinator import build as building
-from coordinator.plan.explain import Explained, chain, sentence
-from coordinator.plan.planner import select
+from coordinator.plan.explain import sentence
 from coordinator.project import Project
 from coordinator.report import BuildReport
 from coordinator.request import Request
-from coordinator.survey import Survey
 from shared.errors import BuildFailed, DifferencesFound, TestsFailed, UsageError
-from shared.model.graph import BuildGraph
 from shared.model.plan import Plan, PlannedJob
 from shared.model.tests import TEST_RULE
 
@@ -145,6 +141,8 @@ def tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, d
 def _look(project: Project, request: Request, *, check: bool, as_json: bool) -> int:
     seen = building.look(project, request)
     if as_json:
+        from coordinator.queries import plan_json  # noqa: PLC0415 - records of past builds
+
         render.as_json(plan_json(seen))
     else:
         for line in plan_lines(seen.plan):
@@ -202,50 +200,27 @@ def _first(job: PlannedJob) -> str:
     return sentence(job.reasons[0]) + more
 
 
-def plan_json(seen: Survey) -> dict[str, Any]:
-    """The object of `windrow plan --json`, schema windrow.plan/1; equal for equal inputs, byte for byte."""
-    import msgspec  # noqa: PLC0415
-
-    from coordinator.history.runs import plan_record  # noqa: PLC0415
-
-    revision = seen.base.next_revision if seen.plan else seen.plan.base_revision
-    record: dict[str, Any] = msgspec.to_builtins(plan_record(seen.plan, seen.graph or BuildGraph(()), revision))
-    return {"schema": record.pop("schema"), **record}
-
-
 @click.command()
 @click.argument("target")
 @project_options
 @click.option("--full", is_flag=True, hidden=True)
 def why(target: str, **given: Any) -> int:
     """Explain why TARGET would run now or, when it is up to date, why it last ran."""
-    from coordinator.history.runs import find_plan  # noqa: PLC0415 - records of past builds
+    from coordinator.queries import why_json  # noqa: PLC0415 - records of past builds
 
     project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
-    seen = building.look(project, Request(full=given["full"]))
-    graph = seen.graph or project.graph(seen.snapshot)
-    job = min(select(graph, (target,)))
-    jobs: Mapping[str, Explained]
-    if job in seen.plan.jobs:
-        jobs, head = seen.plan.jobs, f"{target} is out of date."
-    else:
-        past = find_plan(project.stores.refs, *project.name, job)
-        if past is None:
-            if given["as_json"]:
-                render.as_json({"schema": "windrow.why/1", "target": target, "job": job, "state": "up-to-date"})
-            else:
-                render.out(f"{target} is up to date; no kept build ran {job}.")
-            return 0
-        jobs, head = past.jobs, f"{target} is up to date; it was last planned for {past.revision}."
-    lines = list(chain(jobs, job))
+    answer = why_json(project, building.look(project, Request(full=given["full"])), target)
     if given["as_json"]:
-        state = "out-of-date" if job in seen.plan.jobs else "up-to-date"
-        told = [{"depth": depth, "text": text} for depth, text in lines]
-        render.as_json({"schema": "windrow.why/1", "target": target, "job": job, "state": state, "chain": told})
+        render.as_json(answer)
         return 0
-    render.out(head)
-    for depth, text in lines:
-        render.out("  " * depth + text)
+    if answer["state"] == "out-of-date":
+        render.out(f"{target} is out of date.")
+    elif "planned_for" in answer:
+        render.out(f"{target} is up to date; it was last planned for {answer['planned_for']}.")
+    else:
+        render.out(f"{target} is up to date; no kept build ran {answer['job']}.")
+    for line in answer.get("chain", ()):
+        render.out("  " * line["depth"] + line["text"])
     return 0
 
 

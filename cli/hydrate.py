@@ -44,9 +44,10 @@ def hydrate(**given: Any) -> int:
     settings = open_book_settings(given)
     start = start_folder(given["directory"])
     project = open_project(settings)
+    folder = _path(start, given["output_dir"], settings.root / settings.hydrate.output_dir)
     request = HydrateRequest(
-        _path(start, given["output_dir"], settings.root / settings.hydrate.output_dir),
-        _path(start, given["state_file"], settings.root / settings.hydrate.state_file),
+        folder,
+        _path(start, given["state_file"], folder / settings.hydrate.state_file),
         scope=given["scope"],
         revision=_revision(given["revision"]),
         full=given["full"],

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ingest": ("cli.ingest:ingest", "Put the files of a source folder into the store, as one revision."),
     "hydrate": ("cli.hydrate:hydrate", "Bring a folder to what a revision holds, by what differs."),
     "changes": ("cli.changes:changes", "Show what changed among ingested files."),
+    "mcp": ("cli.mcp:mcp", "Answer MCP clients, such as coding agents: plans, status, reasons, differences."),
     "events": ("cli.history:events", "Read or append to the event log."),
     "cache": ("cli.cache:cache", "Statistics, verification and collection of stored results."),
     "lock": ("cli.lock:lock", "Show the build lock, or take it away from a build that hangs."),

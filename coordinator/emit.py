@@ -6,6 +6,7 @@ Format: docs/design/tests.md. They are written and never read.
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from coordinator.project import Project
@@ -14,6 +15,12 @@ from shared.atomic import write_atomic
 from shared.clock import iso
 from shared.errors import LocalError
 from shared.hashing import bare
+
+
+def _estimate(project: Project, seen: Survey) -> float:
+    """Seconds that the plan takes here: all its work over the slots there are, and no less than its longest chain."""
+    slots = project.settings.jobs or len(os.sched_getaffinity(0))
+    return max(seen.plan.estimated_seconds, seen.plan.work_seconds / slots)
 
 
 def emit(project: Project, seen: Survey) -> str:
@@ -37,7 +44,7 @@ def emit(project: Project, seen: Survey) -> str:
         "build-plan.json": {
             "files_to_rebuild": sorted(path for job in seen.plan.jobs for path in recipes[job].outputs),
             "files_to_preserve": sorted(path for job in seen.plan.preserved for path in recipes[job].outputs),
-            "estimated_time": round(seen.plan.estimated_seconds, 3),
+            "estimated_time": round(_estimate(project, seen), 3),
         },
     }
     try:

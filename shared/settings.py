@@ -77,7 +77,7 @@ class IngestSettings(msgspec.Struct, frozen=True):
 
 
 class HydrateSettings(msgspec.Struct, frozen=True):
-    """`[hydrate]`: the folder that files go to, and the file that says what was reached; both relative to the root."""
+    """`[hydrate]`: the folder that files go to, relative to the root; the file in it that says what was reached."""
 
     output_dir: str = "."
     state_file: str = ".windrow/hydrate.json"

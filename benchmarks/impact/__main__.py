@@ -1,7 +1,8 @@
 """`python -m benchmarks.impact faults|twenty [NAME…]`: fetches what it needs, prints a table, keeps it as JSON.
 
 `faults` takes packages' sources from PyPI (click, itsdangerous, blinker) and a small project that holds the traps of
-test selection; it injects faults and compares what a full run shows to fail with what Windrow and pytest-testmon select.
+test selection; it injects faults, and compares what a full run shows to fail with what Windrow and pytest-testmon
+select.
 They go to benchmarks/results/local; with --record to benchmarks/results.
 """
 

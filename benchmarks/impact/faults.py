@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.impact.packages import PACKAGES, environment, unpack
+from benchmarks.impact.packages import PACKAGES, TRAPS, environment, unpack
 
 PROJECTS = ("traps", *PACKAGES)
+_PLAIN = ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set
 # Notes which files of the project each test file loads when it is run alone: what no sound selection may leave out.
 LOADED = """
 import json, os, sys
@@ -61,12 +62,8 @@ class Arena:
             shutil.copytree(tree, copy)
         self.cache = home / "cache"
         self.env = {
-            "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
-            "HOME": str(home),
-            "PYTHONPATH": "",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "WINDROW_CACHE_DIR": str(self.cache),
-            "COVERAGE_CORE": "ctrace",
+            "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(home), "PYTHONPATH": "",
+            "PYTHONDONTWRITEBYTECODE": "1", "WINDROW_CACHE_DIR": str(self.cache), "COVERAGE_CORE": "ctrace",
         }
         # What fails without any fault is nobody's to find.
         self.known = self._failing({})
@@ -94,15 +91,9 @@ class Arena:
                 (copy / fault.path).write_text(before)
         needed = {test for test, files in self.needed.items() if fault.path in files or fault.path == test}
         return {
-            "kind": fault.kind,
-            "where": fault.where,
-            "failing": len(failing),
-            "windrow": len(ours),
-            "testmon": len(theirs),
-            "needed": len(needed | failing),
-            "missed_by_windrow": sorted(failing - ours),
-            "missed_by_testmon": sorted(failing - theirs),
-            "beyond_needed": sorted(ours - needed - failing),
+            "kind": fault.kind, "where": fault.where, "failing": len(failing), "windrow": len(ours),
+            "testmon": len(theirs), "needed": len(needed | failing), "missed_by_windrow": sorted(failing - ours),
+            "missed_by_testmon": sorted(failing - theirs), "beyond_needed": sorted(ours - needed - failing),
         }
 
     def _failing(self, variables: Mapping[str, str]) -> set[str]:
@@ -111,11 +102,8 @@ class Arena:
         self._pytest(self.plain, "-p", "no:testmon", f"--junitxml={report}", "-o", "junit_family=xunit1", **variables)
         if not report.exists():
             return set(self.tests)  # it broke the collection of everything, as a fault in a conftest.py does
-        bad = [
-            case
-            for case in ET.parse(report).iter("testcase")
-            if case.find("failure") is not None or case.find("error") is not None
-        ]
+        cases = ET.parse(report).iter("testcase")
+        bad = (case for case in cases if any(case.find(what) is not None for what in ("failure", "error")))
         return {self._file(case) for case in bad}
 
     def _file(self, case: ET.Element) -> str:
@@ -150,12 +138,8 @@ class Arena:
 
     def _windrow(self, *words: str, **variables: str) -> Any:
         said = subprocess.run(
-            [sys.executable, "-m", "windrow", *words],
-            cwd=self.ours,
-            env={**self.env, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
+            [sys.executable, "-m", "windrow", *words], cwd=self.ours, env={**self.env, **variables},
+            capture_output=True, text=True, check=False,
         )
         if not said.stdout:
             raise SystemExit(said.stderr)
@@ -168,14 +152,10 @@ def _faults(tree: Path, folder: str, count: int) -> Iterator[Fault]:
     for path in sorted((tree / folder).rglob("*.py")):
         text = path.read_text()
         name = path.relative_to(tree).as_posix()
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef) and not isinstance(node.body[0], ast.Pass):
-                found.append(_raising(name, text, node))
-        for node in ast.parse(text).body:
-            if isinstance(node, ast.Assign) and isinstance(
-                node.value, ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set
-            ):
-                found.append(_other(name, text, node))
+        nodes = [*ast.walk(ast.parse(text))]
+        found += [_raising(name, text, node) for node in nodes if isinstance(node, ast.FunctionDef)]
+        assigned = [node for node in ast.parse(text).body if isinstance(node, ast.Assign)]
+        found += [_other(name, text, node) for node in assigned if isinstance(node.value, _PLAIN)]
     random.Random(1).shuffle(found)
     # As many constants as there are, up to a third: they are few, and what line coverage does not see.
     constants = [fault for fault in found if fault.kind == "constant"][: count // 3]
@@ -209,53 +189,32 @@ def _by_hand() -> Iterator[Fault]:
     """What line coverage cannot see: data, constants, the environment, other processes, names put together."""
     yield Fault("data", "src/shop/label.txt", "stale\n", "a data file beside the module")
     yield Fault("data", "tests/data/cases.json", "[[1, 2]]\n", "a data file of the tests")
-    yield Fault(
-        "constant",
-        "src/shop/prices.py",
-        "RATES = [1, 2, 99]\n\n\ndef total(amount):\n    return amount * RATES[0]\n",
-        "a list that tests are parametrised with",
-    )
-    yield Fault(
-        "subprocess",
-        "src/shop/tool.py",
-        "from shop.prices import total\n\n\ndef main():\n    print(total(6))\n\n\nif __name__ == '__main__':\n    main()\n",
-        "code that runs in another process",
-    )
+    prices, tool = TRAPS["src/shop/prices.py"], TRAPS["src/shop/tool.py"]
+    yield Fault("constant", "src/shop/prices.py", prices.replace("2, 3", "2, 99"), "a list tests are parametrised with")
+    yield Fault("subprocess", "src/shop/tool.py", tool.replace("(5)", "(6)"), "code that runs in another process")
     yield Fault("environment", "", "fancy", "SHOP_MODE=fancy")
     yield Fault("dynamic", "src/shop/plugin_a.py", "NAME = 'b'\n", "a module whose name is put together")
-    yield Fault(
-        "fixture",
-        "tests/conftest.py",
-        "import pytest\n\n\n@pytest.fixture\ndef rates():\n    return [3]\n",
-        "a fixture in conftest.py",
-    )
-    yield Fault(
-        "config",
-        "pyproject.toml",
-        "[tool.pytest.ini_options]\npythonpath = ['src']\npython_functions = 'check_*'\n",
-        "which functions are tests",
-    )
+    fixture = TRAPS["tests/conftest.py"].replace("list(RATES)", "[3]")
+    yield Fault("fixture", "tests/conftest.py", fixture, "a fixture in conftest.py")
+    config = f"{TRAPS['pyproject.toml']}addopts = '-W error::UserWarning'\n"
+    yield Fault("config", "pyproject.toml", config, "an option that every test runs with")
 
 
 def _told(name: str, rows: list[dict[str, Any]], tests: int) -> dict[str, Any]:
     """The table, printed, and the same as a value."""
     kinds = sorted({row["kind"] for row in rows})
     print(f"\n{name}: {tests} test files, {len(rows)} faults; test files per fault")
-    print(
-        f"{'kind':12} {'faults':>6} {'failing':>8} {'needed':>7} {'windrow':>8} {'testmon':>8} {'missed':>7} {'by testmon':>11}"
-    )
+    head = ("faults", "failing", "needed", "windrow", "testmon", "missed", "by testmon")
+    widths = (6, 8, 7, 8, 8, 7, 11)
+    print(f"{'kind':12} " + " ".join(f"{word:>{width}}" for word, width in zip(head, widths, strict=True)))
     summary = {}
     for kind in [*kinds, "all"]:
         some = [row for row in rows if kind in (row["kind"], "all")]
         mean = {key: sum(row[key] for row in some) / len(some) for key in ("failing", "needed", "windrow", "testmon")}
         missed = {who: sum(bool(row[f"missed_by_{who}"]) for row in some) for who in ("windrow", "testmon")}
         beyond = sum(len(row["beyond_needed"]) for row in some)
-        summary[kind] = {
-            "faults": len(some),
-            **{k: round(v, 2) for k, v in mean.items()},
-            "faults_missed": missed,
-            "beyond_needed": beyond,
-        }
+        means = {key: round(value, 2) for key, value in mean.items()}
+        summary[kind] = {"faults": len(some), **means, "faults_missed": missed, "beyond_needed": beyond}
         print(
             f"{kind:12} {len(some):6} {mean['failing']:8.1f} {mean['needed']:7.1f} {mean['windrow']:8.1f} "
             f"{mean['testmon']:8.1f} {missed['windrow']:7} {missed['testmon']:11}"

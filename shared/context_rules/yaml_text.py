@@ -1,13 +1,11 @@
-"""YAML as plain values, with the line of every key; the only module that imports yaml."""
+"""YAML as plain values, with the line of every key."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import msgspec
-import yaml
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "tag:yaml.org,2002:merge"
 
 Path = tuple[str, ...]
@@ -37,7 +35,9 @@ class Document(msgspec.Struct, frozen=True):
 
 def read(text: str, *, first: int = 1) -> Document:
     """A YAML mapping; Faulty for anything else. first: the number of the text's first line."""
-    loader = _Loader(text)
+    import yaml  # noqa: PLC0415 - a build with nothing to do reads none
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     try:
         node = loader.get_single_node()
         if node is None:
@@ -58,6 +58,8 @@ def read(text: str, *, first: int = 1) -> Document:
 
 
 def _note(node: Any, above: Path, lines: dict[Path, int], first: int) -> None:
+    import yaml  # noqa: PLC0415 - as above
+
     for key, value in node.value:
         line = key.start_mark.line + first
         if key.tag == _MERGE or not isinstance(key, yaml.ScalarNode):

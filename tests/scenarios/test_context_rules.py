@@ -39,7 +39,6 @@ from tests.scenarios.context_project import (
 )
 
 
-
 def copied(project: ContextProject, to: Path) -> ContextProject:
     """The same project, built as it is, elsewhere."""
     shutil.copytree(project.root, to / "tree", symlinks=True)

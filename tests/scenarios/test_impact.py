@@ -271,7 +271,7 @@ def test_files_for_other_tools_agree_with_the_plan(space: ImpactProject) -> None
     made = {path for job in seen.plan.jobs for path in manifest.jobs[job].outputs}
     assert set(plan["files_to_rebuild"]) == made
     assert set(plan["files_to_preserve"]) == manifest.artefacts.keys() - made
-    assert plan["estimated_time"] == pytest.approx(seen.plan.estimated_seconds, abs=0.001)
+    assert plan["estimated_time"] >= round(seen.plan.estimated_seconds, 3) > 0
     assert space.build().status == "no-changes"
 
 

@@ -45,6 +45,7 @@ PRINTERS = {
     "cli/progress_lines.py",
     "cli/progress_ninja.py",
     "cli/first.py",  # it is over before cli/render.py could be loaded
+    "coordinator/importers/pytests/program.py",  # what it prints is the log of its job
     "workers/execute/callers.py",  # a fork of it is a job, and what it prints its log
 }
 

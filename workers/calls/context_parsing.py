@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from shared import canonical
-from shared.context_rules import references
+from shared.context_rules import references, yaml_text
 from shared.context_rules import rule as rules
 from shared.context_rules.places import Places
 from workers.calls.context_rules import placed, write
 
-# Here, so that the parser is there in every fork.
+# Here, so that both parsers are there in every fork.
+yaml_text.read("")
 references.find("[]")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.console import Console
+from tests.scenarios.context_project import ContextProject
 
 # What belongs to farms, buckets, terminals and borders.
 SERVICES = {"celery", "kombu", "boto3", "botocore", "redis", "grpc", "pydantic", "rich", "obstore"}
@@ -54,6 +55,16 @@ def test_a_build_with_nothing_to_do_imports_nothing_heavy(shell: Console) -> Non
     assert not {
         name for name in modules if name.startswith(("workers", "coordinator.dispatch.f", "coordinator.history.r"))
     }
+
+
+def test_context_rules_with_nothing_to_do_read_neither_yaml_nor_markdown(tmp_path: Path) -> None:
+    project = ContextProject(tmp_path / "tree", rules=["backend/rule-01"])
+    project.build()
+
+    modules = imported(project.console, "build")  # too early to be told by the file system alone
+
+    assert heavy(modules) == set()
+    assert not {name for name in modules if name.startswith(("yaml", "markdown_it", "workers"))}
 
 
 def test_help_imports_no_command(shell: Console) -> None:
