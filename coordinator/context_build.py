@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import msgspec
 
 from coordinator import context_export as exports
+from coordinator.context_cache import RuleCache
 from coordinator.context_export import Export, Unusable
 from coordinator.importers.context_rules import CALLS, Imported, Importer
 from coordinator.lock.lease import Holder
@@ -35,7 +36,7 @@ class ContextBuild:
         self.settings, self.places = settings, Places(settings.context_rules)
         self.manifest, self.lock = settings.root / self.places.manifest, settings.root / self.places.lock
         self._references: Mapping[str, tuple[str, ...]] = {}
-        self._rules: dict[tuple[str, str], ContextRule | None] = {}
+        self._read_before = RuleCache(settings.state_dir, self.made_from)
 
     @property
     def made_from(self) -> list[str]:
@@ -152,13 +153,19 @@ class ContextBuild:
 
     def _rule(self, path: str, hash_: str) -> ContextRule | None:
         """A rule; None for a file that holds none: its job fails, and says why."""
-        if (path, hash_) not in self._rules:
+
+        def parse() -> ContextRule | None:
             # Were the file written since it was looked at, its job would notice, and everything be looked at again.
             try:
-                self._rules[path, hash_] = rules.parse(path, self._read(self.places.source(path)))
+                return rules.parse(path, self._read(self.places.source(path)))
             except Faulty:
-                self._rules[path, hash_] = None
-        return self._rules[path, hash_]
+                return None
+
+        return self._read_before.get(path, hash_, parse)
+
+    def save_learnt(self) -> str:
+        """Keep what was read for the next build; a warning if that cannot be done."""
+        return self._read_before.save()
 
     def _read(self, path: str) -> bytes:
         try:

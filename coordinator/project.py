@@ -234,11 +234,11 @@ class Project:
 
     def save_learnt(self) -> str:
         """Keep what was learnt of files for the next build; a warning if that cannot be done."""
-        of_code = self.code.save() if self.code else ""
+        learnt = (self.code.save() if self.code else "") or (self.context.save_learnt() if self.context else "")
         if self.imported is None:
-            return of_code
+            return learnt
         self.imported.beyond.save()
-        return self._headers.save() or of_code
+        return self._headers.save() or learnt
 
     def event_log(self) -> EventLog:
         """Where the events of running builds go: a stream on the broker, else files beside the records."""

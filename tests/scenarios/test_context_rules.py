@@ -19,7 +19,7 @@ import pytest
 from coordinator import build as building
 from coordinator.request import Request
 from shared import hashing
-from shared.context_rules import tokens
+from shared.context_rules import rule, tokens
 from shared.context_rules.render import verified
 from tests.console import powerless
 from tests.fakes.observer import RecordingObserver
@@ -31,6 +31,7 @@ from tests.scenarios.context_project import (
     LOCK,
     MANIFEST,
     ROWS,
+    SELECTED,
     UNSELECTED,
     ContextProject,
     mdc,
@@ -508,6 +509,22 @@ def test_a_lock_file_that_a_dead_build_left_holds_nobody_up(small: ContextProjec
 
     assert small.build().status == "ok"
     assert not small.exists(LOCK)
+
+
+def test_rules_are_read_once_for_each_content(built: ContextProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And read again where what was kept of them is damaged."""
+    read: list[str] = []
+    parse = rule.parse
+    monkeypatch.setattr(rule, "parse", lambda path, data: read.append(path) or parse(path, data))
+    built.third_paragraph(UNSELECTED)
+    built.build()
+    once = list(read)
+    built.write(".windrow/context-rules.msgpack", "damaged")
+    built.third_paragraph(SELECTED)
+    built.build()
+
+    assert once == [f"{UNSELECTED}.md"]
+    assert len(read) == 101
 
 
 # -- trouble with the disk ---------------------------------------------------------------------------------
