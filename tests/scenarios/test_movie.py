@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
+from coordinator import build as building
+from coordinator import edits
 from coordinator.history import replay
 from coordinator.history.archive import archived
+from coordinator.request import Request
 from shared import hashing
 from shared.model.event import ArtefactEvent, InputEvent
 from tests.scenarios.film import ARTEFACTS, FIRST, JOBS, LAYERS, Film
@@ -332,3 +335,67 @@ def test_graph_prints_the_expanded_blueprint(tmp_path: Path) -> None:
     printed["platform"] = "masked"
     golden = Path(__file__).parents[1] / "golden/film-graph.json"
     assert printed == json.loads(golden.read_text())
+
+
+# -- pending edits --------------------------------------------------------------------------------------
+
+
+def test_a_pending_edit_is_planned_but_not_written_until_a_build_begins(made: Film) -> None:
+    """S2-24, C27, W3-13."""
+    tree, stored = made.tree(), made.stored()
+    project = made.project()
+    edits.pend(project, {"Input:VoiceId": "stern", "Artifact:Narration[segment=1]": "By hand.\n"})
+    planned = len(building.look(project, Request()).plan.jobs)
+    before = made.tree() == tree, made.stored() == stored
+
+    report = building.build(project, Request(), made.observer)
+
+    assert (planned, before) == (8, (True, True))
+    assert (report.planned, report.executed) == (8, 8)
+    assert (made.read(NARRATION), '"stern"' in made.read("inputs.yaml")) == ("By hand.\n", True)
+    told = archived(made.project().stores.refs, "movie", "main", 2) or []
+    assert {event.id for event in told if isinstance(event, InputEvent)} == {"inputs.yaml", "Input:VoiceId"}
+    assert [e.artefact for e in told if isinstance(e, ArtefactEvent) and e.status == "edited"] == [NARRATION]
+
+
+def test_an_edit_that_makes_no_sense_is_refused_and_writes_nothing(made: Film) -> None:
+    """S2-20."""
+    tree = made.tree()
+
+    said = made.console.run("build", "--edit", "Input:NumOfSegments=many")
+    unknown = made.console.run("plan", "--edit", "Input:Stlye=noir")
+    absent = made.console.run("build", "--edit", "Artifact:Narration[segment=7]=x")
+
+    assert (said.code, unknown.code, absent.code) == (2, 2, 2)
+    assert "is no number of turns: 'many'" in said.err
+    assert "unknown input 'Stlye'" in unknown.err
+    assert "no revision has made it yet" in absent.err
+    assert made.tree() == tree
+
+
+def test_edits_of_the_command_line_keep_the_rest_of_the_file(made: Film) -> None:
+    """R28: comments too."""
+    made.write("inputs.yaml", "# of a film\n" + made.read("inputs.yaml").replace("\n", "  # so\n"))
+    made.build()
+
+    said = made.console.run("build", "--json", "--edit", "Input:Style=noir", "--edit", "Input:NumOfSegments=2")
+
+    report = said.json()
+    assert (report["planned"], report["status"]) == (13, "ok")
+    assert made.read("inputs.yaml").startswith('# of a film\nInquiryPrompt: "How do tides work?"  # so\n')
+    assert 'Style: "noir"  # so\n' in made.read("inputs.yaml")
+    assert "NumOfSegments: 2  # so\n" in made.read("inputs.yaml")
+
+
+def test_what_a_build_left_that_committed_nothing_is_no_edit(made: Film) -> None:
+    """Invariant 1: outputs of layers that were executed alone, then the old prompt again."""
+    before = made.outputs()
+    made.give(InquiryPrompt="Why is the sky blue?")
+    assert made.build(up_to_layer=0).executed == 1
+    assert made.read(NARRATION) == "Part 2. Why is the sky blue?\n"
+    made.give(InquiryPrompt=FIRST["InquiryPrompt"])
+
+    report = made.build()
+
+    assert (report.executed, made.outputs() == before, made.manifest().revision) == (0, True, 1)
+    assert made.build().status == "no-changes"
