@@ -39,7 +39,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     """
     began = project.clock.monotonic()
     name = os.urandom(3).hex()
-    if not project.pending and (told := at_rest(project, request)) is not None:
+    if not project.pending and request.base is None and (told := at_rest(project, request)) is not None:
         return _still(project, told, name, project.clock.monotonic() - began)
     _clear_up(project, request)
     _regenerate(project, request, observer)
@@ -54,6 +54,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
 
 def _build(project: Project, request: Request, observer: BuildObserver, name: str, began: float) -> BuildReport:
     seen = look(project, request)
+    _refuse_other(request, seen.base)
     if not seen.plan:
         return _nothing(project, request, seen, observer, name, project.clock.monotonic() - began)
     # Only now: a build with nothing to do must not pay for all that runs jobs.

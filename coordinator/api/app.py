@@ -90,7 +90,7 @@ def _manifest(project: Project, http: HttpRequest, _body: bytes) -> Response:
     return _json(found)
 
 
-def _plan(project: Project, http: HttpRequest, body: bytes) -> Response:
+def _plan(project: Project, _http: HttpRequest, body: bytes) -> Response:
     asked = _decoded(body, PlanBody)
     edits.pend(project, asked.edits)
     seen = steps.compute_plan(project, Request(targets=asked.targets, full=asked.full))
@@ -98,7 +98,7 @@ def _plan(project: Project, http: HttpRequest, body: bytes) -> Response:
     return _json({**msgspec.to_builtins(record), "base": seen.base.manifest_hash})
 
 
-def _create(project: Project, http: HttpRequest, body: bytes) -> Response:
+def _create(project: Project, _http: HttpRequest, body: bytes) -> Response:
     build = Builds(project).create(_decoded(body, BuildBody).edits)
     where = f"/v1/projects/{build.project}/builds/{build.id}"
     return _json(build, status=201, location=where)
