@@ -58,7 +58,8 @@ def remember(project: Project, seen: Survey, asked: Question) -> None:
         "plain": asked == Question() and settings.mode == "incremental",
         "build_file": os.path.realpath(settings.root / ninja.file) if ninja else "",
     }
-    names = tuple(sorted({name for rule in settings.rules for name in rule.pass_env}))
+    passed = {name for rule in settings.rules for name in rule.pass_env}
+    names = tuple(sorted(passed.union(ninja.pass_env if ninja else ())))
     try:
         rest.store(
             str(settings.state_dir / rest.FILE),

@@ -225,8 +225,9 @@ class Project:
         declared = fingerprint(self.settings, platform=self.toolchain(), environ=self.environ)
         if self.imported is None:
             return declared
+        passed = self.imported.passed(self.environ)
         late = sorted((name, list(late)) for name, late in self.imported.late.items())
-        return hashing.of_value([declared, self.imported.digest, late, self.imported.beyond_named()])
+        return hashing.of_value([declared, self.imported.digest, late, self.imported.beyond_named(), passed])
 
     def graph(self, snapshot: Snapshot, manifest: Manifest | None = None) -> BuildGraph:
         """The graph of a tree that was looked at; the manifest tells what imported jobs read when they last ran."""
@@ -235,7 +236,7 @@ class Project:
         )
         if self.imported is None:
             return declared
-        imported = self.imported.recipes(snapshot, manifest.jobs if manifest else {}, self._identity_of)
+        imported = self.imported.recipes(snapshot, manifest.jobs if manifest else {}, self._identity_of, self.environ)
         default = (*declared.recipes, *(imported.names.default or ()))
         return BuildGraph(
             [*declared.recipes.values(), *imported.recipes],
