@@ -62,20 +62,22 @@ def status(**given: Any) -> int:
     last = runs.runs[0] if runs.runs else None
     manifest = base.manifest
     if given["as_json"]:
-        render.as_json({
-            "schema": "windrow.status/1",
-            "project": project.name[0],
-            "branch": project.name[1],
-            "revision": revision_name(base.revision) if manifest else None,
-            "manifest_hash": base.manifest_hash or None,
-            "content_hash": manifest.content_hash if manifest else None,
-            "sources": len(manifest.sources) if manifest else 0,
-            "artefacts": len(manifest.artefacts) if manifest else 0,
-            "jobs": len(manifest.jobs) if manifest else 0,
-            "job_seconds": round(sum(j.seconds for j in manifest.jobs.values()), 3) if manifest else 0,
-            "last_build": msgspec.to_builtins(last) if last else None,
-            "lock": {"build": holder.build, "host": holder.host, "pid": holder.pid} if holder else None,
-        })
+        render.as_json(
+            {
+                "schema": "windrow.status/1",
+                "project": project.name[0],
+                "branch": project.name[1],
+                "revision": revision_name(base.revision) if manifest else None,
+                "manifest_hash": base.manifest_hash or None,
+                "content_hash": manifest.content_hash if manifest else None,
+                "sources": len(manifest.sources) if manifest else 0,
+                "artefacts": len(manifest.artefacts) if manifest else 0,
+                "jobs": len(manifest.jobs) if manifest else 0,
+                "job_seconds": round(sum(j.seconds for j in manifest.jobs.values()), 3) if manifest else 0,
+                "last_build": msgspec.to_builtins(last) if last else None,
+                "lock": {"build": holder.build, "host": holder.host, "pid": holder.pid} if holder else None,
+            }
+        )
         return 0
     for problem in (*base.problems, *runs.problems):
         render.err(f"warning: {problem}")
@@ -112,8 +114,17 @@ def builds(**given: Any) -> int:
         render.as_json({"schema": "windrow.builds/1", "builds": [msgspec.to_builtins(run) for run in runs.runs]})
         return 0
     rows = [
-        (r.build, r.started, r.status, r.revision, str(r.planned), str(r.executed), str(r.reused), str(r.failed),
-         render.duration(r.seconds))
+        (
+            r.build,
+            r.started,
+            r.status,
+            r.revision,
+            str(r.planned),
+            str(r.executed),
+            str(r.reused),
+            str(r.failed),
+            render.duration(r.seconds),
+        )
         for r in runs.runs
     ]
     head = ("build", "started", "status", "revision", "planned", "executed", "reused", "failed", "took")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
+import sys
 
+from shared import calls
 from shared.model.action import Action
 
 
@@ -13,4 +16,19 @@ def describe(action: Action) -> str:
     env = [f"{name}={shlex.quote(value)}" for name, value in action.env if value is not None]
     if "PATH" not in unset and not any(name == "PATH" for name, _ in action.env):
         env.insert(0, 'PATH="$PATH"')
-    return " ".join(["env", "-i", *env, shlex.join(action.argv)])
+    return " ".join(["env", "-i", *env, shlex.join(_command(action))])
+
+
+def _command(action: Action) -> tuple[str, ...]:
+    if action.kind != calls.KIND:
+        return action.argv
+    target, *words = action.argv
+    place = calls.in_tree(target)
+    if place is not None:
+        file, name = place
+        folder = posixpath.dirname(file) or "."
+        text = f"import runpy, sys; sys.path.insert(0, {folder!r}); runpy.run_path({file!r})[{name!r}](*sys.argv[1:])"
+    else:
+        module, _, name = calls.where(target).partition(":")
+        text = f"import sys; from {module} import {name}; {name}(*sys.argv[1:])"
+    return (sys.executable, "-c", text, *words)

@@ -70,7 +70,13 @@ class SettingsFile:
             if name not in RULE:
                 raise unknown(name, RULE, self.where(("rule", number, name)), "rule")
             fields[name] = checked(f"rule.{name}", RULE[name], value, self.where, ("rule", number, name))
-        for name in ("name", "command", "outputs"):
+        if "command" in fields and "call" in fields:
+            raise ConfigError(
+                "a rule has both a `command` and a `call`",
+                at=self.where(("rule", number, "call")),
+                fix="make two rules of it",
+            )
+        for name in ("name", "outputs") if "call" in fields else ("name", "command", "outputs"):
             if name not in fields:
                 raise ConfigError(f"a rule has no `{name}`", at=self.where(("rule", number)), fix=f"add {name} = …")
         if twice := set(fields.get("env", ())).intersection(fields.get("pass_env", ())):
@@ -80,7 +86,7 @@ class SettingsFile:
                 why=f"env sets it, see {self.where(('rule', number, 'env'))}",
                 fix="take it out of one of them",
             )
-        return Rule(**fields, at=f"{self.label}:{line}")
+        return Rule(**{"command": (), **fields}, at=f"{self.label}:{line}")
 
     def _rule_lines(self, count: int) -> list[int]:
         # The quick way sees no difference between a header and a line of a multi-line string.

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from shared import calls
 from shared.clock import Clock
+from shared.errors import GraphError
 from shared.keys import given_trace, key_after_run, rooted
 from shared.model.action import ActionResult
 from shared.model.job import JobOrder, JobOutcome
@@ -65,6 +67,7 @@ class Worker:
         self._lock = threading.Lock()
         self._kinds: dict[str, Callable[[Ticket], JobOutcome]] = {
             "command": _command,
+            "call": _call,
             "noop": _noop,
             "workspace": _workspace,
         }
@@ -124,6 +127,20 @@ def _command(ticket: Ticket) -> JobOutcome:
                 result = local_result(hit.result, action.root)
                 return JobOutcome(order.job, order.attempt, "reused", result=result, worker=workshop.name)
     return CommandRun(ticket).outcome()
+
+
+def _call(ticket: Ticket) -> JobOutcome:
+    """A Python function, performed as a command is, if it is here the one that the build knows."""
+    order, workshop = ticket.order, ticket.workshop
+    target = order.action.argv[0]
+    try:
+        here = calls.identity(target)
+    except GraphError:
+        here = ""
+    if here != order.action.tools:
+        message = f"this worker has {here or 'no such call'}; the build wants {order.action.tools}"
+        return JobOutcome(order.job, order.attempt, "failed", message=message, worker=workshop.name)
+    return _command(ticket)
 
 
 def _workspace(ticket: Ticket) -> JobOutcome:

@@ -36,7 +36,7 @@ class CommandRun:
 
     def outcome(self) -> JobOutcome:
         """Run it."""
-        with self.workshop.pool.slot() as slot:
+        with self.workshop.slots(self.action.kind).slot() as slot:
             if self.ticket.cancelled():
                 return self._end("lost", message="cancelled")
             # A supervisor takes some milliseconds to start: the inputs are fetched meanwhile.
@@ -68,7 +68,9 @@ class CommandRun:
     def _fetch(self, sandbox: Sandbox, seen: Seen) -> None:
         sandbox.lay_out_folders()
         files = sandbox.files()
-        self.bytes_down += self.ticket.patiently(lambda: sandbox.fetch(self.workshop.blobs, files))
+        self.bytes_down += self.ticket.patiently(
+            lambda: sandbox.fetch(self.workshop.blobs, files, self.workshop.recent)
+        )
         sandbox.lay_out_texts(seen.root)
         sandbox.lay_out_links(seen.root if self.action.root else "")
         self.fetch_seconds = self.workshop.clock.monotonic() - self.started

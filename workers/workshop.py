@@ -6,15 +6,17 @@ import os
 import threading
 from pathlib import Path
 
+from shared.calls import KIND
 from shared.clock import Clock
 from shared.settings import STORE_PATIENCE
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
 from workers.execute.isolation import Isolation, isolation
 from workers.execute.probes import Prober
-from workers.execute.slot import SlotPool
+from workers.execute.slot import CALLS, SlotPool
 from workers.sandbox.home import Home
 from workers.sandbox.memory import Memory
+from workers.sandbox.recent import Recent
 
 
 class Workshop:
@@ -44,7 +46,10 @@ class Workshop:
         self.patience = patience
         self.path = os.environ.get("PATH", os.defpath) if path is None else path
         self.pool = SlotPool(slots)
+        # As many again: a thread holds one of either at a time, and none is started before its first job.
+        self._calls = SlotPool(slots, CALLS)
         self.prober = Prober()
+        self.recent = Recent()
         self.memory, self.workspace = memory, workspace
         self._way = way
         self._root = sandbox_root
@@ -59,6 +64,10 @@ class Workshop:
                 self._homes[root] = Home(root)
             return self._homes[root]
 
+    def slots(self, kind: str) -> SlotPool:
+        """The slots that perform a kind of action."""
+        return self._calls if kind == KIND else self.pool
+
     def isolation(self) -> Isolation:
         """How the trees of jobs appear at their own paths; found out when first needed."""
         return isolation() if self._way is None else self._way
@@ -66,6 +75,7 @@ class Workshop:
     def close(self) -> None:
         """End the supervisors, remove the folders."""
         self.pool.close()
+        self._calls.close()
         with self._lock:
             homes, self._homes = self._homes, {}
         for home in homes.values():

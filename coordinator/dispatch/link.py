@@ -40,9 +40,7 @@ class FarmLink:
     patience: seconds that a call may take at most.
     """
 
-    def __init__(
-        self, broker: str, *, build: str, place: str, blobs: BlobStore, clock: Clock, patience: float
-    ) -> None:
+    def __init__(self, broker: str, *, build: str, place: str, blobs: BlobStore, clock: Clock, patience: float) -> None:
         self.broker, self.build, self.place, self._blobs, self._clock = broker, build, place, blobs, clock
         self._app = queue.celery_app(broker, patience)
         self._control = queue.connect(broker, patience)

@@ -8,7 +8,7 @@ import msgspec
 
 from coordinator.commit.base import read_manifest
 from coordinator.history.archive import archived
-from shared.model.event import Event, InputEvent
+from shared.model.event import ArtefactEvent, Event, IngestEvent
 from shared.model.manifest import Manifest
 from shared.storage.refs import RefStore
 
@@ -18,6 +18,7 @@ class State(msgspec.Struct, frozen=True):
 
     sources: dict[str, str]
     artefacts: dict[str, str]
+    ingested: dict[str, str] = {}
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -60,13 +61,14 @@ def chain(refs: RefStore, manifest: Manifest) -> list[Manifest]:
 
 def rebuild(events: Iterable[Event]) -> State:
     """The state after these events, all of committed builds, in order."""
-    state = State({}, {})
+    state = State({}, {}, {})
     for event in events:
-        if isinstance(event, InputEvent):
+        if not isinstance(event, ArtefactEvent):
+            inputs = state.ingested if isinstance(event, IngestEvent) else state.sources
             if event.change == "deleted":
-                state.sources.pop(event.id, None)
+                inputs.pop(event.id, None)
             else:
-                state.sources[event.id] = event.hash
+                inputs[event.id] = event.hash
         elif event.status == "removed":
             state.artefacts.pop(event.artefact, None)
         elif event.status in ("executed", "reused"):
@@ -79,7 +81,12 @@ def differences(manifest: Manifest, state: State) -> list[str]:
     found: list[str] = []
     sources = {path: file.hash for path, file in manifest.sources.items()}
     artefacts = {path: artefact.hash for path, artefact in manifest.artefacts.items()}
-    for word, true, told in (("source", sources, state.sources), ("artefact", artefacts, state.artefacts)):
+    ingested = {path: file.hash for path, file in manifest.ingested.items()}
+    for word, true, told in (
+        ("source", sources, state.sources),
+        ("artefact", artefacts, state.artefacts),
+        ("ingested file", ingested, state.ingested),
+    ):
         found += [
             f"{word} {path}: {true.get(path, 'absent')} in the manifest, {told.get(path, 'absent')} by the events"
             for path in sorted({*true, *told})

@@ -64,7 +64,9 @@ def test_another_checkout_elsewhere_runs_nothing(pair: Pair, tmp_path: Path) -> 
 
 def test_what_tells_where_it_was_made_is_made_anew_elsewhere(pair: Pair, tmp_path: Path) -> None:
     for path in ("src/main.c", "src/count.c"):
-        pair.write(path, C_PROJECT[path] + "const char *where = __FILE__;\n".replace("where", Path(path).stem + "_where"))
+        pair.write(
+            path, C_PROJECT[path] + "const char *where = __FILE__;\n".replace("where", Path(path).stem + "_where")
+        )
     pair.by_windrow()
     report = tmp_path / "report.json"
 
@@ -210,3 +212,17 @@ def test_a_store_that_lies_writes_nothing_where_no_rule_writes(pair: Pair, path:
     assert "a stored result" in built.err
     assert (pair.windrow / "src/main.c").read_text() == source
     assert not (pair.home / "said").exists()
+
+
+def test_variables_that_pass_env_names_reach_commands_and_count(tmp_path: Path) -> None:
+    pair = Pair(tmp_path)
+    pair.write("windrow.toml", '[project]\nname = "x"\n[ninja]\nfile = "build.ninja"\npass_env = ["FLAVOUR"]\n')
+    pair.write("build.ninja", "rule tell\n  command = echo $${FLAVOUR-none} > $out\nbuild out: tell\nbuild other: tell\n")
+
+    said = []
+    for flavour in ({"FLAVOUR": "sweet"}, {"FLAVOUR": "sweet"}, {"FLAVOUR": "salty"}, {}, {"FLAVOUR": ""}):
+        built = pair.by_windrow(env=flavour)
+        assert built.code == 0, built.said
+        said.append(((pair.windrow / "out").read_text(), "no work" in built.out))
+
+    assert said == [("sweet\n", False), ("sweet\n", True), ("salty\n", False), ("none\n", False), ("\n", False)]

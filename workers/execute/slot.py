@@ -21,7 +21,9 @@ from shared.errors import LocalError
 from workers.sandbox.strays import end_all_in
 
 STREAM_LIMIT = 8 << 20  # bytes of each stream that are kept
-_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+# Programs that a slot works with: for commands, and for calls.
+COMMANDS = (sys.executable, "-I", "-S", str(Path(__file__).with_name("supervisor.py")))
+CALLS = (sys.executable, "-I", "-S", str(Path(__file__).with_name("callers.py")), json.dumps(sys.path))
 _POLL = 0.1  # seconds between looks at `cancelled`
 _LOOK = 1.0  # seconds between looks whether its supervisor was stopped
 _LOOKS = 3  # in a row that find it stopped until it is told to go on
@@ -87,7 +89,8 @@ class Ended(msgspec.Struct, frozen=True):
 class Slot:
     """One command at a time, through a supervisor that is started when first needed and again when it died."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: tuple[str, ...] = COMMANDS) -> None:
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._writing = threading.Lock()
         self._withdrawn = False
@@ -99,7 +102,7 @@ class Slot:
         self._discard()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_SUPERVISOR)],
+                self._program,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
@@ -199,11 +202,11 @@ class Slot:
 
 
 class SlotPool:
-    """A fixed number of slots shared by threads."""
+    """A fixed number of slots shared by threads; program: what each works with."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, program: tuple[str, ...] = COMMANDS) -> None:
         self.size = size
-        self._slots = tuple(Slot() for _ in range(size))
+        self._slots = tuple(Slot(program) for _ in range(size))
         # Last in, first out: the fewer supervisors are in use, the fewer are started.
         self._free: LifoQueue[Slot] = LifoQueue()
         for slot in self._slots:

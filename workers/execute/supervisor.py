@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    Start = Callable[[dict[str, Any], list["Stream"]], int]
+
 PR_SET_CHILD_SUBREAPER = 36
 CHUNK = 1 << 16
 UMASK = 0o022
@@ -42,13 +44,12 @@ _spaces: list[Any] = []  # the one Namespaces of this process, once it is needed
 DEFAULTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ)
 
 
-def main() -> int:
-    """Serve requests until stdin ends; 1 when a process could not be killed."""
+def main(start: Start | None = None) -> int:
+    """Serve requests until stdin ends; 1 when a process could not be killed. start: in place of spawn()."""
     os.umask(UMASK)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Only the worker ends a supervisor, by closing stdin.
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, signal.SIG_IGN)  # only the worker ends a supervisor, by closing stdin
     adopt_orphans()
     control = Control(0)
     while True:
@@ -57,7 +58,7 @@ def main() -> int:
             return 0
         if "argv" not in request:
             continue
-        run = Run(request, control)
+        run = Run(request, control, start or spawn)
         answer = run.perform()
         try:
             os.write(1, json.dumps(answer).encode() + b"\n")
@@ -155,11 +156,10 @@ class Stream:
 class Run:
     """One command from start to the death of its last process."""
 
-    def __init__(self, request: dict[str, Any], control: Control) -> None:
-        self.request, self.control = request, control
-        self.pid, self.status, self.stuck = 0, -1, False
-        self.timed_out, self.cancelled, self.user, self.system = False, False, 0.0, 0.0
-        self.max_rss_kb = self.stragglers = 0
+    def __init__(self, request: dict[str, Any], control: Control, start: Start) -> None:
+        self.request, self.control, self.start = request, control, start
+        self.pid, self.status, self.stuck, self.timed_out, self.cancelled = 0, -1, False, False, False
+        self.user, self.system, self.max_rss_kb, self.stragglers = 0.0, 0.0, 0, 0
 
     def perform(self) -> dict[str, Any]:
         """Run it; the answer."""
@@ -168,7 +168,7 @@ class Run:
         error, error_errno = "", 0
         try:
             try:
-                self.pid = spawn(self.request, streams)
+                self.pid = self.start(self.request, streams)
             finally:
                 for stream in streams:
                     stream.close_sink()
