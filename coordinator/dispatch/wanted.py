@@ -25,9 +25,7 @@ class Again(NamedTuple):
         return ", ".join(self.given.paths[:3])
 
 
-def asked_for(
-    run: JobRun, outcome: JobOutcome, tree: RunTree, is_open: Callable[[str], bool]
-) -> Again | None:
+def asked_for(run: JobRun, outcome: JobOutcome, tree: RunTree, is_open: Callable[[str], bool]) -> Again | None:
     """What a failed job lacked that the tree has, or, for an imported one, that a job still to be done makes.
 
     ninja leaves it to luck whether a file that no edge names is made in time; None if nothing fits.
