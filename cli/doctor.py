@@ -81,7 +81,7 @@ def _tools(project: Project) -> Iterator[Finding]:
 _ISOLATION = {
     "mounts": "trees appear at their own path in mount namespaces",
     "user-mounts": "trees appear at their own path in user and mount namespaces",
-    "rewriting": "no namespaces: absolute paths in commands of a build.ninja are rewritten (docs/design/rooted-jobs.md)",
+    "rewriting": "no namespaces: absolute paths in commands of a build.ninja are rewritten, see rooted-jobs.md",
 }
 
 

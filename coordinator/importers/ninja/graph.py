@@ -71,9 +71,6 @@ class Importer:
             for path in self._late(edge).outputs:
                 self.makers[path] = edge
         self.meanings = Meanings(self.makers, self._there)
-        below = f"{places.cwd}/" if places.cwd else ""
-        # Sources where commands run, as a command names them: many where a project is built in its own folder.
-        self._beside = {path[len(below) :]: path for path in tree.sources if path.startswith(below)}
         self._orders: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._absences: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._tools: dict[tuple[str, ...], str] = {}
@@ -81,6 +78,10 @@ class Importer:
         self._ids: dict[int, str] = {}
         self.missing: dict[str, str] = {}
         self.made = {places.of(path) for path in self.makers if not self.makers[path].phony}
+        below = f"{places.cwd}/" if places.cwd else ""
+        # Sources where commands run, as a command names them: many where a project is built in its own folder.
+        beside = (path for path in tree.sources if path.startswith(below) and path not in self.made)
+        self._beside = {path[len(below) :]: path for path in beside}
 
     def run(self, headers: tuple[str, ...] = ()) -> Imported:
         """Everything; `headers` are the sources that a compiler could come by."""
