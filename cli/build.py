@@ -17,8 +17,9 @@ from coordinator.plan.explain import sentence
 from coordinator.project import Project
 from coordinator.report import BuildReport
 from coordinator.request import Request
-from shared.errors import BuildFailed, DifferencesFound, UsageError
+from shared.errors import BuildFailed, DifferencesFound, TestsFailed, UsageError
 from shared.model.plan import Plan, PlannedJob
+from shared.model.tests import TEST_RULE
 
 Progress = Any  # LineProgress or LiveProgress: BuildObserver with close()
 
@@ -30,7 +31,12 @@ Progress = Any  # LineProgress or LiveProgress: BuildObserver with close()
 @click.option("-k", "--keep-going", is_flag=True, help="Go on past a failed job with what does not need it.")
 @click.option("--incremental", is_flag=True, help="Run only what is out of date (the default).")
 @click.option(
-    "--full", "--full-rebuild", "--force-full-rebuild", "--force-rebuild", "full", is_flag=True,
+    "--full",
+    "--full-rebuild",
+    "--force-full-rebuild",
+    "--force-rebuild",
+    "full",
+    is_flag=True,
     help="Plan every job; results that still fit are reused.",
 )
 @click.option("--no-cache", is_flag=True, help="Plan and execute every job.")
@@ -44,7 +50,9 @@ Progress = Any  # LineProgress or LiveProgress: BuildObserver with close()
 @click.option("--require-cached", is_flag=True, help="Fail a job that no stored result fits.")
 @click.option("--strict-remote", is_flag=True, help="Fail when the farm is away, also where jobs could run here.")
 @click.option(
-    "--download", type=click.Choice(["all", "targets", "none"]), default="all",
+    "--download",
+    type=click.Choice(["all", "targets", "none"]),
+    default="all",
     help="Which outputs to write here ([ninja] builds); the others stay in the store.",
 )
 @click.option("--verify-hashes", is_flag=True, help="Read every file; trust no time stamp.")
@@ -56,15 +64,15 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     TARGET is an output, a rule's name, or a glob over outputs; without one, everything.
     """
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project", "jobs")})
-    full = given["full"] or (settings.mode == "full" and not given["incremental"])
+    mode = "incremental" if given["incremental"] else settings.mode
     if given["full"] and given["incremental"]:
         raise UsageError("--full and --incremental contradict each other", fix="leave one of them out")
     if given["timeout"] is not None and not given["timeout"] > 0:
         raise click.BadParameter("give a number of seconds above 0", param_hint="--timeout")
     request = Request(
         targets=targets,
-        full=full,
-        no_cache=given["no_cache"],
+        full=given["full"] or mode == "full",
+        no_cache=given["no_cache"] or mode == "clean",
         verify=given["verify_hashes"],
         failures=0 if given["keep_going"] else 1,
         up_to_layer=given["up_to_layer"],
@@ -79,18 +87,25 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     project = open_project(settings, make_performer, make_here)
     if given["dry_run"] or given["check"]:
         return _look(project, request, check=given["check"], as_json=given["as_json"])
-    progress = _progress(verbose=given["verbose"], quiet=given["quiet"])
+    progress = make_progress(verbose=given["verbose"], quiet=given["quiet"])
     try:
         report = fallback.build(project, request, progress, strict=given["strict_remote"])
     finally:
         progress.close()
-    _tell(project, report, as_json=given["as_json"], quiet=given["quiet"], diff=given["show_diff"])
-    if report.status == "failed":
-        return BuildFailed.exit_code
-    return 0
+    tell(project, report, as_json=given["as_json"], quiet=given["quiet"], diff=given["show_diff"])
+    return exit_code(project, report)
 
 
-def _progress(*, verbose: bool, quiet: bool) -> Progress:
+def exit_code(project: Project, report: BuildReport) -> int:
+    """0, 1 when a job failed, 3 when nothing failed but tests."""
+    if report.status != "failed":
+        return 0
+    only_tests = project.settings.tests is not None and all(one.rule == TEST_RULE for one in report.failures)
+    return TestsFailed.exit_code if only_tests and report.failures else BuildFailed.exit_code
+
+
+def make_progress(*, verbose: bool, quiet: bool) -> Progress:
+    """What shows how a build goes: lines, or a display on a terminal."""
     able = (os.environ.get("TERM") or "dumb") not in ("dumb", "unknown")
     lively = able and sys.stderr.isatty() and not os.environ.get("CI")
     if quiet or not lively:
@@ -104,7 +119,8 @@ def _progress(*, verbose: bool, quiet: bool) -> Progress:
     return LazyLive(live)
 
 
-def _tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, diff: bool) -> None:
+def tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, diff: bool) -> None:
+    """Say what came of a build."""
     if as_json:
         render.as_json(report.as_json())
         return
@@ -148,7 +164,7 @@ def plan(targets: tuple[str, ...], **given: Any) -> int:
     """Show what a build would run, in layers, and why. Takes no lock and runs nothing."""
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project")})
     project = open_project(settings)
-    request = Request(targets=targets, full=given["full"] or settings.mode == "full")
+    request = Request(targets=targets, full=given["full"] or settings.mode != "incremental")
     code = _look(project, request, check=given["exit_code"], as_json=given["as_json"])
     if given["save"]:
         from coordinator.history.runs import plan_record, save_plan  # noqa: PLC0415

@@ -70,13 +70,17 @@ def status(**given: Any) -> int:
         made = render.plural(len(manifest.artefacts), "artefact")
         spent = render.duration(sum(job.seconds for job in manifest.jobs.values()))
         render.out(f"holds     {sources}, {made} of {render.plural(len(manifest.jobs), 'job')} ({spent} of commands)")
+    if manifest is not None and (cost := sum(job.cost for job in manifest.jobs.values())):
+        spent = f", {last.cost:.2f} for the last build" if last is not None else ""
+        render.out(f"cost      {cost:.2f} in all{spent}")
         if manifest.ingested:
             render.out(f"ingested  {render.plural(len(manifest.ingested), 'file')}")
     if last is not None:
         counts = f"{last.executed} executed, {last.reused} reused, {last.failed} failed, {last.skipped} skipped"
         render.out(f"last      build {last.build} {last.status}: {counts}, {render.duration(last.seconds)}")
         for failure in last.failures:
-            render.out(f"          FAILED {failure.job} (exit {failure.exit_code})")
+            told = failure.log.strip().rpartition("\n")[2][:200]
+            render.out(f"          FAILED {failure.job} (exit {failure.exit_code})" + (f": {told}" if told else ""))
     held = f"held by build {holder.build} ({holder.host}, pid {holder.pid})" if holder else "free"
     render.out(f"lock      {held}")
     return 0
@@ -96,8 +100,17 @@ def builds(**given: Any) -> int:
         render.as_json({"schema": "windrow.builds/1", "builds": [msgspec.to_builtins(run) for run in runs.runs]})
         return 0
     rows = [
-        (r.build, r.started, r.status, r.revision, str(r.planned), str(r.executed), str(r.reused), str(r.failed),
-         render.duration(r.seconds))
+        (
+            r.build,
+            r.started,
+            r.status,
+            r.revision,
+            str(r.planned),
+            str(r.executed),
+            str(r.reused),
+            str(r.failed),
+            render.duration(r.seconds),
+        )
         for r in runs.runs
     ]
     head = ("build", "started", "status", "revision", "planned", "executed", "reused", "failed", "took")
@@ -128,7 +141,8 @@ def show(**given: Any) -> int:
         render.out(f"  {state.hash[:19]}  {render.size(state.size):>7}  {path}")
     render.out(f"{render.plural(len(manifest.artefacts), 'artefact')}")
     for path, made in sorted(manifest.artefacts.items()):
-        render.out(f"  {made.hash[:19]}  {render.size(made.size):>7}  {path}  ({made.job})")
+        edited = ", then edited by hand" if made.edited else ""
+        render.out(f"  {made.hash[:19]}  {render.size(made.size):>7}  {path}  ({made.job}{edited})")
     return 0
 
 

@@ -21,12 +21,17 @@ TOLD = 5
 @book_options
 @click.option("--output-dir", metavar="DIR", help="The folder to bring up to date (default: [hydrate] output_dir).")
 @click.option(
-    "--state-file", "--manifest-file", "state_file", metavar="FILE",
+    "--state-file",
+    "--manifest-file",
+    "state_file",
+    metavar="FILE",
     help="Where it is noted what was reached (default: [hydrate] state_file).",
 )
 @click.option("--revision", metavar="REV", help="Which revision, e.g. rev-0002 or 2 (default: the current one).")
 @click.option(
-    "--scope", type=click.Choice(["all", "content", "assets", "artefacts"]), default="all",
+    "--scope",
+    type=click.Choice(["all", "content", "assets", "artefacts"]),
+    default="all",
     help="Ingested files: all, markdown or assets; or what the last build made.",
 )
 @click.option("--full-rebuild", "--full", "full", is_flag=True, help="Fetch every file, whatever is there.")

@@ -18,8 +18,9 @@ from coordinator.plan.planner import select
 from coordinator.project import Project
 from coordinator.survey import Survey
 from shared.errors import UsageError
+from shared.model.file import FileState
 from shared.model.graph import BuildGraph
-from shared.model.manifest import Manifest, revision_name, revision_number
+from shared.model.manifest import Artefact, Manifest, revision_name, revision_number
 
 
 class Difference(NamedTuple):
@@ -63,9 +64,21 @@ def standing_json(project: Project, now: Standing) -> dict[str, Any]:
         "ingested": len(manifest.ingested) if manifest else 0,
         "jobs": len(manifest.jobs) if manifest else 0,
         "job_seconds": round(sum(j.seconds for j in manifest.jobs.values()), 3) if manifest else 0,
+        "cost": round(sum(j.cost for j in manifest.jobs.values()), 6) if manifest else 0,
+        "kinds": _kinds(manifest) if manifest else {},
         "last_build": msgspec.to_builtins(now.last) if now.last else None,
         "lock": {"build": holder.build, "host": holder.host, "pid": holder.pid} if holder else None,
     }
+
+
+def _kinds(manifest: Manifest) -> dict[str, dict[str, int]]:
+    """How many jobs and artefacts there are of each rule or producer."""
+    kinds: dict[str, dict[str, int]] = {}
+    for job in manifest.jobs.values():
+        kinds.setdefault(job.rule, {"jobs": 0, "artefacts": 0})["jobs"] += 1
+    for artefact in manifest.artefacts.values():
+        kinds[manifest.jobs[artefact.job].rule]["artefacts"] += 1
+    return dict(sorted(kinds.items()))
 
 
 def plan_json(seen: Survey) -> dict[str, Any]:
@@ -103,15 +116,19 @@ def revision(project: Project, text: str) -> Manifest:
 def differences(before: Manifest, after: Manifest) -> Iterator[Difference]:
     """Every path on which two revisions differ, by kind."""
     for kind, one, two in (
-        ("source", before.sources, after.sources),
-        ("artefact", before.artefacts, after.artefacts),
-        ("ingested", before.ingested, after.ingested),
+        ("input", before.inputs, after.inputs),
+        ("source", _hashes(before.sources), _hashes(after.sources)),
+        ("artefact", _hashes(before.artefacts), _hashes(after.artefacts)),
+        ("ingested", _hashes(before.ingested), _hashes(after.ingested)),
     ):
         for path in sorted({*one, *two}):
-            was = one[path].hash if path in one else ""
-            now = two[path].hash if path in two else ""
+            was, now = one.get(path, ""), two.get(path, "")
             if was != now:
                 yield Difference(kind, path, "added" if not was else "removed" if not now else "changed", was, now)
+
+
+def _hashes(files: Mapping[str, FileState] | Mapping[str, Artefact]) -> dict[str, str]:
+    return {path: file.hash for path, file in files.items()}
 
 
 def diff_json(before: Manifest, after: Manifest) -> dict[str, Any]:

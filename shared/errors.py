@@ -3,7 +3,7 @@
 WindrowError
 ├── UsageError (2)            ├── NoProject  ├── ConfigError  ├── GraphError  ├── UnknownTarget  ├── SchemaUnknown
 │                             ├── PathsCollide  ├── DeletionRefused
-├── BuildFailed (1)           ├── NothingMatched (4)
+├── BuildFailed (1)           ├── TestsFailed (3)    ├── NothingMatched (4)
 ├── LockHeld (9)              ├── DifferencesFound (10)   ├── Conflict (11)
 ├── FarmError (32)            ├── StoreUnavailable  ├── BrokerUnavailable  ├── NoWorker  ├── LockLost
 │                             ├── BlobMissing  ├── BlobCorrupt  ├── CorruptRecord
@@ -92,6 +92,13 @@ class BuildFailed(WindrowError):
     """One job or more failed; what they printed has been shown."""
 
     code, exit_code = "W1001", 1
+
+
+class TestsFailed(WindrowError):
+    """Nothing failed but tests."""
+
+    __test__ = False  # its name has pytest think otherwise
+    code, exit_code = "W1002", 3
 
 
 class LockHeld(WindrowError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -33,7 +33,7 @@ class FarmSettings(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """`[[rule]]` as written: a command or a call; `at` is `file:line`."""
+    """`[[rule]]` as written: a command or a call; keep: where outputs are, `tree` or `store`; `at` is `file:line`."""
 
     name: str
     command: tuple[str, ...] | str
@@ -46,6 +46,8 @@ class Rule(msgspec.Struct, frozen=True):
     pass_env: tuple[str, ...] = ()
     timeout: float = 0.0
     call: tuple[str, ...] = ()
+    keep: str = "tree"
+    imports: str = ""
     at: str = ""
 
 
@@ -81,6 +83,48 @@ class HydrateSettings(msgspec.Struct, frozen=True):
     state_file: str = ".windrow/hydrate.json"
 
 
+class TestSettings(msgspec.Struct, frozen=True):
+    """`[tests]`: paths, critical, unrelated and config are globs; `at` is `file:line:column`.
+
+    roots: folders that modules are imported from, () for `src`, `lib` (where there) and the root itself. reads: glob of
+    files to globs of what these read. config: what every test depends on, () for all of the category config. python:
+    the interpreter. args: more words for pytest. timeout: seconds, 0 for the default. results: folder of the records.
+    gate: whether a failed test keeps the build from committing. shards: so many jobs, 0 for one a test file.
+    """
+
+    __test__: ClassVar[bool] = False  # its name has pytest think otherwise
+
+    paths: tuple[str, ...] = ("**/test_*.py", "**/*_test.py")
+    roots: tuple[str, ...] = ()
+    critical: tuple[str, ...] = ()
+    reads: dict[str, tuple[str, ...]] = {}
+    unrelated: tuple[str, ...] = ()
+    config: tuple[str, ...] = ()
+    python: str = "python3"
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    pass_env: tuple[str, ...] = ()
+    timeout: float = 0.0
+    results: str = "build/test-results"
+    gate: bool = True
+    shards: int = 0
+    at: str = ""
+
+
+class EmitSettings(msgspec.Struct, frozen=True):
+    """`[emit]`: folder that files for other tools are written to after a commit; empty for none."""
+
+    folder: str = ""
+
+
+class BlueprintSettings(msgspec.Struct, frozen=True):
+    """`[blueprint]`: file and inputs are YAML files, folder is where artefacts go; all relative to the root."""
+
+    file: str = ""
+    inputs: str = ""
+    folder: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True):
     """What a command runs with, after flags, environment and files were merged.
 
@@ -101,8 +145,12 @@ class Settings(msgspec.Struct, frozen=True):
     categories: dict[str, tuple[str, ...]] = {}
     rules: tuple[Rule, ...] = ()
     ninja: NinjaSettings | None = None
+    context_rules: str = ""  # the folder of their sources, relative to the root; empty for a project without
     ingest: IngestSettings = IngestSettings()
     hydrate: HydrateSettings = HydrateSettings()
+    tests: TestSettings | None = None
+    emit: EmitSettings = EmitSettings()
+    blueprint: BlueprintSettings | None = None
     folders: tuple[str, ...] = ()
     state: Path | None = None
     jobs: int = 0  # parallel jobs when they run here; 0 = number of cores

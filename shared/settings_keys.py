@@ -107,6 +107,10 @@ def _variables(names: Any) -> str:
     return "a value holds a NUL character" if any("\0" in value for value in values) else ""
 
 
+def _globs_by_glob(value: dict[str, tuple[str, ...]]) -> str:
+    return _patterns(tuple(value)) or next((why for patterns in value.values() if (why := _patterns(patterns))), "")
+
+
 def _categories(value: dict[str, tuple[str, ...]]) -> str:
     wrong = next((name for name in value if name not in _CATEGORIES), None)
     if wrong is not None:
@@ -166,6 +170,9 @@ TABLES: dict[str, dict[str, Key]] = {
         "directory": Key(str, "a string", _inside_or_root, shared=True),
         "local": Key(_LIST, _STRINGS, shared=True),
     },
+    "context-rules": {
+        "directory": Key(str, "a string", _inside, shared=True),
+    },
     "ingest": {
         "source_dir": Key(str, "a string", _filled),
         "profile": Key(str, "a string", _one_of("part-chapter", "preserve"), shared=True),
@@ -175,10 +182,34 @@ TABLES: dict[str, dict[str, Key]] = {
         "output_dir": Key(str, "a string", _filled),
         "state_file": Key(str, "a string", _filled),
     },
+    "tests": {
+        "paths": Key(_LIST, _STRINGS, _patterns, shared=True),
+        "roots": Key(_LIST, _STRINGS, lambda roots: next(filter(None, map(_inside_or_root, roots)), ""), shared=True),
+        "critical": Key(_LIST, _STRINGS, _patterns, shared=True),
+        "reads": Key(dict[str, _LIST], "a table of lists of strings", _globs_by_glob, shared=True),
+        "unrelated": Key(_LIST, _STRINGS, _patterns, shared=True),
+        "config": Key(_LIST, _STRINGS, _patterns, shared=True),
+        "python": Key(str, "a string", _filled, shared=True),
+        "args": Key(_LIST, _STRINGS, shared=True),
+        "env": Key(dict[str, str], "a table of strings", _variables, shared=True),
+        "pass_env": Key(_LIST, _STRINGS, _variables, shared=True),
+        "timeout": Key(float, "a number of seconds", _at_least(0, above=True), shared=True),
+        "results": Key(str, "a string", _inside, shared=True),
+        "gate": Key(bool, "true or false", shared=True),
+        "shards": Key(int, "a whole number", _at_least(0), shared=True),
+    },
+    "emit": {
+        "folder": Key(str, "a string", _inside, shared=True),
+    },
+    "blueprint": {
+        "file": Key(str, "a string", _inside, shared=True),
+        "inputs": Key(str, "a string", _inside, shared=True),
+        "folder": Key(str, "a string", _inside, shared=True),
+    },
     "build": {
         "jobs": Key(int, "a whole number", _at_least(0)),
         "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
-        "mode": Key(str, "a string", _one_of("incremental", "full")),
+        "mode": Key(str, "a string", _one_of("incremental", "full", "clean")),
         "lease": Key(float, "a number of seconds", _at_least(1)),
     },
     "cache": {
@@ -201,4 +232,6 @@ RULE: dict[str, Key] = {
     "env": Key(dict[str, str], "a table of strings", _variables),
     "pass_env": Key(_LIST, _STRINGS, _variables),
     "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
+    "keep": Key(str, "a string", _one_of("tree", "store")),
+    "imports": Key(str, "a string", _one_of("python")),
 }

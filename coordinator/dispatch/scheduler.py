@@ -370,7 +370,7 @@ class Scheduler:
         self._failures.append(failure)
         self._observer.failed(failure)
         self._skip_users(run.id)
-        self._stopping = 0 < self._options.failures <= len(self._failures)
+        self._stopping = self._options.ends_with(self._failures)
         self._ready.ended()
 
     def _skip_users(self, job: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 
 from coordinator.importers.expansion import RULE, CompiledRule, Job, compile_rules, expand, narrowed, reference
 from coordinator.importers.links import Links
 from coordinator.importers.outputs import check_outputs
+from coordinator.importers.taken import taken
 from shared import calls, hashing
 from shared.errors import GraphError
 from shared.globs import PathIndex, compiled
@@ -31,16 +32,18 @@ def import_rules(
     platform: str,
     environ: Mapping[str, str],
     identity: Callable[[Rule], str] = lambda _rule: "",
+    reaches: Callable[[str], Collection[str]] = lambda _path: (),
 ) -> BuildGraph:
     """The graph of every declared rule; GraphError, with the rule's place, for rules that make none.
 
-    identity: what the tools that a rule runs are, so that another rule's tools do not touch its keys.
+    identity: what the tools that a rule runs are, so that another rule's tools do not touch its keys. reaches: what a
+    file imports, for rules that want to know.
     """
     rules = compile_rules(settings.rules)
     passed = _passed(settings, environ)
     jobs, sources = expand(rules, snapshot)
     makers = check_outputs(jobs, snapshot)
-    recipes = _Importer(jobs, sources, makers, snapshot, passed, identity).recipes()
+    recipes = _Importer(jobs, sources, makers, snapshot, passed, identity, reaches).recipes()
     used = {recipe.rule for recipe in recipes}
     idle = [rule for rule in settings.rules if rule.name not in used]
     return BuildGraph(
@@ -63,14 +66,7 @@ def _passed(settings: Settings, environ: Mapping[str, str]) -> dict[str, str | N
     """The variables that any rule takes over, by name; None for one that is not set."""
     passed: dict[str, str | None] = {}
     for rule in settings.rules:
-        for name in rule.pass_env:
-            value = passed[name] = environ.get(name)
-            try:
-                (value or "").encode()
-            except UnicodeEncodeError as error:
-                raise GraphError(
-                    f"environment variable {name} is not UTF-8", at=rule.at, why=f"rule '{rule.name}' takes it over"
-                ) from error
+        passed.update(taken(rule.pass_env, environ, at=rule.at, whose=f"rule '{rule.name}'"))
     return passed
 
 
@@ -83,7 +79,9 @@ class _Importer:
         snapshot: Snapshot,
         passed: dict[str, str | None],
         identity: Callable[[Rule], str],
+        reaches: Callable[[str], Collection[str]],
     ) -> None:
+        self.reaches = reaches
         self.jobs, self.sources, self.makers, self.passed = jobs, sources, makers, passed
         self.identity = identity
         self.left_over = snapshot.outputs
@@ -117,6 +115,8 @@ class _Importer:
                         own.update(self.literal(rule, path, "each"))
             elif rule.depfile is None or rule.reads_in:
                 own.update(declared)
+            if rule.rule.imports:
+                own.update(self._imported(rule.rule, job))
             inputs = self._widened(own, rule.at)
             if rule.depfile is None and job.files is not None:
                 inputs = _with_few(given, inputs)
@@ -135,10 +135,18 @@ class _Importer:
                     timeout=rule.rule.timeout or None,
                     kind=calls.KIND if rule.rule.call else "command",
                     tools=tools,
+                    stored=rule.rule.keep == "store",
                     at=rule.at,
                 )
             )
         return recipes
+
+    def _imported(self, rule: Rule, job: Job) -> Iterable[str]:
+        """What the file that a rule is applied to imports, and the file its function is in."""
+        starts = list(job.files or ())
+        if rule.call and (place := calls.in_tree(rule.call[0])):
+            starts.append(place[0])
+        return [path for start in starts for path in self.reaches(start) if path not in job.outputs]
 
     def _entry(self, rule: CompiledRule, entry: str) -> Iterable[str]:
         if entry.startswith(RULE):

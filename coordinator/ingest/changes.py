@@ -112,12 +112,14 @@ def _changes(before: Files, now: Files) -> list[dict[str, Any]]:
         if was is not None and is_ is not None and was.hash == is_.hash:
             continue
         kind = "added" if was is None else "deleted" if is_ is None else "modified"
-        entries.append({
-            "path": path,
-            "current_hash": hashing.bare(is_.hash) if is_ else None,
-            "target_hash": hashing.bare(was.hash) if was else None,
-            "change_type": kind,
-        })
+        entries.append(
+            {
+                "path": path,
+                "current_hash": hashing.bare(is_.hash) if is_ else None,
+                "target_hash": hashing.bare(was.hash) if was else None,
+                "change_type": kind,
+            }
+        )
     return entries
 
 
@@ -190,4 +192,3 @@ def _content(project: Project, state: FileState) -> dict[str, str]:
         return {"content_omitted": "it is no UTF-8 text"}
     except BlobMissing as error:
         return {"content_omitted": error.what}
-
