@@ -5,10 +5,14 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types layers unit live faults clients bench farm lock clean
+.PHONY: help demo book test check lint types layers unit live faults clients bench farm lock clean
+
+book: $(VENV)/.ready
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) -C examples/book
 
 help:
 	@echo "make demo    build the example, edit a header, build again, ask why"
+	@echo "make book    a book of 1,200 lessons: ingest, hydrate, build, check"
 	@echo "make test    the whole suite (installs what it needs)"
 	@echo "make check   ruff, mypy --strict, import-linter, unit tests"
 	@echo "make faults  the long fault sweeps      make bench  the measurements"

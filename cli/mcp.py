@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Scope = Mapping[str, Any]
     App = Callable[[Any, Any, Any], Awaitable[None]]
 
-TOKEN = "WINDROW_MCP_TOKEN"  # noqa: S105 - the name of a variable
 PATH = "/mcp"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Tool = TypeVar("Tool", bound=Callable[..., Any])
@@ -46,11 +45,11 @@ how the project stands; why explains one target; diff compares two revisions.
 def mcp(**given: Any) -> int:
     """Answer MCP clients, such as coding agents: on stdin and stdout, or on HTTP."""
     settings = open_book_settings(given)
-    token = os.environ.get(TOKEN, "")
+    token = os.environ.get("WINDROW_MCP_TOKEN", "")
     if given["http"] and not token and given["host"] not in _LOOPBACK:
         raise UsageError(
             f"{given['host']} can be reached from other machines, and there is no token",
-            fix=f"set {TOKEN}; clients send it as `Authorization: Bearer …`",
+            fix="set WINDROW_MCP_TOKEN; clients send it as `Authorization: Bearer …`",
         )
     made = server(settings, allow_build=given["allow_build"])
     with suppress(KeyboardInterrupt):

@@ -70,14 +70,14 @@ class HydrateReport(msgspec.Struct, frozen=True):
 
 
 class _Seen(NamedTuple):
-    """How a folder stands to its target. known: what hydrate may have put where, before."""
+    """How a folder stands to its target. known: what hydrate may have put where, before; settled: its run ended."""
 
     scan: Scan
     there: Mapping[str, FileState]
     known: dict[str, tuple[str, ...]]
     fetch: list[Output]
     gone: list[str]
-    noted: bool
+    settled: bool
 
 
 def hydrate(project: Project, request: HydrateRequest) -> HydrateReport:
@@ -124,7 +124,7 @@ class _Hydrate:
         report = HydrateReport(target.revision, target.hash, len(target.files))
         if seen.fetch or seen.gone:
             report = self._change(target, seen, report)
-        elif not seen.noted or seen.known != {path: (file.hash,) for path, file in target.files.items()}:
+        elif not seen.settled or seen.known != {path: (file.hash,) for path, file in target.files.items()}:
             placed.settle(self.record, {path: file.hash for path, file in target.files.items()}, {})
         if warning := seen.scan.save():
             self.warnings.append(warning)
@@ -137,12 +137,16 @@ class _Hydrate:
         """What the folder holds of all that hydrate put there or is to put there."""
         noted, files, full = placed.read(self.record), target.files, self.request.full
         known = noted.files if noted is not None else self._by_hash(reached)
+        unfinished = noted is not None and noted.open
+        if unfinished:
+            # The workspace is ours, so whoever wrote them is dead.
+            materialise.sweep(self.root, self.project.settings.state_dir, [*files, *known])
         settings = _settings(self.project.settings, self.root, self.own)
         scan = glance(settings, [*files, *known], verify=full)
         there = scan.snapshot.outputs
         fetch = [file for path, file in files.items() if full or not _as_wanted(there.get(path), file)]
         gone = sorted(path for path in known if path not in files and path in there)
-        return _Seen(scan, there, known, fetch, gone, noted is not None)
+        return _Seen(scan, there, known, fetch, gone, settled=noted is not None and not unfinished)
 
     def _by_hash(self, reached: State | None) -> dict[str, tuple[str, ...]]:
         """What the state file says that was put here, where nothing else is known, as on a machine of CI."""

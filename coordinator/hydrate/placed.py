@@ -13,9 +13,13 @@ SCHEMA = 1
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """Path → digests that hydrate has given it: of the last run, and of one that did not come to its end."""
+    """Path → digests that hydrate has given it: of the last run, and of one that did not come to its end.
+
+    open: a run began and did not end, so temporary files of it may lie about.
+    """
 
     files: dict[str, tuple[str, ...]] = {}
+    open: bool = False
     schema: int = SCHEMA
 
 
@@ -33,14 +37,15 @@ def intend(path: Path, before: Mapping[str, Iterable[str]], wanted: Mapping[str,
     files = {name: set(hashes) for name, hashes in before.items()}
     for name, hash_ in wanted.items():
         files.setdefault(name, set()).add(hash_)
-    _write(path, {name: tuple(sorted(hashes)) for name, hashes in files.items()})
+    _write(path, {name: tuple(sorted(hashes)) for name, hashes in files.items()}, is_open=True)
 
 
 def settle(path: Path, there: Mapping[str, str], doubtful: Mapping[str, Iterable[str]]) -> None:
     """Note what was reached: files that hold just this, and others that hold one of these. LocalError."""
-    _write(path, {**{name: tuple(hashes) for name, hashes in doubtful.items()}, **{n: (h,) for n, h in there.items()}})
+    files = {name: tuple(hashes) for name, hashes in doubtful.items()}
+    _write(path, {**files, **{name: (hash_,) for name, hash_ in there.items()}}, is_open=False)
 
 
-def _write(path: Path, files: dict[str, tuple[str, ...]]) -> None:
-    data = msgspec.msgpack.encode(Placed(dict(sorted(files.items()))))
+def _write(path: Path, files: dict[str, tuple[str, ...]], *, is_open: bool) -> None:
+    data = msgspec.msgpack.encode(Placed(dict(sorted(files.items())), is_open))
     atomic.write_atomic(path, data, durable=False)
