@@ -5,10 +5,11 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types layers unit live faults clients bench farm lock clean
+.PHONY: help demo movie test check lint types layers unit live faults clients bench farm lock clean
 
 help:
 	@echo "make demo    build the example, edit a header, build again, ask why"
+	@echo "make movie   build a film from a blueprint, edit an input and an artefact"
 	@echo "make test    the whole suite (installs what it needs)"
 	@echo "make check   ruff, mypy --strict, import-linter, unit tests"
 	@echo "make faults  the long fault sweeps      make bench  the measurements"
@@ -22,6 +23,9 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 demo: $(VENV)/.ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
+
+movie: $(VENV)/.ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/movie.sh
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -46,7 +50,7 @@ bench: $(VENV)/.ready
 
 lock: $(VENV)/.ready
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-	  --extra farm --group dev pyproject.toml -o requirements.lock
+	  --extra farm --extra server --group dev pyproject.toml -o requirements.lock
 	printf 'setuptools>=80\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url -c requirements.lock pyproject.toml - -o infra/docker/requirements.lock
 
