@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo book test check lint types layers unit live faults clients bench farm lock clean
+.PHONY: help demo book movie test check lint types layers unit live faults clients bench farm lock clean
 
 book: $(VENV)/.ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) -C examples/book
@@ -13,6 +13,7 @@ book: $(VENV)/.ready
 help:
 	@echo "make demo    build the example, edit a header, build again, ask why"
 	@echo "make book    a book of 1,200 lessons: ingest, hydrate, build, check"
+	@echo "make movie   build a film from a blueprint, edit an input and an artefact"
 	@echo "make test    the whole suite (installs what it needs)"
 	@echo "make check   ruff, mypy --strict, import-linter, unit tests"
 	@echo "make faults  the long fault sweeps      make bench  the measurements"
@@ -26,6 +27,9 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 demo: $(VENV)/.ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
+
+movie: $(VENV)/.ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/movie.sh
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -50,7 +54,7 @@ bench: $(VENV)/.ready
 
 lock: $(VENV)/.ready
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-	  --extra farm --group dev pyproject.toml -o requirements.lock
+	  --extra farm --extra server --group dev pyproject.toml -o requirements.lock
 	printf 'setuptools>=80\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url -c requirements.lock pyproject.toml - -o infra/docker/requirements.lock
 

@@ -26,6 +26,8 @@ from shared.model.plan import (
 
 _SHOWN = 19  # `sha256:` and 12 digits
 
+_LONGEST = 40  # characters of a value that are shown
+
 
 def sentence(reason: Reason) -> str:  # noqa: PLR0911 - one return a reason
     """One reason in words."""
@@ -37,7 +39,7 @@ def sentence(reason: Reason) -> str:  # noqa: PLR0911 - one return a reason
         case InputRemoved(path):
             return f"{path} is no longer an input"
         case CommandChanged(was, now):
-            return "its command changed: " + _difference(was, now)
+            return _values(was, now) or "its command changed: " + _difference(was, now)
         case EnvironmentChanged(name, was, now):
             return f"environment variable {name} changed: {_value(was)} → {_value(now)}"
         case ToolchainChanged(was, now):
@@ -87,6 +89,27 @@ def chain(jobs: Mapping[str, Explained], id_: str) -> Iterator[tuple[int, str]]:
         ups = [reason.job for reason in job.reasons if isinstance(reason, Upstream)]
         known = [up for up in ups if up in jobs]
         stack.extend((depth + 1, up) for up in reversed(known))
+
+
+def _values(was: tuple[str, ...], now: tuple[str, ...]) -> str:
+    """How the inputs' values differ of which two jobs of a blueprint are made; empty if they are none."""
+    import json  # noqa: PLC0415 - only where somebody asks
+
+    try:
+        (_, one), (_, two) = was, now
+        before, after = json.loads(one)["values"], json.loads(two)["values"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return ", ".join(
+        f"Input:{name} changed: {_short(before.get(name))} → {_short(after.get(name))}"
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    )
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return f"'{text}'" if len(text) <= _LONGEST else f"'{text[:_LONGEST]}…'"
 
 
 def _difference(was: tuple[str, ...], now: tuple[str, ...]) -> str:
