@@ -39,7 +39,8 @@ test: lint types layers
 live: $(VENV)/.ready
 	$(BIN)/pytest -m live tests
 faults: $(VENV)/.ready
-	WINDROW_RACE_ROUNDS=100 $(BIN)/pytest -m "fault or slow" tests tests/live/test_commit_race.py
+	WINDROW_SWEEPS=all $(BIN)/pytest -m "fault or slow" tests
+	WINDROW_SWEEPS=all $(BIN)/pytest tests/scenarios/test_incremental_equals_clean.py tests/scenarios/test_like_ninja.py
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks
 

@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from cli import render
-from cli.build import exit_code, make_progress, parse_wait, tell
-from cli.options import open_project, open_settings, project_options
+from cli.build import exit_code, make_progress, tell
+from cli.options import open_project, open_settings, project_options, wait_seconds
 from cli.performers import make_here, make_performer
 from coordinator import build as building
 from coordinator.plan.explain import sentence
@@ -33,7 +33,11 @@ _SHOWN = 10
 @click.option("--dry-run", "-n", is_flag=True, help="Show which tests would run and why, and why not the others.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a JUnit XML report to this file.")
 @click.option(
-    "--wait", is_flag=False, flag_value="for ever", default=None, metavar="[SECONDS]",
+    "--wait",
+    is_flag=False,
+    flag_value="for ever",
+    default=None,
+    metavar="[SECONDS]",
     help="Wait for a build that holds the lock (without a number: as long as it takes).",
 )
 @click.option("--strict-remote", is_flag=True, help="Fail when the farm is away, also where jobs could run here.")
@@ -51,7 +55,7 @@ def test(tests: tuple[str, ...], **given: Any) -> int:
     request = Request(
         targets=tuple(_target(project, name) for name in tests),
         failures=1 if given["fail_fast"] else 0,
-        wait=parse_wait(given["wait"]),
+        wait=wait_seconds(given["wait"]),
         all_tests=given["run_all_tests"],
     )
     if given["dry_run"]:
@@ -131,18 +135,20 @@ def tests_json(files: list[TestFile]) -> list[dict[str, Any]]:
     told = []
     for file in files:
         record = file.record
-        told.append({
-            "test": file.test,
-            "how": file.how,
-            "reason": file.reason,
-            "success": record.success if record else file.how not in ("failed", "not run"),
-            "passed": record.passed if record else 0,
-            "failed": record.failed if record else 0,
-            "total": record.total if record else 0,
-            "duration": round(file.seconds, 3),
-            "test_command": record.test_command if record else "",
-            "tests": record.tests if record else {},
-        })
+        told.append(
+            {
+                "test": file.test,
+                "how": file.how,
+                "reason": file.reason,
+                "success": record.success if record else file.how not in ("failed", "not run"),
+                "passed": record.passed if record else 0,
+                "failed": record.failed if record else 0,
+                "total": record.total if record else 0,
+                "duration": round(file.seconds, 3),
+                "test_command": record.test_command if record else "",
+                "tests": record.tests if record else {},
+            }
+        )
     return told
 
 
@@ -176,16 +182,18 @@ def affected(ref: str, **given: Any) -> int:
     for warning in found.warnings:
         render.err(f"warning: {warning}")
     if given["as_json"]:
-        render.as_json({
-            "schema": "windrow.affected/1",
-            "since": found.base,
-            "changes": {"added": changes.added, "modified": changes.modified, "deleted": changes.deleted},
-            "jobs": [
-                {"job": job, "outputs": found.graph.recipes[job].outputs, "reason": _first(found.plan, job)}
-                for job in jobs
-            ],
-            "tests": selection_json(selection),
-        })
+        render.as_json(
+            {
+                "schema": "windrow.affected/1",
+                "since": found.base,
+                "changes": {"added": changes.added, "modified": changes.modified, "deleted": changes.deleted},
+                "jobs": [
+                    {"job": job, "outputs": found.graph.recipes[job].outputs, "reason": _first(found.plan, job)}
+                    for job in jobs
+                ],
+                "tests": selection_json(selection),
+            }
+        )
     elif given["paths"]:
         for choice in selection.selected:
             render.out(choice.test)

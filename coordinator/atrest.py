@@ -12,7 +12,7 @@ from coordinator.request import Request
 from coordinator.rest import ABSENT, Seen
 from coordinator.scan.statcache import FileSystemNow
 from coordinator.survey import Question, Survey
-from shared import toolchain
+from shared import calls, toolchain
 from shared.settings_keys import PROJECT_FILE
 from shared.storage.disk_refs import DiskRefs
 
@@ -31,7 +31,7 @@ def at_rest(project: Project, request: Request) -> Mapping[str, object] | None:
 def question(project: Project, asked: Question) -> str:
     """What is asked, as far as it is not in files or in the environment."""
     settings = project.settings
-    return f"{settings.project} {settings.branch} {settings.storage.url} {settings.ninja} {asked}"
+    return f"{settings.project} {settings.branch} {settings.storage.url} {settings.ninja} {settings.blueprint} {asked}"
 
 
 def remember(project: Project, seen: Survey, asked: Question) -> None:
@@ -108,6 +108,13 @@ def _paths(project: Project) -> Iterator[tuple[str, bool]]:
     for name in sorted(project.tool_names()):
         yield from _sought(name, project.environ.get("PATH", ""))
     yield from ((path, True) for path in project.tool_files())
+    if project.context is not None:
+        yield str(project.context.manifest), True
+        yield str(calls.__file__), True
+    if settings.blueprint is not None:
+        for name in filter(None, (settings.blueprint.file, settings.blueprint.inputs)):
+            beside = str(settings.root / name)
+            yield from _followed(beside) if os.path.lexists(beside) else ((beside, False),)
     if imported is None:
         # The blobs of the outputs: when one is deleted, its folder changes.
         yield from ((path, True) for path in project.blob_folders())

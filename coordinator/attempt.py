@@ -25,8 +25,10 @@ from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.request import Request
 from coordinator.survey import Survey, survey, wanted_here
+from shared.clock import iso
 from shared.errors import CorruptRecord, Interrupted, LockLost, named
 from shared.model.action import ActionResult, Output
+from shared.model.file import FileState
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.path import is_normal
@@ -75,7 +77,7 @@ class Attempt:
             self.observer.warned(warning)
         self.observer.planned(self.plan, self.graph, build=self.name, revision=self.seen.base.next_revision)
         try:
-            self.record.begin(self.seen.snapshot)
+            self.record.begin(self.seen.snapshot, self.seen.manifest)
             self._bring()
             report = self._finish(self._dispatch())
         except Interrupted:
@@ -92,7 +94,7 @@ class Attempt:
         return report
 
     def _dispatch(self) -> RunReport:
-        tree = RunTree(self.graph, self.seen.snapshot, self.seen.base.manifest)
+        tree = RunTree(self.graph, self.seen.snapshot, self.seen.manifest)
         preparer = Preparer(
             tree=tree,
             blobs=self.stores.blobs,
@@ -105,6 +107,7 @@ class Attempt:
             settle=self._settle,
             includes=self.project.includes,
         )
+        preparer.bring(self.plan.changes.edited)
         timeout = self.request.timeout
         here = self.project.performer_here(self.name)
         scheduler = Scheduler(
@@ -167,7 +170,7 @@ class Attempt:
         """Fetch the outputs of a job that the workspace does not hold already; BlobMissing if they are gone."""
         for output in result.outputs:
             self._refuse_escape(output)
-            if self.here is not None and output.path not in self.here:
+            if self._stays_in_store(output.path):
                 continue
             there = self.seen.snapshot.outputs.get(output.path)
             if there is not None and (there.hash, there.mode) == (output.hash, output.mode):
@@ -176,6 +179,12 @@ class Attempt:
                 self.placing.place(output, self.stores.blobs)
             else:
                 self.staging.stage(output.path, output.hash, output.mode, self.stores.blobs)
+
+    def _stays_in_store(self, path: str) -> bool:
+        if self.here is not None and path not in self.here:
+            return True
+        maker = self.graph.producer.get(path)
+        return maker is not None and self.graph.recipes[maker].stored
 
     def _refuse_escape(self, output: Output) -> None:
         """What a store or a worker says is written only where a job of this graph could have written it."""
@@ -209,6 +218,8 @@ class Attempt:
                 if self.settings.emit.folder and (problem := emit(self.project, self.seen)):
                     self.observer.warned(problem)
         self._learn(ran)
+        if whole or self.request.failures != 1:
+            self._export(ran, whole=whole)
         return self._report(ran, done, committed, why_not)
 
     def _materialise(self, *, whole: bool) -> Applied:
@@ -225,7 +236,8 @@ class Attempt:
     def _spare(self) -> None:
         """Keep a copy of what outputs replace that no revision made and git does not ignore: it may be somebody's."""
         known = self.seen.base.manifest.artefacts if self.seen.base.manifest else {}
-        there = self.seen.scan.snapshot.sources
+        known = {path: made for path, made in known.items() if path not in self.plan.changes.edited}
+        there = {**self.seen.scan.snapshot.sources, **self._edited()}
         for write in self.staging.writes():
             if write.path in known or write.path not in there or there[write.path].hash == write.hash:
                 continue
@@ -236,6 +248,10 @@ class Attempt:
             except OSError as error:
                 raise named(error, kept, "writing") from error
             self.observer.warned(f"{write.path} was there and no revision made it; it is kept as {kept}")
+
+    def _edited(self) -> dict[str, FileState]:
+        outputs = self.seen.snapshot.outputs
+        return {path: outputs[path] for path in self.plan.changes.edited}
 
     def _why_not(self, ran: RunReport, *, whole: bool) -> str:
         if not whole:
@@ -253,7 +269,7 @@ class Attempt:
         everything = msgspec.structs.replace(self.request.question, targets=())
         if not set(survey(self.project, self.seen.base, everything).plan.jobs) <= set(self.plan.jobs):
             return False
-        known = self.seen.base.manifest.artefacts if self.seen.base.manifest else {}
+        known = self.seen.manifest.artefacts if self.seen.manifest else {}
         users = self.graph.dependants()
         return not any(
             (made := known.get(output.path)) is None or made.hash != output.hash
@@ -276,7 +292,7 @@ class Attempt:
             raise SourceMoved(f"stored outputs of {', '.join(sorted({made[hash_] for hash_ in missing})[:3])} vanished")
 
     def _draft(self, ran: RunReport) -> Manifest:
-        base = self.seen.base.manifest
+        base = self.seen.manifest
         imported = self.project.imported
         return fold(
             base,
@@ -295,6 +311,16 @@ class Attempt:
         for warning in (self.seen.scan.save(), self.project.save_learnt()):
             if warning:
                 self.observer.warned(warning)
+
+    def _export(self, ran: RunReport, *, whole: bool) -> None:
+        """Tell in files that others know what the workspace now holds, if all of it was asked for."""
+        context = self.project.context
+        if context is None or self.outside:
+            return
+        good = self.graph.recipes.keys() - {failure.job for failure in ran.failures} - set(ran.skipped)
+        snapshot, now = self.seen.snapshot, iso(self.clock.now())
+        if warning := context.export(self.graph, self.seen.scan, snapshot, good, now=now, whole=whole):
+            self.observer.warned(warning)
 
     def _report(
         self,
@@ -342,7 +368,7 @@ def _up_to(plan: Plan, layer: int | None) -> Plan:
     layers = plan.layers[: layer + 1]
     kept = {id_ for group in layers for id_ in group}
     return msgspec.structs.replace(
-        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=()
+        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=(), forgotten=()
     )
 
 

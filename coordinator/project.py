@@ -7,19 +7,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from coordinator import refnames, rest
 from coordinator.commit import base as bases
 from coordinator.commit import publish as publishing
 from coordinator.commit.base import Base
 from coordinator.dispatch.performer import Performer
-from coordinator.importers.declared import fingerprint, import_rules
+from coordinator.importers.declared import fingerprint
+from coordinator.joining import joined
 from coordinator.lock.lease import BuildLock, Lease
 from shared import calls, hashing, toolchain
 from shared.clock import Clock, iso
 from shared.errors import UsageError
-from shared.model.graph import BuildGraph, Names, Recipe
+from shared.model.graph import BuildGraph, Recipe
 from shared.model.manifest import Manifest
 from shared.model.snapshot import Snapshot
 from shared.settings import Rule, Settings
@@ -29,6 +28,8 @@ from shared.storage.disk_refs import DiskRefs
 from shared.toolchain import Toolchain
 
 if TYPE_CHECKING:
+    from coordinator.blueprint import ProjectBlueprint
+    from coordinator.context_build import ContextBuild
     from coordinator.dispatch.tree import RunTree
     from coordinator.headers import Headers
     from coordinator.history.eventlog import EventLog
@@ -62,6 +63,8 @@ class Project:
         # Of the graph that was made last: its tests, and each test file's job.
         self.test_map: TestMap | None = None
         self.test_jobs: Mapping[str, str] = {}
+        # What files of the tree are to hold once a build begins, by path.
+        self.pending: dict[str, bytes] = {}
 
     @cached_property
     def stores(self) -> Stores:
@@ -119,6 +122,15 @@ class Project:
         return ImportedBuild(self.settings, self.settings.ninja)
 
     @cached_property
+    def context(self) -> ContextBuild | None:
+        """The context rules of the project, if its settings say that it has any."""
+        if not self.settings.context_rules:
+            return None
+        from coordinator.context_build import ContextBuild  # noqa: PLC0415 - only for projects that have them
+
+        return ContextBuild(self.settings)
+
+    @cached_property
     def code(self) -> PythonCode | None:
         """The Python files of the project, if it has tests or rules that follow imports."""
         settings = self.settings
@@ -127,6 +139,15 @@ class Project:
         from coordinator.tested import PythonCode  # noqa: PLC0415 - only for projects that have any
 
         return PythonCode(settings, self.environ)
+
+    @cached_property
+    def blueprint(self) -> ProjectBlueprint | None:
+        """The blueprint of the project, if its settings name one."""
+        if self.settings.blueprint is None:
+            return None
+        from coordinator.blueprint import ProjectBlueprint  # noqa: PLC0415 - only for projects that have one
+
+        return ProjectBlueprint(self.settings, self.settings.blueprint, self.pending)
 
     def _found(self, programs: Iterable[str]) -> set[str]:
         """Those of some programs that are tools of this machine: on the path, or absolute and not of the project."""
@@ -157,7 +178,8 @@ class Project:
             return ""
         return self._tools.identity((*self.settings.tools, *toolchain.tools_of((rule,), self._path)))
 
-    def _identity_of(self, programs: tuple[str, ...]) -> str:
+    def identity_of(self, programs: tuple[str, ...]) -> str:
+        """What some programs are: those of them that are tools, and those named for the project."""
         if self.settings.fingerprint:
             return ""
         return self._tools.identity((*self.settings.tools, *self._found(programs)))
@@ -165,6 +187,8 @@ class Project:
     def tool_files(self) -> set[str]:
         """The files that the tools are."""
         called = {file for rule in self.settings.rules if rule.call for file in calls.files(rule.call[0])}
+        if self.blueprint is not None:
+            called |= self.blueprint.call_files()
         return called.union(tool.path for tool in self._tools.tools.values())
 
     def tool_names(self) -> set[str]:
@@ -242,53 +266,20 @@ class Project:
     def made_from(self) -> str:
         """The digest of everything the graph is made from besides the tree."""
         declared = fingerprint(self.settings, platform=self.toolchain(), environ=self.environ)
+        if self.context is not None:
+            declared = hashing.of_value([declared, self.context.made_from])
         if self.code is not None and (tests := self.code.digest()):
             declared = hashing.of_value([declared, tests])
+        if self.blueprint is not None:
+            declared = hashing.of_value([declared, self.blueprint.digest()])
         if self.imported is None:
             return declared
         late = sorted((name, list(late)) for name, late in self.imported.late.items())
         return hashing.of_value([declared, self.imported.digest, late, self.imported.beyond_named()])
 
-    def graph(
-        self, snapshot: Snapshot, manifest: Manifest | None = None, code: PythonCode | None = None
-    ) -> BuildGraph:
-        """The graph of a tree that was looked at; the manifest tells what imported jobs read when they last ran.
+    def graph(self, snapshot: Snapshot, manifest: Manifest | None = None, code: PythonCode | None = None) -> BuildGraph:
+        """The graph of a tree that was looked at; the manifest tells what jobs read and took when they last ran.
 
         code: reads the tree's Python files, if it is not the one in the working copy.
         """
-        code = code or self.code
-        declared = import_rules(
-            self.settings,
-            snapshot,
-            platform=self.toolchain(),
-            environ=self.environ,
-            identity=self.identity,
-            **({"reaches": code.reaches(snapshot)} if code else {}),
-        )
-        jobs = manifest.jobs if manifest else {}
-        imported = self.imported.recipes(snapshot, jobs, self._identity_of) if self.imported else None
-        if imported is None and (code is None or code.tests is None):
-            return declared
-        recipes = [*declared.recipes.values(), *(imported.recipes if imported else ())]
-        names = imported.names if imported else Names()
-        warnings = (*declared.warnings, *(imported.warnings if imported else ()))
-        default: tuple[str, ...] | None = None
-        if imported is not None:
-            default = (*declared.recipes, *(imported.names.default or ()))
-        if code is not None and code.tests is not None:
-            made = {path for recipe in recipes for path in recipe.outputs}
-            tested = code.jobs(snapshot, made, jobs, self._identity_of((code.tests.python,)))
-            self.test_map = tested.mapped
-            self.test_jobs = {test: ids[0] for test, ids in tested.aliases.items()}
-            recipes += tested.recipes
-            warnings += tested.warnings
-            names = msgspec.structs.replace(names, aliases={**names.aliases, **tested.aliases})
-            default = None if default is None else (*default, *(recipe.id for recipe in tested.recipes))
-        return BuildGraph(
-            recipes,
-            platform=declared.platform,
-            fingerprint=self.made_from(),
-            warnings=warnings,
-            names=msgspec.structs.replace(names, default=default),
-            also=imported.also if imported else None,
-        )
+        return joined(self, snapshot, manifest, code or self.code)

@@ -77,8 +77,11 @@ def _then(git: GitTree, snapshot: Snapshot, project: Project) -> tuple[Snapshot,
         path: state if path in snapshot.sources else msgspec.structs.replace(state, category=categories.of(path))
         for path, state in states.items()
     }
-    links = {path: given[state.hash].decode() for path, state in sources.items() if state.mode == "link"
-             and state.hash in given}
+    links = {
+        path: given[state.hash].decode()
+        for path, state in sources.items()
+        if state.mode == "link" and state.hash in given
+    }
     kept = {path: text for path, text in snapshot.links.items() if path in sources and path not in links}
     return Snapshot(sources=sources, outputs={}, links={**kept, **links}), given
 

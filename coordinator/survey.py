@@ -9,6 +9,7 @@ import msgspec
 
 from coordinator.commit.base import Base
 from coordinator.diff import diff, reclaim, sift
+from coordinator.edits import overlaid, with_edits
 from coordinator.plan.dirty import Facts
 from coordinator.plan.planner import plan, select
 from coordinator.project import Project
@@ -39,9 +40,13 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Survey(msgspec.Struct, frozen=True):
-    """The answer. graph, and with it tests, is None when nothing differs: it need not be made then."""
+    """The answer. graph, and with it tests, is None when nothing differs: it need not be made then.
+
+    manifest: that of the base, with what was written over outputs by hand in the place of what was made.
+    """
 
     base: Base
+    manifest: Manifest | None
     scan: Scan
     snapshot: Snapshot
     changes: ChangeSet
@@ -57,11 +62,13 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     imported = project.imported
     if imported is not None:
         imported.load_late()
-    named = imported.named() if imported else ()
-    scanned = scan(settings, manifest.artefacts if manifest else (), verify=question.verify, named=named)
+    named = (*(imported.named() if imported else ()), *(project.blueprint.files() if project.blueprint else ()))
+    made = {path for path, artefact in manifest.artefacts.items() if not artefact.stored} if manifest else set()
+    scanned = scan(settings, made, verify=question.verify, named=named)
+    looked = overlaid(scanned.snapshot, project.pending)
     noticed = imported.noticed if imported else _all
     known = manifest.sources if manifest else {}
-    changes = diff(manifest, noticed(scanned.snapshot, known))
+    changes = diff(manifest, noticed(looked, known))
     if question.download == "none" and imported:
         changes = msgspec.structs.replace(changes, missing=())
     made_from = project.made_from()
@@ -69,19 +76,22 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     at_rest = not (changes or lost or question.full or question.targets or question.all_tests)
     if at_rest and manifest and manifest.graph == made_from and manifest.rests:
         nothing = Plan(manifest.revision, base.manifest_hash, (), {}, {}, changes, preserved=tuple(manifest.jobs))
-        return Survey(base, scanned, scanned.snapshot, changes, nothing, None, None, scanned.warnings)
-    written = reclaim(manifest, scanned.snapshot)
+        return Survey(base, manifest, scanned, looked, changes, nothing, None, None, scanned.warnings)
+    written = reclaim(manifest, looked)
     graph = project.graph(written, manifest)
-    _refuse_overwriting(scanned.snapshot, graph, manifest)
-    more = scanned.look({path for path in graph.producer if path not in written.outputs})
+    _refuse_overwriting(looked, graph, manifest)
+    here = {path for path, id_ in graph.producer.items() if not graph.recipes[id_].stored}
+    more = scanned.look(here.difference(written.outputs))
     snapshot = sift(msgspec.structs.replace(written, outputs={**written.outputs, **more}), graph.producer)
-    changes = diff(manifest, noticed(snapshot, known))
+    edited, before = with_edits(manifest, graph, snapshot)
+    changes = msgspec.structs.replace(diff(edited, noticed(snapshot, known)), edited=tuple(sorted(before)))
     if question.download != "all" and imported:
         kept = wanted_here(graph, question)
         changes = msgspec.structs.replace(changes, missing=tuple(path for path in changes.missing if path in kept))
     facts = Facts(
         graph=graph,
-        manifest=manifest,
+        manifest=edited,
+        edited=before,
         snapshot=snapshot,
         changes=changes,
         full=question.full,
@@ -95,7 +105,7 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         for path in sorted((manifest.artefacts if manifest else {}).keys() & changes.added)
     ]
     said = (*scanned.warnings, *graph.warnings, *warnings)
-    return Survey(base, scanned, snapshot, changes, planned, graph, project.test_map, said)
+    return Survey(base, edited, scanned, snapshot, changes, planned, graph, project.test_map, said)
 
 
 def wanted_here(graph: BuildGraph, question: Question) -> frozenset[str]:

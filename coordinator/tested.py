@@ -95,9 +95,7 @@ class PythonCode:
 
         return reached
 
-    def jobs(
-        self, snapshot: Snapshot, made: Iterable[str], before: Mapping[str, JobEntry], identity: str
-    ) -> Tested:
+    def jobs(self, snapshot: Snapshot, made: Iterable[str], before: Mapping[str, JobEntry], identity: str) -> Tested:
         """A job for each test file, or for each shard. before: the jobs of the base. identity: what python is."""
         settings = self.tests
         assert settings is not None

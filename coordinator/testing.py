@@ -71,9 +71,7 @@ def _named(reasons: tuple[Reason, ...], via: Mapping[str, str]) -> tuple[str, st
 
 def _docs(changes: ChangeSet, project: Project) -> set[str]:
     categories = Categories(project.settings.categories)
-    return {
-        path for path in (*changes.added, *changes.modified, *changes.deleted) if categories.of(path) == "docs"
-    }
+    return {path for path in (*changes.added, *changes.modified, *changes.deleted) if categories.of(path) == "docs"}
 
 
 def _at_rest(project: Project) -> Selection:

@@ -70,12 +70,11 @@ def make_folder(folder: Path, *, durable: bool) -> None:
     """Make a folder and those above it; LocalError."""
     if folder.is_dir():
         return
-    missing = [folder, *(parent for parent in folder.parents if not parent.exists())]
+    missing = [folder, *(parent for parent in folder.parents if not parent.exists())] if durable else []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if durable:
-            for made in reversed(missing):
-                sync_folder(made.parent)
+        for made in reversed(missing):
+            sync_folder(made.parent)
     except OSError as error:
         raise named(error, folder, "writing") from error
 

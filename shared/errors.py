@@ -2,6 +2,7 @@
 
 WindrowError
 ├── UsageError (2)            ├── NoProject  ├── ConfigError  ├── GraphError  ├── UnknownTarget  ├── SchemaUnknown
+│                             ├── PathsCollide  ├── DeletionRefused
 ├── BuildFailed (1)           ├── TestsFailed (3)    ├── NothingMatched (4)
 ├── LockHeld (9)              ├── DifferencesFound (10)   ├── Conflict (11)
 ├── FarmError (32)            ├── StoreUnavailable  ├── BrokerUnavailable  ├── NoWorker  ├── LockLost
@@ -73,6 +74,18 @@ class NothingMatched(WindrowError):
     """The words given match nothing."""
 
     code, exit_code = "W0400", 4
+
+
+class PathsCollide(UsageError):
+    """Two files of a source folder would go to one path."""
+
+    code = "W0501"
+
+
+class DeletionRefused(UsageError):
+    """An ingest would take out more than half of what is there."""
+
+    code = "W0502"
 
 
 class BuildFailed(WindrowError):

@@ -17,6 +17,8 @@ PREFIX = "sha256:"
 EMPTY = PREFIX + hashlib.sha256(b"").hexdigest()
 _FORM = re.compile(r"sha256:[0-9a-f]{64}")
 _CHUNK = 1 << 20
+# Most files are small, and a buffer of this size costs no system call.
+_FIRST = 1 << 16
 
 
 def of_bytes(data: bytes) -> str:
@@ -31,10 +33,11 @@ def of_value(value: Any) -> str:
 
 def of_descriptor(fd: int) -> tuple[str, int]:
     """Digest and size in bytes of what an open file holds from its current position on."""
-    hasher, size = hashlib.sha256(), 0
-    while chunk := os.read(fd, _CHUNK):
+    hasher, size, most = hashlib.sha256(), 0, _FIRST
+    while chunk := os.read(fd, most):
         hasher.update(chunk)
         size += len(chunk)
+        most = _CHUNK
     return PREFIX + hasher.hexdigest(), size
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -33,18 +33,20 @@ class FarmSettings(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """`[[rule]]` as written: a command or a call; `at` is `file:line`."""
+    """`[[rule]]` as written: a command or a call; keep: where outputs are, `tree` or `store`; `at` is `file:line`."""
 
     name: str
     command: tuple[str, ...] | str
     outputs: tuple[str, ...]
     each: str = ""
+    group_by: str = ""
     inputs: tuple[str, ...] = ()
     depfile: str = ""
     env: dict[str, str] = {}
     pass_env: tuple[str, ...] = ()
     timeout: float = 0.0
     call: tuple[str, ...] = ()
+    keep: str = "tree"
     imports: str = ""
     at: str = ""
 
@@ -64,6 +66,21 @@ class NinjaSettings(msgspec.Struct, frozen=True):
         """The folder that commands run in, relative to the root; empty for the root itself."""
         folder = posixpath.normpath(self.directory or posixpath.dirname(self.file))
         return "" if folder == "." else folder
+
+
+class IngestSettings(msgspec.Struct, frozen=True):
+    """`[ingest]`: folder of the source, profile of its paths, and patterns that come before it, in their order."""
+
+    source_dir: str = ""
+    profile: Literal["part-chapter", "preserve"] = "part-chapter"
+    map: dict[str, str] = {}
+
+
+class HydrateSettings(msgspec.Struct, frozen=True):
+    """`[hydrate]`: the folder that files go to, relative to the root; the file in it that says what was reached."""
+
+    output_dir: str = "."
+    state_file: str = ".windrow/hydrate.json"
 
 
 class TestSettings(msgspec.Struct, frozen=True):
@@ -100,6 +117,14 @@ class EmitSettings(msgspec.Struct, frozen=True):
     folder: str = ""
 
 
+class BlueprintSettings(msgspec.Struct, frozen=True):
+    """`[blueprint]`: file and inputs are YAML files, folder is where artefacts go; all relative to the root."""
+
+    file: str = ""
+    inputs: str = ""
+    folder: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True):
     """What a command runs with, after flags, environment and files were merged.
 
@@ -120,8 +145,12 @@ class Settings(msgspec.Struct, frozen=True):
     categories: dict[str, tuple[str, ...]] = {}
     rules: tuple[Rule, ...] = ()
     ninja: NinjaSettings | None = None
+    context_rules: str = ""  # the folder of their sources, relative to the root; empty for a project without
+    ingest: IngestSettings = IngestSettings()
+    hydrate: HydrateSettings = HydrateSettings()
     tests: TestSettings | None = None
     emit: EmitSettings = EmitSettings()
+    blueprint: BlueprintSettings | None = None
     folders: tuple[str, ...] = ()
     state: Path | None = None
     jobs: int = 0  # parallel jobs when they run here; 0 = number of cores

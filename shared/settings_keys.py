@@ -128,6 +128,15 @@ def _patterns(value: tuple[str, ...] | str) -> str:
     return ""
 
 
+def _expressions(value: dict[str, str]) -> str:
+    for pattern in value:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            return f"{pattern!r} is no regular expression: {error}"
+    return ""
+
+
 _LIST = tuple[str, ...]
 _STRINGS = "a list of strings"
 
@@ -161,6 +170,18 @@ TABLES: dict[str, dict[str, Key]] = {
         "directory": Key(str, "a string", _inside_or_root, shared=True),
         "local": Key(_LIST, _STRINGS, shared=True),
     },
+    "context-rules": {
+        "directory": Key(str, "a string", _inside, shared=True),
+    },
+    "ingest": {
+        "source_dir": Key(str, "a string", _filled),
+        "profile": Key(str, "a string", _one_of("part-chapter", "preserve"), shared=True),
+        "map": Key(dict[str, str], "a table of strings", _expressions, shared=True),
+    },
+    "hydrate": {
+        "output_dir": Key(str, "a string", _filled),
+        "state_file": Key(str, "a string", _filled),
+    },
     "tests": {
         "paths": Key(_LIST, _STRINGS, _patterns, shared=True),
         "roots": Key(_LIST, _STRINGS, lambda roots: next(filter(None, map(_inside_or_root, roots)), ""), shared=True),
@@ -180,10 +201,15 @@ TABLES: dict[str, dict[str, Key]] = {
     "emit": {
         "folder": Key(str, "a string", _inside, shared=True),
     },
+    "blueprint": {
+        "file": Key(str, "a string", _inside, shared=True),
+        "inputs": Key(str, "a string", _inside, shared=True),
+        "folder": Key(str, "a string", _inside, shared=True),
+    },
     "build": {
         "jobs": Key(int, "a whole number", _at_least(0)),
         "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
-        "mode": Key(str, "a string", _one_of("incremental", "full")),
+        "mode": Key(str, "a string", _one_of("incremental", "full", "clean")),
         "lease": Key(float, "a number of seconds", _at_least(1)),
     },
     "cache": {
@@ -200,10 +226,12 @@ RULE: dict[str, Key] = {
     "call": Key(_LIST, "a list of strings, the first of which names a function", _no_nul),
     "outputs": Key(_LIST, _STRINGS),
     "each": Key(str, "a string", _patterns),
+    "group_by": Key(str, "a string", _patterns),
     "inputs": Key(_LIST, _STRINGS, _patterns),
     "depfile": Key(str, "a string", _filled),
     "env": Key(dict[str, str], "a table of strings", _variables),
     "pass_env": Key(_LIST, _STRINGS, _variables),
     "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
+    "keep": Key(str, "a string", _one_of("tree", "store")),
     "imports": Key(str, "a string", _one_of("python")),
 }

@@ -8,7 +8,18 @@ from typing import Any
 
 from shared.errors import ConfigError, NoProject, named
 from shared.model.path import normalise
-from shared.settings import EmitSettings, FarmSettings, NinjaSettings, Rule, Settings, StorageSettings, TestSettings
+from shared.settings import (
+    BlueprintSettings,
+    EmitSettings,
+    FarmSettings,
+    HydrateSettings,
+    IngestSettings,
+    NinjaSettings,
+    Rule,
+    Settings,
+    StorageSettings,
+    TestSettings,
+)
 from shared.settings_check import checked, only_shared, unknown
 from shared.settings_file import SettingsFile, Values
 from shared.settings_keys import LOCAL_FILE, PROJECT_FILE, TABLES
@@ -117,8 +128,12 @@ def _settings(
         farm=FarmSettings(**taken("farm")),
         rules=rules,
         ninja=_ninja(taken("ninja"), project),
+        context_rules=_context_rules(taken("context-rules"), project),
+        ingest=IngestSettings(**taken("ingest")),
+        hydrate=HydrateSettings(**taken("hydrate")),
         tests=_tests(taken("tests"), project),
         emit=emit,
+        blueprint=_blueprint(taken("blueprint"), project),
         **taken("toolchain"),
         **scanned,
         **taken("build", timeout="job_timeout"),
@@ -138,6 +153,13 @@ def _ninja(given: dict[str, Any], project: SettingsFile | None) -> NinjaSettings
     return NinjaSettings(**{**given, "file": normalise(given["file"])})
 
 
+def _context_rules(given: dict[str, Any], project: SettingsFile | None) -> str:
+    """The folder that `[context-rules]`, which may be empty, names."""
+    if project is None or "context-rules" not in project.tables:
+        return ""
+    return normalise(given.get("directory", ".context"))
+
+
 def _tests(given: dict[str, Any], project: SettingsFile | None) -> TestSettings | None:
     # The table alone says that there are tests, though every key of it has a default.
     if project is None or "tests" not in project.tables:
@@ -150,6 +172,24 @@ def _tests(given: dict[str, Any], project: SettingsFile | None) -> TestSettings 
         )
     results = normalise(given.get("results", TestSettings().results))
     return TestSettings(**{**given, "results": results}, at=project.where(("tests",)))
+
+
+def _blueprint(given: dict[str, Any], project: SettingsFile | None) -> BlueprintSettings | None:
+    if not given:
+        return None
+    if not given.get("file"):
+        raise ConfigError(
+            "[blueprint] names no file",
+            at=project.where(("blueprint",)) if project else "",
+            fix='file = "movie.yaml"',
+        )
+    file = normalise(given["file"])
+    stem = file.rpartition("/")[2].partition(".")[0]
+    return BlueprintSettings(
+        file,
+        normalise(given["inputs"]) if given.get("inputs") else "",
+        normalise(given["folder"]) if given.get("folder") else f"build/{stem}",
+    )
 
 
 def _from_environment(environ: Mapping[str, str]) -> Values:

@@ -68,7 +68,9 @@ class CommandRun:
     def _fetch(self, sandbox: Sandbox, seen: Seen) -> None:
         sandbox.lay_out_folders()
         files = sandbox.files()
-        self.bytes_down += self.ticket.patiently(lambda: sandbox.fetch(self.workshop.blobs, files))
+        self.bytes_down += self.ticket.patiently(
+            lambda: sandbox.fetch(self.workshop.blobs, files, self.workshop.recent)
+        )
         sandbox.lay_out_texts(seen.root)
         sandbox.lay_out_links(seen.root if self.action.root else "")
         self.fetch_seconds = self.workshop.clock.monotonic() - self.started

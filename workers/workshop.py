@@ -16,6 +16,7 @@ from workers.execute.probes import Prober
 from workers.execute.slot import CALLS, SlotPool
 from workers.sandbox.home import Home
 from workers.sandbox.memory import Memory
+from workers.sandbox.recent import Recent
 
 
 class Workshop:
@@ -48,6 +49,7 @@ class Workshop:
         # As many again: a thread holds one of either at a time, and none is started before its first job.
         self._calls = SlotPool(slots, CALLS)
         self.prober = Prober()
+        self.recent = Recent()
         self.memory, self.workspace = memory, workspace
         self._way = way
         self._root = sandbox_root

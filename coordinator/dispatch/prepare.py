@@ -222,6 +222,14 @@ class Preparer:
             return recipe.candidates
         return self.includes(recipe, self.tree)
 
+    def bring(self, edited: Iterable[str]) -> None:
+        """Store outputs that were written by hand; SourceMoved when one changed since."""
+        for path in edited:
+            state = self.tree.find(path)
+            assert state is not None
+            if self.blobs.find_missing([state.hash]):
+                self._upload_one(state.hash, self.root / path)
+
     def _upload(self, action: Action) -> None:
         sources = self.tree.snapshot.sources
         needed = {i.hash: i.path for i in action.inputs if i.mode != "link" and i.path in sources}

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from coordinator.commit.base import Base
     from coordinator.dispatch.report import RunReport
     from coordinator.project import Project
+    from shared.model.manifest import Manifest
     from shared.model.snapshot import Snapshot
 
+Change = Literal["added", "modified", "deleted"]
 Status = Literal["executed", "reused", "failed", "skipped", "removed"]
 
 LOG_END = 4000  # characters of a failed job's output that are kept with the run
@@ -35,8 +37,8 @@ class BuildRecord:
         self._writer: ProgressWriter | None = None
         self._log = project.event_log()
 
-    def begin(self, snapshot: Snapshot) -> None:
-        """Keep the plan and the changed inputs."""
+    def begin(self, snapshot: Snapshot, manifest: Manifest | None) -> None:
+        """Keep the plan, the changed inputs, and the outputs that were written by hand."""
         project, refs = self._project, self._project.stores.refs
         runs.save_plan(refs, *project.name, self._revision, runs.plan_record(self._plan, self._graph, self._revision))
         self._writer = ProgressWriter(
@@ -49,11 +51,11 @@ class BuildRecord:
             build=self._build,
             jobs=self._plan.jobs,
         )
-        self._log.append(list(self._inputs(snapshot)))
+        self._log.append([*self._inputs(snapshot), *self._values(), *self._edits(manifest)])
 
     def _inputs(self, snapshot: Snapshot) -> Iterator[Event]:
         now, changes = iso(self._project.clock.now()), self._plan.changes
-        kinds: tuple[tuple[Literal["added", "modified", "deleted"], tuple[str, ...]], ...] = (
+        kinds: tuple[tuple[Change, tuple[str, ...]], ...] = (
             ("added", changes.added),
             ("modified", changes.modified),
             ("deleted", changes.deleted),
@@ -62,6 +64,26 @@ class BuildRecord:
             for path in paths:
                 state = snapshot.sources.get(path)
                 yield InputEvent(path, self._revision, state.hash if state else "", kind, self._build, now)
+
+    def _values(self) -> Iterator[Event]:
+        """The inputs of a blueprint whose value differs."""
+        now = iso(self._project.clock.now())
+        before, after = self._base.manifest.inputs if self._base.manifest else {}, self._graph.names.inputs
+        for id_ in sorted({*before, *after}):
+            was, value = before.get(id_, ""), after.get(id_, "")
+            if was != value:
+                change: Change = "added" if not was else "modified" if value else "deleted"
+                yield InputEvent(id_, self._revision, value, change, self._build, now, what="value")
+
+    def _edits(self, manifest: Manifest | None) -> Iterator[Event]:
+        now = iso(self._project.clock.now())
+        for path in self._plan.changes.edited:
+            assert manifest is not None
+            made = manifest.artefacts[path]
+            key = manifest.jobs[made.job].key
+            yield ArtefactEvent(
+                path, self._revision, key, made.hash, made.size, "edited", made.job, self._build, now, "by hand"
+            )
 
     # -- BuildObserver ------------------------------------------------------------------------------
 
@@ -78,7 +100,8 @@ class BuildRecord:
 
     def finished(self, job: str, how: How, seconds: float) -> None:
         """See BuildObserver."""
-        self.writer.done(job, executed=how == "executed")
+        ran = how == "executed"
+        self.writer.done(job, executed=ran, seconds=seconds if ran else 0, cost=self._cost(job) if ran else 0)
 
     def said(self, job: str, text: str) -> None:
         """See BuildObserver."""
@@ -93,6 +116,9 @@ class BuildRecord:
 
     def warned(self, text: str) -> None:
         """See BuildObserver."""
+
+    def _cost(self, job: str) -> float:
+        return self._graph.recipes[job].cost
 
     @property
     def writer(self) -> ProgressWriter:
@@ -116,7 +142,8 @@ class BuildRecord:
             path: str, job: str, status: Status, made: Output | None = None, *, key: str = "", why: str = ""
         ) -> Event:
             hash_, size = (made.hash, made.size) if made else ("", 0)
-            return ArtefactEvent(path, self._revision, key, hash_, size, status, job, self._build, now, why)
+            spent = (report.results[job].timings.run, self._cost(job)) if status == "executed" else (0.0, 0.0)
+            return ArtefactEvent(path, self._revision, key, hash_, size, status, job, self._build, now, why, *spent)
 
         for job, result in report.results.items():
             status: Status = "executed" if report.how[job] == "executed" else "reused"
@@ -130,7 +157,8 @@ class BuildRecord:
                 yield event(path, job, "skipped")
         made_before = self._base.manifest.artefacts if self._base.manifest else {}
         # What was made and is now written by hand is no artefact any more.
-        for path in (*self._plan.removed, *sorted(made_before.keys() & self._plan.changes.added)):
+        taken_over = sorted(made_before.keys() & self._plan.changes.added)
+        for path in (*self._plan.removed, *self._plan.forgotten, *taken_over):
             yield event(path, "", "removed")
 
     def archive(self, revision: int) -> tuple[str, ...]:

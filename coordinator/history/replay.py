@@ -8,16 +8,18 @@ import msgspec
 
 from coordinator.commit.base import read_manifest
 from coordinator.history.archive import archived
-from shared.model.event import Event, InputEvent
+from shared.model.event import Event, IngestEvent, InputEvent
 from shared.model.manifest import Manifest
 from shared.storage.refs import RefStore
 
 
 class State(msgspec.Struct, frozen=True):
-    """Digest by path, as events tell."""
+    """Digest by path, and by id those of a blueprint's inputs, as events tell."""
 
     sources: dict[str, str]
     artefacts: dict[str, str]
+    ingested: dict[str, str] = {}
+    inputs: dict[str, str] = {}
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -60,18 +62,24 @@ def chain(refs: RefStore, manifest: Manifest) -> list[Manifest]:
 
 def rebuild(events: Iterable[Event]) -> State:
     """The state after these events, all of committed builds, in order."""
-    state = State({}, {})
+    state = State({}, {}, {}, {})
     for event in events:
-        if isinstance(event, InputEvent):
-            if event.change == "deleted":
-                state.sources.pop(event.id, None)
-            else:
-                state.sources[event.id] = event.hash
+        if isinstance(event, IngestEvent):
+            _note(state.ingested, event)
+        elif isinstance(event, InputEvent):
+            _note(state.sources if event.what == "source" else state.inputs, event)
         elif event.status == "removed":
             state.artefacts.pop(event.artefact, None)
-        elif event.status in ("executed", "reused"):
+        elif event.status in ("executed", "reused", "edited"):
             state.artefacts[event.artefact] = event.hash
     return state
+
+
+def _note(known: dict[str, str], event: InputEvent | IngestEvent) -> None:
+    if event.change == "deleted":
+        known.pop(event.id, None)
+    else:
+        known[event.id] = event.hash
 
 
 def differences(manifest: Manifest, state: State) -> list[str]:
@@ -79,7 +87,13 @@ def differences(manifest: Manifest, state: State) -> list[str]:
     found: list[str] = []
     sources = {path: file.hash for path, file in manifest.sources.items()}
     artefacts = {path: artefact.hash for path, artefact in manifest.artefacts.items()}
-    for word, true, told in (("source", sources, state.sources), ("artefact", artefacts, state.artefacts)):
+    ingested = {path: file.hash for path, file in manifest.ingested.items()}
+    for word, true, told in (
+        ("source", sources, state.sources),
+        ("artefact", artefacts, state.artefacts),
+        ("ingested file", ingested, state.ingested),
+        ("input", manifest.inputs, state.inputs),
+    ):
         found += [
             f"{word} {path}: {true.get(path, 'absent')} in the manifest, {told.get(path, 'absent')} by the events"
             for path in sorted({*true, *told})

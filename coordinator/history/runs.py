@@ -58,7 +58,10 @@ class FailedJob(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """`runs/rev-0002-progress.json`: how a build stands. jobs: those not done yet, by state. Times are ISO 8601."""
+    """`runs/rev-0002-progress.json`: how a build stands. jobs: those not done yet, by state. Times are ISO 8601.
+
+    seconds: how long the build has taken. job_seconds, cost: of the jobs that it executed.
+    """
 
     build: str
     project: str
@@ -77,6 +80,8 @@ class Progress(msgspec.Struct, frozen=True):
     failures: tuple[FailedJob, ...] = ()
     finished: str = ""
     seconds: float = 0.0
+    job_seconds: float = 0.0
+    cost: float = 0.0
     schema: str = "windrow.progress/1"
 
     @property
@@ -149,6 +154,7 @@ class ProgressWriter:
         self._jobs: dict[str, JobState] = dict.fromkeys(jobs, "waiting")
         self._failures: list[FailedJob] = []
         self._counts = {"executed": 0, "reused": 0}
+        self._spent = (0.0, 0.0)  # seconds and cost
         self.problem = ""
         now = iso(clock.now())
         self._record = Progress(
@@ -177,10 +183,11 @@ class ProgressWriter:
         """Note that a job runs."""
         self._set(job, "running")
 
-    def done(self, job: str, *, executed: bool) -> None:
-        """Note that a job is done, by running it or from a result."""
+    def done(self, job: str, *, executed: bool, seconds: float = 0.0, cost: float = 0.0) -> None:
+        """Note that a job is done, by running it or from a result; what running it took and cost."""
         with self._guard:
             self._jobs.pop(job, None)
+            self._spent = (self._spent[0] + seconds, self._spent[1] + cost)
             self._counts["executed" if executed else "reused"] += 1
         self._update()
 
@@ -217,6 +224,8 @@ class ProgressWriter:
                 jobs=self._jobs,
                 failures=tuple(self._failures),
                 seconds=round(begun - self._began, 3),
+                job_seconds=round(self._spent[0], 6),
+                cost=round(self._spent[1], 6),
                 **self._counts,
             )
             try:

@@ -37,7 +37,8 @@ class Facts(msgspec.Struct, frozen=True):
     """What marking goes by.
 
     full, forced: mark every job, or those of these rules. lost: output paths whose blob is gone. failed: job id to the
-    build it failed in.
+    build it failed in. edited: outputs that were written by hand and are so in the manifest, with the digest each had
+    before.
     """
 
     graph: BuildGraph
@@ -48,6 +49,7 @@ class Facts(msgspec.Struct, frozen=True):
     forced: frozenset[str] = frozenset()
     lost: frozenset[str] = frozenset()
     failed: Mapping[str, str] = {}
+    edited: Mapping[str, str] = {}
 
 
 def mark(facts: Facts) -> dict[str, tuple[Reason, ...]]:
@@ -79,7 +81,9 @@ class _Marker:
         self.outputs_off = frozenset((*changes.missing, *changes.altered))
         self.missing = frozenset(changes.missing)
         self.made = facts.manifest.artefacts if facts.manifest else {}
+        self.stored = frozenset(path for path, made in self.made.items() if made.stored)
         self.candidates = Candidates(facts.snapshot.sources)
+        self.edited = facts.edited
 
     def own_reasons(self, id_: str) -> Iterator[Reason]:
         """Reasons that do not come from another recipe."""
@@ -124,6 +128,10 @@ class _Marker:
         for read in (recipe.inputs, trace.used):
             if not self.deleted.isdisjoint(read):
                 yield from (InputRemoved(path) for path in read if path in self.deleted)
+        if self.edited:
+            for path in recipe.inputs:
+                if path in self.edited:
+                    yield InputChanged(path, was=self.edited[path], now=self.made[path].hash)
         if recipe.outside != entry.outside:
             yield from _beyond(dict(entry.outside), dict(recipe.outside))
         if recipe.depfile is not None or trace.listed:
@@ -145,6 +153,9 @@ class _Marker:
             for path in recipe.outputs:
                 if path in self.outputs_off:
                     yield OutputMissing(path) if path in self.missing else OutputAltered(path)
+        if not recipe.stored and recipe.outputs and recipe.outputs[0] in self.stored:
+            # It was for the store alone, and now the workspace wants it.
+            yield from (OutputMissing(path) for path in recipe.outputs if path not in self.facts.snapshot.outputs)
         if not self.facts.lost.isdisjoint(recipe.outputs):
             yield from (BlobLost(path) for path in recipe.outputs if path in self.facts.lost)
 

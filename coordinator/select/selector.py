@@ -83,9 +83,7 @@ def why_skipped(mapped: MappedTest, changed: Collection[str], docs: Collection[s
     return f"none of the {len(mapped.files)} files it depends on changed"
 
 
-def _first(
-    test: str, mapped: MappedTest, known: Iterable[str], changed: Mapping[str, str]
-) -> str | None:
+def _first(test: str, mapped: MappedTest, known: Iterable[str], changed: Mapping[str, str]) -> str | None:
     """The changed file to name: the test itself, else what it imports, else what it may read."""
     if test in changed:
         return test

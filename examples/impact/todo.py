@@ -68,16 +68,33 @@ def module(name, needs, number, said=""):
     lines = [f'"""The module {name}{said}."""', ""]
     lines += [f"from todo.{needs} import value as below", "", ""] if needs else [""]
     total = f"below() * 100 + {number}" if needs else str(number)
-    return "\n".join([*lines, "def value():", f'    """A number that every module below takes part in."""', f"    return {total}", ""])
+    return "\n".join(
+        [
+            *lines,
+            "def value():",
+            f'    """A number that every module below takes part in."""',
+            f"    return {total}",
+            "",
+        ]
+    )
 
 
 def test_of(name, expected):
     """The text of a module's test file."""
-    return "\n".join([
-        "import os", "import time", "", f"from todo.{name} import value", "", "",
-        "def test_value():", '    time.sleep(int(os.environ.get("TODO_MS", "0")) / 1000)',
-        f"    assert value() == {expected}", "",
-    ])
+    return "\n".join(
+        [
+            "import os",
+            "import time",
+            "",
+            f"from todo.{name} import value",
+            "",
+            "",
+            "def test_value():",
+            '    time.sleep(int(os.environ.get("TODO_MS", "0")) / 1000)',
+            f"    assert value() == {expected}",
+            "",
+        ]
+    )
 
 
 def integration(names, values):

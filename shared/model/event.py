@@ -8,7 +8,7 @@ import msgspec
 
 
 class InputEvent(msgspec.Struct, frozen=True, tag_field="type", tag="input"):
-    """A source changed: digest, or empty when it was deleted."""
+    """A source, or the value of a blueprint's input, changed: digest, or empty when it was deleted."""
 
     id: str
     revision: int
@@ -17,21 +17,39 @@ class InputEvent(msgspec.Struct, frozen=True, tag_field="type", tag="input"):
     build: str
     created_at: str
     edited_by: Literal["user", "system"] = "user"
+    what: Literal["source", "value"] = "source"
+
+
+class IngestEvent(msgspec.Struct, frozen=True, tag_field="type", tag="ingest"):
+    """An ingest put in, replaced or took out a file; id is its path, source where it was found; hash as above."""
+
+    id: str
+    revision: int
+    hash: str
+    change: Literal["added", "modified", "deleted"]
+    build: str
+    created_at: str
+    source: str = ""
 
 
 class ArtefactEvent(msgspec.Struct, frozen=True, tag_field="type", tag="artefact"):
-    """A job came to an end for one artefact."""
+    """A job came to an end for one artefact, or somebody edited it.
+
+    seconds, cost: of the whole job, where it was executed.
+    """
 
     artefact: str
     revision: int
     inputs_hash: str
     hash: str
     size: int
-    status: Literal["executed", "reused", "failed", "skipped", "removed"]
+    status: Literal["executed", "reused", "failed", "skipped", "removed", "edited"]
     produced_by: str
     build: str
     created_at: str
     message: str = ""
+    seconds: float = 0.0
+    cost: float = 0.0
 
 
-Event = InputEvent | ArtefactEvent
+Event = InputEvent | IngestEvent | ArtefactEvent

@@ -29,7 +29,10 @@ class Recipe(msgspec.Struct, frozen=True):
     before, read or not. finds: how its inputs are found before a run has told them. place: on any worker; here,
     in a sandbox; or in the workspace itself, where nothing is cached. pool: which of the graph's pools bounds it.
     always: it runs whenever it is asked for. outside: absolute paths beyond the tree that it reads, with their
-    digests. description: for people.
+    digests. stored: its outputs are for other recipes alone, and stay in the store. description: for people.
+
+    What blueprints add: cost: what running it once costs. editable: what somebody writes over an output of it stays,
+    until its own inputs change.
     """
 
     id: str
@@ -55,7 +58,10 @@ class Recipe(msgspec.Struct, frozen=True):
     loose: bool = False
     always: bool = False
     outside: tuple[tuple[str, str], ...] = ()
+    stored: bool = False
     description: str = ""
+    cost: float = 0.0
+    editable: bool = False
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -74,13 +80,14 @@ class Recipe(msgspec.Struct, frozen=True):
 
 
 class Names(msgspec.Struct, frozen=True):
-    """What an imported build calls its parts, beside the paths that recipes make.
+    """What an imported build or a blueprint calls its parts, beside the paths that recipes make.
 
     aliases: a name that no recipe makes (a phony edge) to the ids it stands for. default: the ids that are wanted
     when nothing is asked for; None for all. validations: an id to those wanted with it, in no order. missing: an
     id to a path it needs that is not there and nobody makes. pools: how many of a pool's jobs may run at once.
     absent: a name that no recipe makes to a path it stands for that is not there, and to who needs it; "" is what is
-    wanted by default.
+    wanted by default. artefacts: a path to its canonical id and MIME type. inputs: the id of an input to the digest of
+    its value.
     """
 
     aliases: Mapping[str, tuple[str, ...]] = {}
@@ -89,6 +96,8 @@ class Names(msgspec.Struct, frozen=True):
     missing: Mapping[str, str] = {}
     pools: Mapping[str, int] = {}
     absent: Mapping[str, tuple[str, str]] = {}
+    artefacts: Mapping[str, tuple[str, str]] = {}
+    inputs: Mapping[str, str] = {}
 
 
 class BuildGraph:

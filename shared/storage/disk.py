@@ -17,6 +17,7 @@ from shared.storage.blobs import BlobInfo
 WINDOW = 14 * 86400.0
 TEMPORARY = ".tmp"
 _CHUNK = 1 << 20
+_FIRST = 1 << 16  # as in shared/hashing.py
 _MODE = 0o444
 
 
@@ -241,7 +242,7 @@ def _copy(reader: int, source: Path, target: Path, mode: int) -> tuple[str, int]
     except OSError as error:
         raise named(error, target, "writing") from error
     try:
-        while chunk := _read(reader, source):
+        while chunk := _read(reader, source, _CHUNK if hasher.size else _FIRST):
             hasher.update(chunk)
             atomic.write_all(writer, chunk)
     except OSError as error:
@@ -255,9 +256,9 @@ def _copy(reader: int, source: Path, target: Path, mode: int) -> tuple[str, int]
     return hasher.digest(), hasher.size
 
 
-def _read(reader: int, source: Path) -> bytes:
+def _read(reader: int, source: Path, most: int) -> bytes:
     try:
-        return os.read(reader, _CHUNK)
+        return os.read(reader, most)
     except OSError as error:
         raise named(error, source, "reading") from error
 

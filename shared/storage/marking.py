@@ -113,9 +113,10 @@ def read_manifest(refs: AgedRefs, name: str) -> Manifest:
 
 
 def named_by(refs: AgedRefs, name: str) -> set[str]:
-    """Every blob that a manifest names: its outputs and its sources."""
+    """Every blob that a manifest names: its outputs, its sources, and what was ingested."""
     manifest = read_manifest(refs, name)
-    return {made.hash for made in manifest.artefacts.values()} | {file.hash for file in manifest.sources.values()}
+    states = (*manifest.sources.values(), *manifest.ingested.values())
+    return {made.hash for made in manifest.artefacts.values()} | {state.hash for state in states}
 
 
 def known_results(refs: AgedRefs) -> Iterator[Known]:

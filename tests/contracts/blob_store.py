@@ -76,7 +76,9 @@ class BlobStoreContract:
 
         assert harness.store.find_missing([wrong]) == {wrong}
 
-    def test_a_file_that_changed_is_refused_over_a_blob_that_is_there(self, harness: BlobHarness, tmp_path: Path) -> None:
+    def test_a_file_that_changed_is_refused_over_a_blob_that_is_there(
+        self, harness: BlobHarness, tmp_path: Path
+    ) -> None:
         data, source = os.urandom(100_000), tmp_path / "file"
         hash_ = hashing.of_bytes(data)
         harness.store.put(hash_, data)

@@ -199,4 +199,3 @@ class BuildLockContract:
                 winners = [lease for lease in pool.map(contend, locks) if lease is not None]
                 assert len(winners) == 1
                 assert winners[0].release()
-

@@ -156,7 +156,9 @@ class RefStoreContract:
         for round_ in range(5):
             barrier = Barrier(16)
 
-            def swap(number: int, tag: str | None = tag, barrier: Barrier = barrier, round_: int = round_) -> str | None:
+            def swap(
+                number: int, tag: str | None = tag, barrier: Barrier = barrier, round_: int = round_
+            ) -> str | None:
                 barrier.wait()
                 try:
                     return refs.swap(name, b"%d of %d" % (number, round_), tag, fence=round_)

@@ -64,7 +64,11 @@ class ScriptedPerformer:
         lost = [item.hash for item in action.inputs if self._is_lost(item.hash)]
         if lost:
             return JobOutcome(order.job, order.attempt, "missing", missing=tuple(lost), worker="w")
-        read = [f"{i.path}={i.hash}" for i in action.inputs if i.path in action.primary or i.path in used or i.path in action.extra]
+        read = [
+            f"{i.path}={i.hash}"
+            for i in action.inputs
+            if i.path in action.primary or i.path in used or i.path in action.extra
+        ]
         outputs = []
         for path in action.outputs:
             data = f"{path}:{text or read}".encode()
@@ -72,8 +76,14 @@ class ScriptedPerformer:
             self.blobs.put(hash_, data)
             outputs.append(Output(path, hash_, len(data)))
         traced = action.depfile is not None or bool(action.extra)
-        trace = Trace(tuple(sorted({*used, *(action.extra if action.depfile is None else ())})), tuple(probes), action.tree) if traced else None
-        result = ActionResult(key_after_run(action, trace), tuple(outputs), trace=trace, timings=Timings(run=1.0), worker="w")
+        trace = (
+            Trace(tuple(sorted({*used, *(action.extra if action.depfile is None else ())})), tuple(probes), action.tree)
+            if traced
+            else None
+        )
+        result = ActionResult(
+            key_after_run(action, trace), tuple(outputs), trace=trace, timings=Timings(run=1.0), worker="w"
+        )
         self.results.put(result, replace=order.no_cache)
         return JobOutcome(order.job, order.attempt, "executed", result=result, worker="w", seconds=1.0)
 
@@ -96,8 +106,14 @@ def fail(message: str = "", *, exit_code: int = 1, wanted: Sequence[str] = ()) -
 
     def script(order: JobOrder) -> JobOutcome:
         return JobOutcome(
-            order.job, order.attempt, "failed", exit_code=exit_code, message=message,
-            stderr=Log(text="it broke"), wanted=tuple(wanted), worker="w",
+            order.job,
+            order.attempt,
+            "failed",
+            exit_code=exit_code,
+            message=message,
+            stderr=Log(text="it broke"),
+            wanted=tuple(wanted),
+            worker="w",
         )
 
     return script

@@ -45,7 +45,13 @@ class FarmWorker:
         environ["WINDROW_FARM__HEARTBEAT"] = str(HEARTBEAT)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=folder,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     @property
@@ -153,7 +159,11 @@ class Farm:
         """Whether no process works in any job's folder."""
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if alive(process) and process.cwd().startswith(f"{self.folder}/machine") and "/sandbox/" in process.cwd():
+                if (
+                    alive(process)
+                    and process.cwd().startswith(f"{self.folder}/machine")
+                    and "/sandbox/" in process.cwd()
+                ):
                     return False
         return True
 

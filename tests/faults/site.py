@@ -62,7 +62,9 @@ class Built(NamedTuple):
 class Site:
     """`environ` is what its builds are started with; `farm` settings go there."""
 
-    def __init__(self, root: Path, environ: Mapping[str, str] = {}, *, tree: Path | None = None, name: str = NAME) -> None:
+    def __init__(
+        self, root: Path, environ: Mapping[str, str] = {}, *, tree: Path | None = None, name: str = NAME
+    ) -> None:
         self.root, self.tree, self.name = root, tree or root / "tree", name
         self.cache, self.log, self.gates = root / "cache", root / "begun", root / "gates"
         self.environ = {
@@ -265,7 +267,13 @@ class Site:
             for path in top.rglob("*"):
                 name = path.name
                 staged = path.parent.name == "stage" and path.parent.parent.name == ".windrow"
-                if ".tmp." in name or name.endswith(".part") or name == "journal.json" or staged or name.startswith("w-"):
+                if (
+                    ".tmp." in name
+                    or name.endswith(".part")
+                    or name == "journal.json"
+                    or staged
+                    or name.startswith("w-")
+                ):
                     found.append(str(path.relative_to(self.root) if path.is_relative_to(self.root) else path))
         return found
 
@@ -306,7 +314,13 @@ class Running:
         self._site, self._output, self._since = site, output, len(site.begun())
         with output.open("wb") as file:
             self.process = subprocess.Popen(
-                argv, cwd=site.tree, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+                argv,
+                cwd=site.tree,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
             )
         self._family: set[psutil.Process] = set()
 

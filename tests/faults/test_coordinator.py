@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.site import JOBS, KILLED, Site, alive
+from tests.sweeps import sampled
 from tests.waiting import until
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(120)]
@@ -28,6 +29,16 @@ BEFORE_COMMIT = (
     "commit.after-manifest",
     "commit.before-pointer",
 )
+ORDINARY = {
+    "worker.ran",
+    "worker.uploaded",
+    "worker.stored",
+    "materialise.journal-written",
+    "materialise.renamed-3",
+    "commit.after-manifest",
+    "commit.after-pointer",
+    "events.trimmed",
+}
 AFTER_COMMIT = ("commit.after-pointer", "events.archived", "events.trimmed", "lock.before-release")
 
 
@@ -38,7 +49,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made.end()
 
 
-@pytest.mark.parametrize("place", [*BEFORE_COMMIT, *AFTER_COMMIT])
+@pytest.mark.parametrize("place", sampled([*BEFORE_COMMIT, *AFTER_COMMIT], ORDINARY))
 def test_a_build_killed_at_a_failpoint_is_made_good_by_the_next(site: Site, place: str) -> None:
     with site.witness():
         site.right(began=15)
@@ -51,7 +62,9 @@ def test_a_build_killed_at_a_failpoint_is_made_good_by_the_next(site: Site, plac
     assert site.manifest().base_revision == 1
 
 
-@pytest.mark.parametrize("place", ["worker.stored", "materialise.renamed-7", "commit.before-pointer", "lock.before-release"])
+@pytest.mark.parametrize(
+    "place", ["worker.stored", "materialise.renamed-7", "commit.before-pointer", "lock.before-release"]
+)
 def test_a_first_build_killed_at_a_failpoint_is_made_good_by_the_next(site: Site, place: str) -> None:
     with site.witness():
         assert site.build(failpoint=f"{place}=kill").code == KILLED
@@ -61,7 +74,13 @@ def test_a_first_build_killed_at_a_failpoint_is_made_good_by_the_next(site: Site
 
 def test_a_build_killed_time_and_again_loses_nothing_that_was_finished(site: Site) -> None:
     with site.witness():
-        for place in ("worker.uploaded", "worker.stored", "materialise.renamed-2", "commit.after-manifest", "commit.before-pointer"):
+        for place in (
+            "worker.uploaded",
+            "worker.stored",
+            "materialise.renamed-2",
+            "commit.after-manifest",
+            "commit.before-pointer",
+        ):
             finished = site.stored(())
             built = site.build(failpoint=f"{place}=kill")
             assert built.code == KILLED

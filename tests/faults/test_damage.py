@@ -50,7 +50,11 @@ def test_a_damaged_pointer_is_replaced_after_a_full_plan_and_kept_aside(site: Si
     assert "15 to run" in built.output
     assert built.began == (), "finished work was done again"
     assert site.revision() == 2
-    assert [path.read_bytes() for path in (site.root / RECORDS / "damaged").iterdir() if path.is_file() and path.name[0] != "."] == [damaged]
+    assert [
+        path.read_bytes()
+        for path in (site.root / RECORDS / "damaged").iterdir()
+        if path.is_file() and path.name[0] != "."
+    ] == [damaged]
     site.is_right()
     assert "warning" not in site.right(began=0).output
 

@@ -267,4 +267,3 @@ def test_a_tree_or_store_that_may_not_be_written_is_named_with_its_permission(no
     again = site.build(under=AS_NOBODY)
     assert again.code == 0, again.output
     site.is_right()
-

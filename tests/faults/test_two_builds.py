@@ -29,7 +29,9 @@ def other(site: Site) -> Iterator[Site]:
 
 
 @pytest.mark.parametrize("same_tree", [True, False], ids=["one tree", "two trees"])
-def test_the_second_is_told_who_builds_or_waits_and_finds_nothing_to_do(site: Site, other: Site, same_tree: bool) -> None:
+def test_the_second_is_told_who_builds_or_waits_and_finds_nothing_to_do(
+    site: Site, other: Site, same_tree: bool
+) -> None:
     second = site if same_tree else other
     with site.witness():
         site.hold("pair0")

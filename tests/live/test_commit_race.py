@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 
 import pytest
@@ -11,6 +10,7 @@ from cli.servers import Server
 from shared.storage.redis_refs import RedisRefs
 from shared.storage.s3_client import Bucket, Keys
 from shared.storage.s3_refs import S3Refs
+from tests import sweeps
 from tests.contracts.commit_race import race
 from tests.services import S3Service
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.live, pytest.mark.fault]
 
 # This server makes the losers of a race for one key wait for a second or two, so its hundred rounds take
 # minutes; `make faults` runs them.
-ROUNDS = int(os.environ.get("WINDROW_RACE_ROUNDS", "15"))
+ROUNDS = 100 if sweeps.ALL else 5
 
 
 def bucket(service: S3Service) -> Bucket:
@@ -38,4 +38,4 @@ def test_competing_commits_on_a_bucket_without_conditions_have_one_winner_each_r
     opened = bucket(rclone_s3)
     space = secrets.token_hex(4)
 
-    race(lambda: RedisRefs(valkey.url, S3Refs(opened), space=space), rounds=100)
+    race(lambda: RedisRefs(valkey.url, S3Refs(opened), space=space), rounds=100 if sweeps.ALL else 20)

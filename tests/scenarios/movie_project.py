@@ -21,7 +21,9 @@ WRITE = "for out in {out}; do { echo $out; tr -s '[:space:]' ' ' < inputs/Inquir
 class MovieProject(RealWorkspace):
     """Nothing is built yet. Audio[1] fails as long as `broken` exists; `probe`: shell words before every job."""
 
-    def __init__(self, root: Path, *, cache: Path | None = None, segments: int = 3, images: int = 2, probe: str = "") -> None:
+    def __init__(
+        self, root: Path, *, cache: Path | None = None, segments: int = 3, images: int = 2, probe: str = ""
+    ) -> None:
         super().__init__(root, cache=cache)
         self.broken, self.probe = root.parent / f"{root.name}-broken", probe
         for name in INPUTS:
@@ -43,7 +45,9 @@ class MovieProject(RealWorkspace):
             prompts = [f"movie/prompt{i}{j}" for j in range(images)]
             self._rule(f"prompts{i}", [f"movie/narration{i}", "inputs/Style"], prompts)
             guard = f"test ! -e {self.broken} && " if i == 1 else ""
-            self._rule(f"audio{i}", [f"movie/narration{i}", "inputs/VoiceId"], [f"movie/audio{i}"], guard + "cat {in} > {out}")
+            self._rule(
+                f"audio{i}", [f"movie/narration{i}", "inputs/VoiceId"], [f"movie/audio{i}"], guard + "cat {in} > {out}"
+            )
             for j in range(images):
                 self._rule(f"image{i}{j}", [f"movie/prompt{i}{j}", "inputs/AspectRatio"], [f"movie/image{i}{j}"])
         self._rule("musicprompt", ["movie/summary", "inputs/MusicalStyle"], ["movie/musicprompt"])
@@ -56,7 +60,12 @@ class MovieProject(RealWorkspace):
 
     def _rule(self, name: str, inputs: Sequence[str], outputs: Sequence[str], command: str = MIX) -> None:
         shell = json.dumps(f"{self.probe}{command}".replace("{ ", "{{ ").replace(" }", " }}"))
-        lines = [f'name = "{name}"', f"inputs = {json.dumps(inputs)}", f"command = {shell}", f"outputs = {json.dumps(outputs)}"]
+        lines = [
+            f'name = "{name}"',
+            f"inputs = {json.dumps(inputs)}",
+            f"command = {shell}",
+            f"outputs = {json.dumps(outputs)}",
+        ]
         self.rules.append("[[rule]]\n" + "\n".join(lines) + "\n")
 
     def ran(self) -> list[str]:

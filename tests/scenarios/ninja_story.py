@@ -225,7 +225,14 @@ class Project:
             text += f" || {' '.join(order)}"
         if checks:
             text += f" |@ {' '.join(checks)}"
-        lines = [text, f"  name = e{number}", f"  flag = {edge.flag}", f"  read = {read}", f"  all = {' '.join(outputs)}", f"  one = {outputs[0]}"]
+        lines = [
+            text,
+            f"  name = e{number}",
+            f"  flag = {edge.flag}",
+            f"  read = {read}",
+            f"  all = {' '.join(outputs)}",
+            f"  one = {outputs[0]}",
+        ]
         if edge.pool:
             lines.append(f"  pool = {edge.pool}")
         if edge.kind == "ccdeps":

@@ -62,7 +62,9 @@ class RealWorkspace(Workspace):
             folders[:] = [name for name in folders if name not in (".windrow", ".git")]
             for name in files:
                 path = Path(folder, name)
-                found[path.relative_to(self.root).as_posix()] = os.readlink(path) if path.is_symlink() else path.read_bytes()
+                found[path.relative_to(self.root).as_posix()] = (
+                    os.readlink(path) if path.is_symlink() else path.read_bytes()
+                )
         return found
 
     def stored(self) -> dict[str, bytes]:

@@ -171,7 +171,10 @@ def test_a_reason_shows_the_way_to_the_change(space: ImpactProject) -> None:
 
     by_test = {choice.test: choice for choice in selection.selected}
     assert by_test["tests/test_leaf05.py"].chain == (
-        "tests/test_leaf05.py", "src/todo/leaf05.py", "src/todo/mid05.py", "src/todo/core0.py"
+        "tests/test_leaf05.py",
+        "src/todo/leaf05.py",
+        "src/todo/mid05.py",
+        "src/todo/core0.py",
     )
 
 
@@ -280,7 +283,8 @@ def test_outputs_that_stay_keep_inode_and_mtime(space: ImpactProject) -> None:
     space.build()
 
     kept = {
-        path for path, status in before.items()
+        path
+        for path, status in before.items()
         if ((now := (space.root / path).stat()).st_ino, now.st_mtime_ns) == (status.st_ino, status.st_mtime_ns)
     }
     assert len(kept) >= ALL - 8
@@ -301,8 +305,10 @@ def test_looking_at_the_tree_takes_less_than_a_tenth_of_a_second(space: ImpactPr
 
 @pytest.mark.parametrize(
     "line",
-    ["import importlib, os\nplugin = importlib.import_module(os.environ.get('PLUGIN', 'json'))\n",
-     "import pkgutil\nfound = [one.name for one in pkgutil.iter_modules(['src/todo'])]\n"],
+    [
+        "import importlib, os\nplugin = importlib.import_module(os.environ.get('PLUGIN', 'json'))\n",
+        "import pkgutil\nfound = [one.name for one in pkgutil.iter_modules(['src/todo'])]\n",
+    ],
     ids=["computed name", "enumerated"],
 )
 def test_who_imports_what_only_a_run_can_tell_depends_on_everything(space: ImpactProject, line: str) -> None:
@@ -316,9 +322,12 @@ def test_who_imports_what_only_a_run_can_tell_depends_on_everything(space: Impac
     _, selection = space.look()
 
     assert "tests/test_leaf05.py" in {choice.test for choice in selection.selected}
-    space.write("windrow.toml", space.read("windrow.toml").replace(
-        "[tests]\n", '[tests]\nreads = { "src/todo/leaf05.py" = ["src/todo/leaf06.py"] }\n'
-    ))
+    space.write(
+        "windrow.toml",
+        space.read("windrow.toml").replace(
+            "[tests]\n", '[tests]\nreads = { "src/todo/leaf05.py" = ["src/todo/leaf06.py"] }\n'
+        ),
+    )
     space.build()
     space.edit("core3")
     _, selection = space.look()

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shared import hashing
+from tests import sweeps
 from tests.fakes.compiler import CompileError, compile_text, evaluate
 from tests.fakes.workspace import Workspace
 
@@ -57,7 +58,9 @@ def includes(names: list[str], body: str) -> str:
 
 
 BODY = st.builds(
-    includes, st.lists(st.sampled_from(["a.h", "b.h"]), max_size=2, unique=True), st.lists(WORDS, max_size=3).map("\n".join)
+    includes,
+    st.lists(st.sampled_from(["a.h", "b.h"]), max_size=2, unique=True),
+    st.lists(WORDS, max_size=3).map("\n".join),
 )
 HEADER_BODY = st.builds(
     includes, st.lists(st.sampled_from(["c.h"]), max_size=1), st.lists(WORDS, max_size=2).map("\n".join)
@@ -346,7 +349,7 @@ class Incremental(RuleBasedStateMachine):
 
 
 Incremental.TestCase.settings = settings(
-    max_examples=500,
+    max_examples=500 if sweeps.ALL else 100,
     stateful_step_count=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from tests import sweeps
 from tests.scenarios.ninja_pair import Pair
 from tests.scenarios.ninja_story import Edit, Project, Story, stories
 
-PARTS, EXAMPLES, ROUNDS = 8, 4, 10
+# 320 rounds of edits; half of that in the ordinary suite.
+PARTS, EXAMPLES, ROUNDS = 8 if sweeps.ALL else 4, 4, 10
 
 
 @pytest.mark.timeout(900)
@@ -96,4 +98,6 @@ def compare(project: Project, pair: Pair) -> None:
     }, told
     again = pair.by_windrow(*words)
     if not project.always():
-        assert (again.code, again.out.splitlines()[-1], again.ran) == (0, "ninja: no work to do.", ()), f"{again}\n{told}"
+        assert (again.code, again.out.splitlines()[-1], again.ran) == (0, "ninja: no work to do.", ()), (
+            f"{again}\n{told}"
+        )

@@ -89,7 +89,10 @@ def test_a_header_that_a_depfile_tells_of_is_an_input(pair: Pair, deps: str) -> 
 
 
 def test_a_depfile_that_is_not_written_is_no_failure(pair: Pair) -> None:
-    pair.write("build.ninja", "rule r\n  command = echo x >> @LOG@; cat $in > $out\n  depfile = $out.d\n  deps = gcc\nbuild o: r s\n")
+    pair.write(
+        "build.ninja",
+        "rule r\n  command = echo x >> @LOG@; cat $in > $out\n  depfile = $out.d\n  deps = gcc\nbuild o: r s\n",
+    )
     pair.write("s", "s\n")
 
     theirs, ours = pair.both()
@@ -270,7 +273,9 @@ def test_a_dry_run_runs_nothing(pair: Pair) -> None:
 
 def test_no_more_run_at_once_than_a_pool_is_deep(pair: Pair) -> None:
     # A second at once would find the place taken, and fail.
-    rule = "rule p\n  command = mkdir @LOG@.one && cat a a a > $out && rmdir @LOG@.one && echo ok >> @LOG@\n  pool = one\n"
+    rule = (
+        "rule p\n  command = mkdir @LOG@.one && cat a a a > $out && rmdir @LOG@.one && echo ok >> @LOG@\n  pool = one\n"
+    )
     pair.write("build.ninja", "pool one\n  depth = 1\n" + rule + "".join(f"build o{n}: p a\n" for n in range(8)))
     pair.write("a", "1\n" * 1000)
 
@@ -296,7 +301,9 @@ def test_an_output_that_is_never_made_is_never_up_to_date(pair: Pair) -> None:
 
 
 def test_another_content_of_a_response_file_is_another_command(pair: Pair) -> None:
-    rule = "rule r\n  command = echo x >> @LOG@ && cat $out.rsp > $out\n  rspfile = $out.rsp\n  rspfile_content = $text\n"
+    rule = (
+        "rule r\n  command = echo x >> @LOG@ && cat $out.rsp > $out\n  rspfile = $out.rsp\n  rspfile_content = $text\n"
+    )
     pair.write("build.ninja", rule + "build b: r a\n  text = one 'two'\n")
     pair.write("a", "1\n")
     same(pair)
@@ -318,7 +325,9 @@ def test_dollars_quotes_and_blanks_reach_the_shell(pair: Pair) -> None:
 
 
 def test_a_command_may_go_elsewhere_first(pair: Pair) -> None:
-    pair.write("build.ninja", "rule cd\n  command = cd sub && cat x ../a > ../b && echo x >> @LOG@\nbuild b: cd sub/x a\n")
+    pair.write(
+        "build.ninja", "rule cd\n  command = cd sub && cat x ../a > ../b && echo x >> @LOG@\nbuild b: cd sub/x a\n"
+    )
     pair.write("a", "1\n")
     pair.write("sub/x", "2\n")
 
@@ -338,7 +347,11 @@ def test_absolute_paths_are_the_trees_own(pair: Pair) -> None:
 
 
 def test_an_output_may_be_a_symlink(pair: Pair) -> None:
-    pair.write("build.ninja", CAT + "rule ln\n  command = ln -sfn b $out && echo ln >> @LOG@\nbuild b: cat a\nbuild l: ln b\nbuild c: cat l\n")
+    pair.write(
+        "build.ninja",
+        CAT
+        + "rule ln\n  command = ln -sfn b $out && echo ln >> @LOG@\nbuild b: cat a\nbuild l: ln b\nbuild c: cat l\n",
+    )
     pair.write("a", "1\n")
     same(pair)
     quiet(pair)
@@ -449,4 +462,9 @@ def test_an_interrupted_build_leaves_nothing_half_made(pair: Pair) -> None:
 
 
 def environment(pair: Pair) -> dict[str, str]:
-    return {**os.environ, "XDG_CACHE_HOME": str(pair.home / "cache"), "XDG_CONFIG_HOME": str(pair.home / "config"), "PYTHONPATH": str(Path(__file__).parents[2])}
+    return {
+        **os.environ,
+        "XDG_CACHE_HOME": str(pair.home / "cache"),
+        "XDG_CONFIG_HOME": str(pair.home / "config"),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }

@@ -64,7 +64,9 @@ def test_another_checkout_elsewhere_runs_nothing(pair: Pair, tmp_path: Path) -> 
 
 def test_what_tells_where_it_was_made_is_made_anew_elsewhere(pair: Pair, tmp_path: Path) -> None:
     for path in ("src/main.c", "src/count.c"):
-        pair.write(path, C_PROJECT[path] + "const char *where = __FILE__;\n".replace("where", Path(path).stem + "_where"))
+        pair.write(
+            path, C_PROJECT[path] + "const char *where = __FILE__;\n".replace("where", Path(path).stem + "_where")
+        )
     pair.by_windrow()
     report = tmp_path / "report.json"
 

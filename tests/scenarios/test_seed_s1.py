@@ -319,7 +319,11 @@ def test_an_output_that_comes_out_equal_keeps_inode_and_mtime_too(copies: CopyPr
 def test_jobs_run_after_those_they_need(todo: TodoProject) -> None:
     """U10: dependencies first; and planning, test files included, comes before anything runs (S1-53)."""
     text = todo.read("windrow.toml")
-    todo.write("windrow.toml", text + '\n[[rule]]\nname = "all"\ninputs = ["rule:check"]\ncommand = ["toy-cat", "{in}"]\noutputs = ["out/all"]\n')
+    todo.write(
+        "windrow.toml",
+        text
+        + '\n[[rule]]\nname = "all"\ninputs = ["rule:check"]\ncommand = ["toy-cat", "{in}"]\noutputs = ["out/all"]\n',
+    )
     todo.edit("src/core2.mod")
 
     todo.build()
@@ -390,7 +394,12 @@ def test_the_map_from_tests_to_sources_is_part_of_the_manifest(todo: TodoProject
     trace = jobs["test:out/test_flow.passed"].trace
     assert trace is not None
     assert {path for path in trace.used if path.startswith("src/")} == {
-        "src/leaf00.mod", "src/leaf01.mod", "src/mid00.mod", "src/mid01.mod", "src/core0.mod", "src/core1.mod"
+        "src/leaf00.mod",
+        "src/leaf01.mod",
+        "src/mid00.mod",
+        "src/mid01.mod",
+        "src/core0.mod",
+        "src/core1.mod",
     }
 
 
@@ -486,7 +495,9 @@ def edited(*names: str) -> Callable[[TodoProject], None]:
 
 
 @pytest.mark.parametrize(
-    ("name", "checks", "tests"), [("leaf05", 1, 1), ("mid03", 3, 3), ("core2", 10, 11)], ids=["leaf05", "mid03", "core2"]
+    ("name", "checks", "tests"),
+    [("leaf05", 1, 1), ("mid03", 3, 3), ("core2", 10, 11)],
+    ids=["leaf05", "mid03", "core2"],
 )
 def test_integration_1_one_file_changed_only_its_dependents_rebuild(
     todo: TodoProject, name: str, checks: int, tests: int

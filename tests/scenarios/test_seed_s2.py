@@ -140,7 +140,9 @@ def test_the_layout_of_the_store(made: MovieProject) -> None:
         "runs/rev-0001-progress.json",
     }
     assert {name.split("/")[0] for name in before} == {"blobs", "results", "projects"}
-    assert all(re.fullmatch(r"blobs/([0-9a-f]{2})/\1[0-9a-f]{62}", name) for name in before if name.startswith("blobs/"))
+    assert all(
+        re.fullmatch(r"blobs/([0-9a-f]{2})/\1[0-9a-f]{62}", name) for name in before if name.startswith("blobs/")
+    )
     assert again.status == "no-changes"
     assert made.stored() == before
 
@@ -353,7 +355,9 @@ def test_show_prints_the_current_manifest(made: MovieProject) -> None:
     ("value", "text"),
     [
         pytest.param({"b": 1, "a": [True, None]}, '{"a":[true,null],"b":1}', id="key order"),
-        pytest.param({"\U0001f600": 1, "\uffff": 2, "a": 3}, '{"a":3,"\uffff":2,"\U0001f600":1}', id="non-BMP keys by code point"),
+        pytest.param(
+            {"\U0001f600": 1, "\uffff": 2, "a": 3}, '{"a":3,"\uffff":2,"\U0001f600":1}', id="non-BMP keys by code point"
+        ),
         pytest.param({"é": 1, "z": 2, "Z": 3}, '{"Z":3,"z":2,"é":1}', id="no locale's order"),
         pytest.param(1, "1", id="1"),
         pytest.param(1.0, "1.0", id="1.0"),
@@ -531,14 +535,21 @@ def test_never_more_jobs_at_once_than_allowed(tmp_path: Path, jobs: int) -> None
 def test_equal_bytes_are_one_blob(tmp_path: Path) -> None:
     """S2-32, S2-37, W3-08: of two jobs, whatever the outputs are called (U20); two entries in the manifest."""
     space = MovieProject(tmp_path / "tree", segments=2)
-    space.write("windrow.toml", '[project]\nname = "same"\n' + "".join(
-        f'\n[[rule]]\nname = "{name}"\ncommand = "echo same > {{out}}"\noutputs = ["{name}"]\n' for name in ("one.png", "two")
-    ))
+    space.write(
+        "windrow.toml",
+        '[project]\nname = "same"\n'
+        + "".join(
+            f'\n[[rule]]\nname = "{name}"\ncommand = "echo same > {{out}}"\noutputs = ["{name}"]\n'
+            for name in ("one.png", "two")
+        ),
+    )
 
     space.build()
 
     artefacts = space.manifest().artefacts
-    data = [path for path in (space.cache / "store/blobs").rglob("*") if path.is_file() and path.read_bytes() == b"same\n"]
+    data = [
+        path for path in (space.cache / "store/blobs").rglob("*") if path.is_file() and path.read_bytes() == b"same\n"
+    ]
     assert artefacts["one.png"].hash == artefacts["two"].hash
     assert [path.name for path in data] == [hashing.bare(artefacts["two"].hash)]
 
@@ -634,7 +645,8 @@ def test_rev_10000_comes_after_rev_9999(made: MovieProject) -> None:
     (made.records / "manifests/rev-9999.json").write_bytes(data)
     pointer = msgspec.structs.replace(
         msgspec.json.decode((made.records / "current.json").read_bytes(), type=Pointer),
-        revision=9999, manifest_hash=hashing.of_bytes(data),
+        revision=9999,
+        manifest_hash=hashing.of_bytes(data),
     )
     (made.records / "current.json").write_bytes(canonical.encode(pointer))
     made.change("Style", "one\n")
@@ -686,7 +698,9 @@ def test_status_lists_failed_jobs(made: MovieProject) -> None:
     assert "rev-0001" in status.out
     events = [entry.event for entry in log_of(made).read() if isinstance(entry.event, ArtefactEvent)]
     assert {(event.produced_by, event.status) for event in events if event.status != "executed"} == {
-        ("audio1:movie/audio1", "failed"), ("timeline:movie/timeline", "skipped"), ("exporter:movie/movie", "skipped")
+        ("audio1:movie/audio1", "failed"),
+        ("timeline:movie/timeline", "skipped"),
+        ("exporter:movie/movie", "skipped"),
     }
 
 
@@ -770,10 +784,14 @@ def test_a_target_runs_what_it_needs_and_nothing_else(made: MovieProject) -> Non
 
 def test_a_cycle_is_told_with_its_chain_and_nothing_is_planned(movie: MovieProject) -> None:
     """W3-12."""
-    movie.write("windrow.toml", '[project]\nname = "movie"\n' + "".join(
-        f'\n[[rule]]\nname = "{one}"\ninputs = ["{two}"]\ncommand = "cp {{in}} {{out}}"\noutputs = ["{one}"]\n'
-        for one, two in (("a", "b"), ("b", "c"), ("c", "a"))
-    ))
+    movie.write(
+        "windrow.toml",
+        '[project]\nname = "movie"\n'
+        + "".join(
+            f'\n[[rule]]\nname = "{one}"\ninputs = ["{two}"]\ncommand = "cp {{in}} {{out}}"\noutputs = ["{one}"]\n'
+            for one, two in (("a", "b"), ("b", "c"), ("c", "a"))
+        ),
+    )
 
     said = movie.console.run("plan", "--save")
 
@@ -813,7 +831,9 @@ def test_a_log_of_another_process_is_the_same_log(made: MovieProject) -> None:
     """S2-54, S2-08: what is written there is read here."""
     code = "import sys; from pathlib import Path; from coordinator.history.file_log import FileLog\nfrom shared.model.event import InputEvent\n"
     code += "FileLog(Path(sys.argv[1]), print).append([InputEvent('there', 2, '', 'deleted', 'b', '2026-01-01T00:00:00.000Z')])"
-    subprocess.run([sys.executable, "-c", code, str(made.records / "events")], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run(
+        [sys.executable, "-c", code, str(made.records / "events")], check=True, cwd=Path(__file__).parents[2]
+    )
     warnings: list[str] = []
 
     (entry,) = FileLog(made.records / "events", warnings.append).read()

@@ -149,7 +149,11 @@ def test_manifest_is_not_committed_to_git(built: RuleProject) -> None:
     again = built.console.run("init")
     subprocess.run(["git", "init", "--quiet"], cwd=built.root, check=True)
     seen = subprocess.run(
-        ["git", "status", "--porcelain", "--untracked-files=all"], cwd=built.root, check=True, capture_output=True, text=True
+        ["git", "status", "--porcelain", "--untracked-files=all"],
+        cwd=built.root,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
 
     assert (first.code, again.code) == (0, 0)
@@ -231,7 +235,9 @@ def test_rule_to_rule_dependencies_are_recorded(built: RuleProject) -> None:
     job = built.manifest().jobs[f"mdc-security:{LOGIN}"]
     assert REFERENCE in job.inputs
 
-    built.write("windrow.toml", built.read("windrow.toml").replace(f', "{REFERENCE}"', "").replace(f" {REFERENCE};", " {in};"))
+    built.write(
+        "windrow.toml", built.read("windrow.toml").replace(f', "{REFERENCE}"', "").replace(f" {REFERENCE};", " {in};")
+    )
     built.build()
 
     assert REFERENCE not in built.manifest().jobs[f"mdc-security:{LOGIN}"].inputs
@@ -298,7 +304,9 @@ def test_several_rule_changes_recompile_all_their_outputs(built: RuleProject) ->
 
 def test_a_manifest_of_another_version_is_refused_rather_than_guessed_at(built: RuleProject) -> None:
     """S3-23: the shared state of a newer Windrow is an error; a workspace state of one is a warning."""
-    (built.root / ".windrow" / STATE_FILE).write_bytes(msgspec.msgpack.encode({"schema": "windrow.stat/99", "categories": "", "entries": {}}))
+    (built.root / ".windrow" / STATE_FILE).write_bytes(
+        msgspec.msgpack.encode({"schema": "windrow.stat/99", "categories": "", "entries": {}})
+    )
     pointer = built.records / "current.json"
     local = built.console.run("build", "--incremental")
     pointer.write_text(pointer.read_text().replace("windrow.pointer/1", "windrow.pointer/9"))
@@ -428,7 +436,12 @@ def test_multi_file_transaction_commits_all_or_none(built: RuleProject) -> None:
 @pytest.mark.fault
 @pytest.mark.parametrize(
     ("place", "current"),
-    [("commit.before-manifest", 1), ("commit.after-manifest", 1), ("commit.before-pointer", 1), ("commit.after-pointer", 2)],
+    [
+        ("commit.before-manifest", 1),
+        ("commit.after-manifest", 1),
+        ("commit.before-pointer", 1),
+        ("commit.after-pointer", 2),
+    ],
 )
 def test_manifest_is_written_atomically(built: RuleProject, place: str, current: int) -> None:
     """S3-43, box 5: killed on either side of each write, a whole revision is current, and the next build commits."""

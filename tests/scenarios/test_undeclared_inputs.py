@@ -38,7 +38,9 @@ def space(tmp_path: Path) -> RealWorkspace:
 
 
 def test_a_file_the_command_asks_for_is_given_and_becomes_an_input(space: RealWorkspace) -> None:
-    space.write("windrow.toml", SCRIPT.format(name="w").replace("$NAME", "head.txt").replace(". tools/settings.sh; ", ""))
+    space.write(
+        "windrow.toml", SCRIPT.format(name="w").replace("$NAME", "head.txt").replace(". tools/settings.sh; ", "")
+    )
     space.write("tools/head.txt", "one\n")
     space.write("a.in", "body\n")
 
@@ -54,7 +56,9 @@ def test_a_file_the_command_asks_for_is_given_and_becomes_an_input(space: RealWo
     assert space.build().status == "no-changes"
 
 
-def test_a_file_asked_for_only_at_run_time_is_found_again_by_another_project(space: RealWorkspace, tmp_path: Path) -> None:
+def test_a_file_asked_for_only_at_run_time_is_found_again_by_another_project(
+    space: RealWorkspace, tmp_path: Path
+) -> None:
     text = '[project]\nname = "{name}"\n[[rule]]\nname = "gen"\neach = "*.in"\noutputs = ["{{stem}}.out"]\n'
     text += "command = 'cat \"$(printf tools/%s head.txt)\" {{in}} > {{out}}'\n"
     other = RealWorkspace(tmp_path / "other", cache=space.cache)
@@ -67,7 +71,8 @@ def test_a_file_asked_for_only_at_run_time_is_found_again_by_another_project(spa
     second = other.build()
 
     assert (first.executed, space.observer.warnings) == (
-        1, ["gen:a.out: repeated with tools/head.txt, which its rule does not name"]
+        1,
+        ["gen:a.out: repeated with tools/head.txt, which its rule does not name"],
     )
     assert (second.executed, second.reused) == (0, {"local": 1})
     assert space.manifest().jobs["gen:a.out"].trace.used == ("tools/head.txt",)
@@ -104,7 +109,10 @@ def test_a_file_that_is_nowhere_fails_the_job_once(space: RealWorkspace) -> None
 
 
 def test_a_file_that_an_output_replaces_is_kept(space: RealWorkspace) -> None:
-    space.write("windrow.toml", '[project]\nname = "w"\n[[rule]]\nname = "r"\ncommand = "echo made > {out}"\noutputs = ["notes.txt"]\n')
+    space.write(
+        "windrow.toml",
+        '[project]\nname = "w"\n[[rule]]\nname = "r"\ncommand = "echo made > {out}"\noutputs = ["notes.txt"]\n',
+    )
     space.write("notes.txt", "mine\n")
 
     space.build()

@@ -307,7 +307,9 @@ def killed_in_the_middle_of_a_step(arena: Arena) -> None:
     """SIGKILL while a step has written half of its output."""
     gate = arena.gate()
     arena.put("in.txt", "alpha\n")
-    arena.rules(STRIP, replace(SHOUT, command=f"echo half > final.txt; {gate.command}; tr a-z A-Z < mid.txt > final.txt"))
+    arena.rules(
+        STRIP, replace(SHOUT, command=f"echo half > final.txt; {gate.command}; tr a-z A-Z < mid.txt > final.txt")
+    )
     gate.shut()
     running = arena.start()
     gate.await_step()

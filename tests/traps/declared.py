@@ -256,7 +256,9 @@ def empty_folder_appears_and_goes(arena: Arena) -> None:
 def executable_bit_changed(arena: Arena) -> None:
     """Only a source's executable bit changes, and the step looks at it."""
     tool = arena.put("tool", "#!/bin/sh\n")
-    tell = Step("tell", "if test -x tool; then echo can run; else echo cannot; fi > final.txt", ("final.txt",), ("tool",))
+    tell = Step(
+        "tell", "if test -x tool; then echo can run; else echo cannot; fi > final.txt", ("final.txt",), ("tool",)
+    )
     arena.rules(tell)
     arena.right(runs=1)
 

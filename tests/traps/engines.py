@@ -57,7 +57,9 @@ class _Logged:
         return Built(code, ran, stdout + stderr)
 
     def state_files(self, root: Path) -> list[Path]:
-        return [path for path in sorted((root / "project").iterdir()) if path.name in self.state and path.name[0] == "."]
+        return [
+            path for path in sorted((root / "project").iterdir()) if path.name in self.state and path.name[0] == "."
+        ]
 
 
 class Make(_Logged):
@@ -74,7 +76,10 @@ class Make(_Logged):
                 raise NotExpressible
             targets = _joined(step.outputs, _make) + (" &" if len(step.outputs) > 1 else "")
             command = step.command.replace("$", "$$")
-            lines += [f"{targets}: {_joined(step.inputs + step.after, _make)}", f'\t@echo {step.name} >> "$$TRAP_RAN"; {command}']
+            lines += [
+                f"{targets}: {_joined(step.inputs + step.after, _make)}",
+                f'\t@echo {step.name} >> "$$TRAP_RAN"; {command}',
+            ]
             if step.depfile:
                 lines.append(f"-include {step.depfile}")
         (project / "Makefile").write_text("\n".join(lines) + "\n")

@@ -287,7 +287,16 @@ def _skew(arena: Arena, by_ns: int) -> None:
 
 
 def _git(arena: Arena, *words: str) -> None:
-    who = ["-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=one", "-c", "advice.detachedHead=false"]
+    who = [
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@t",
+        "-c",
+        "init.defaultBranch=one",
+        "-c",
+        "advice.detachedHead=false",
+    ]
     env = {"PATH": os.environ["PATH"], "HOME": str(arena.root / "home"), "GIT_CONFIG_NOSYSTEM": "1"}
     subprocess.run(["git", *who, *words], cwd=arena.project, env=env, check=True, capture_output=True, timeout=PATIENCE)
 
@@ -405,7 +414,11 @@ def broken_rules(arena: Arena) -> None:
     toml = arena.project / "windrow.toml"
     good = toml.read_text()
 
-    for bad, word in (("[[rule]\n", "windrow.toml"), ('[[rule]]\nnmae = "x"\n', "nmae"), (good + "\x00", "windrow.toml")):
+    for bad, word in (
+        ("[[rule]\n", "windrow.toml"),
+        ('[[rule]]\nnmae = "x"\n', "nmae"),
+        (good + "\x00", "windrow.toml"),
+    ):
         toml.write_text(bad if bad.startswith("[project") else good + bad)
         arena.fails(word, code=2)
     toml.write_text(good)
@@ -442,7 +455,9 @@ def interrupted(arena: Arena) -> None:
     """Ctrl-C while a step has written half of its output."""
     gate = arena.gate()
     arena.put("in.txt", "alpha\n")
-    arena.rules(STRIP, replace(SHOUT, command=f"echo half > final.txt; {gate.command}; tr a-z A-Z < mid.txt > final.txt"))
+    arena.rules(
+        STRIP, replace(SHOUT, command=f"echo half > final.txt; {gate.command}; tr a-z A-Z < mid.txt > final.txt")
+    )
     gate.shut()
     running = arena.start()
     gate.await_step()

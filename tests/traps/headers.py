@@ -96,7 +96,9 @@ def generated_header_nobody_declared(arena: Arena) -> None:
     arena.put("value.in", "#define VALUE 1\n")
     arena.put("main.c", '#include "value.h"\nint value = VALUE;\n')
     (arena.project / "second").mkdir()
-    generate = Step("generate", "mkdir -p second; sleep 0.3; cp value.in second/value.h", ("second/value.h",), ("value.in",))
+    generate = Step(
+        "generate", "mkdir -p second; sleep 0.3; cp value.in second/value.h", ("second/value.h",), ("value.in",)
+    )
     arena.rules(generate, COMPILE, ARCHIVE)
     first = arena.build()
     if first.code != 0:
@@ -180,7 +182,9 @@ def response_file_edited(arena: Arena) -> None:
     arena.put("flags.rsp", "-DVALUE=1\n")
     arena.put("main.c", "int value = VALUE;\n")
     declared = ("**/*.h", "flags.rsp")
-    compiling = replace(COMPILE, command="gcc @flags.rsp -MMD -MF main.d -c main.c -o main.o", may_read=declared, after=("flags.rsp",))
+    compiling = replace(
+        COMPILE, command="gcc @flags.rsp -MMD -MF main.d -c main.c -o main.o", may_read=declared, after=("flags.rsp",)
+    )
     arena.rules(compiling, ARCHIVE)
     arena.right(runs=2)
 

@@ -55,10 +55,14 @@ def read(tree: Path, path: str, limit: int) -> bytes | None:
     """The bytes of a file in the tree; None if there is none. Broken if it is longer than `limit` bytes."""
     try:
         with opened(tree, path) as fd:
-            if os.fstat(fd).st_size > limit:
+            size = os.fstat(fd).st_size
+            if size > limit:
                 raise Broken(f"{path} is longer than {limit:,} bytes")
-            with os.fdopen(os.dup(fd), "rb") as file:
-                return file.read(limit)
+            # A reader of `limit` bytes would have as many set aside for each small file.
+            pieces = []
+            while piece := os.read(fd, size + 1):
+                pieces.append(piece)
+            return b"".join(pieces)
     except FileNotFoundError:
         return None
 

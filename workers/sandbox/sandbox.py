@@ -19,6 +19,7 @@ from shared.storage.blobs import BlobStore
 from workers.sandbox.broken import Broken
 from workers.sandbox.links import leads_inside, relative_to
 from workers.sandbox.passages import entered, passages
+from workers.sandbox.recent import Recent
 from workers.sandbox.removal import remove
 
 _SHOWN = 5
@@ -69,25 +70,26 @@ class Sandbox:
         """The inputs that are to be fetched; `fetch` takes them off this list one by one."""
         return [item for item in self.action.inputs if item.mode != "link"]
 
-    def fetch(self, blobs: BlobStore, files: list[Input]) -> int:
+    def fetch(self, blobs: BlobStore, files: list[Input], recent: Recent) -> int:
         """Fetch inputs; bytes moved from afar. InputsMissing names every blob that is not there.
 
         May be called again with what is left of the list after a store failed.
         """
         moved = 0
         missing: set[str] = set()
+        tree = str(self.tree)
         while files:
             item = files[-1]
             if item.hash not in missing:
-                path = self.tree / item.path
+                path = f"{tree}/{item.path}"
                 try:
-                    moved += blobs.fetch(item.hash, path, executable=item.mode == "exec")
+                    moved += recent.fetch(blobs, item, path)
                 except BlobMissing as error:
                     if not missing:
                         missing |= blobs.find_missing({other.hash for other in files})
                     missing.add(error.hash)
                 except StoreUnavailable:
-                    path.unlink(missing_ok=True)
+                    Path(path).unlink(missing_ok=True)
                     raise
             files.pop()
         if missing:

@@ -45,7 +45,9 @@ class Codes(Console):
         super().__init__(root / "tree", root / "cache", TMPDIR=str(root))
         self.gate = Gate(root / "gate")
         self.folder.mkdir()
-        (self.folder / "windrow.toml").write_text(RULE.format(gate=self.gate.command.replace("{", "{{").replace("}", "}}")))
+        (self.folder / "windrow.toml").write_text(
+            RULE.format(gate=self.gate.command.replace("{", "{{").replace("}", "}}"))
+        )
         self.put("fine\n")
 
     def start(
@@ -212,13 +214,12 @@ def _errors(kind: type[WindrowError]) -> Iterator[type[WindrowError]]:
 
 
 def test_an_error_says_what_where_why_and_how_to_mend_it() -> None:
-    error = errors.ConfigError("unknown key `jbs`", at="windrow.toml:3:1", why="known are: jobs", fix="did you mean `jobs`?")
+    error = errors.ConfigError(
+        "unknown key `jbs`", at="windrow.toml:3:1", why="known are: jobs", fix="did you mean `jobs`?"
+    )
 
     assert render.error_text(error) == (
-        "error[W0102]: unknown key `jbs`\n"
-        "   at: windrow.toml:3:1\n"
-        "  why: known are: jobs\n"
-        "  fix: did you mean `jobs`?"
+        "error[W0102]: unknown key `jbs`\n   at: windrow.toml:3:1\n  why: known are: jobs\n  fix: did you mean `jobs`?"
     )
     assert render.error_text(errors.ConfigError("short")) == "error[W0102]: short"
 

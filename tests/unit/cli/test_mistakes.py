@@ -16,7 +16,9 @@ PROJECT = '[project]\nname = "demo"\n'
 def rule(**keys: object) -> str:
     """A rule that upper-cases every text file, with other keys; None takes one out."""
     told = {"name": "up", "each": "*.txt", "command": "tr a-z A-Z < {in} > {out}", "outputs": ["out/{stem}"], **keys}
-    return "\n[[rule]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in told.items() if value is not None)
+    return "\n[[rule]]\n" + "".join(
+        f"{name} = {json.dumps(value)}\n" for name, value in told.items() if value is not None
+    )
 
 
 class Mistake(NamedTuple):
@@ -38,32 +40,57 @@ MISTAKES = {
     "broken TOML": Mistake("[project\nname =", BUILD, 2, "W0102", ("at: windrow.toml:1:",)),
     "no UTF-8": Mistake(b"[project]\n# \xff\n", BUILD, 2, "W0102", ("at: windrow.toml:2", "byte 0xff")),
     "unknown table": Mistake(PROJECT + "[bild]\n", BUILD, 2, "W0102", ("windrow.toml:3:1", "did you mean `build`?")),
-    "unknown key": Mistake(PROJECT + "[build]\njbos = 1\n", BUILD, 2, "W0102", ("windrow.toml:4:1", "did you mean `jobs`?")),
-    "wrong type": Mistake(PROJECT + '[build]\njobs = "many"\n', BUILD, 2, "W0102", ("windrow.toml:4:1", "a whole number")),
-    "no name": Mistake("[build]\njobs = 1\n", BUILD, 2, "W0102", ("the project has no name", '[project] name = "hello"')),
+    "unknown key": Mistake(
+        PROJECT + "[build]\njbos = 1\n", BUILD, 2, "W0102", ("windrow.toml:4:1", "did you mean `jobs`?")
+    ),
+    "wrong type": Mistake(
+        PROJECT + '[build]\njobs = "many"\n', BUILD, 2, "W0102", ("windrow.toml:4:1", "a whole number")
+    ),
+    "no name": Mistake(
+        "[build]\njobs = 1\n", BUILD, 2, "W0102", ("the project has no name", '[project] name = "hello"')
+    ),
     "name that is none": Mistake('[project]\nname = "My Film"\n', BUILD, 2, "W0102", ("windrow.toml:2:1", "'My Film'")),
-    "no outputs": Mistake(PROJECT + rule(outputs=[]), BUILD, 2, "W0201", ("windrow.toml:4", "rule 'up' has no outputs")),
+    "no outputs": Mistake(
+        PROJECT + rule(outputs=[]), BUILD, 2, "W0201", ("windrow.toml:4", "rule 'up' has no outputs")
+    ),
     "no command": Mistake(PROJECT + rule(command=None), BUILD, 2, "W0102", ("windrow.toml:4", "`command`")),
     "one name twice": Mistake(FINE + rule(outputs=["b"]), BUILD, 2, "W0201", ("windrow.toml:10", "windrow.toml:4")),
-    "one output twice": Mistake(FINE + rule(name="v"), BUILD, 2, "W0201", ("out/a", "windrow.toml:4", "windrow.toml:10")),
+    "one output twice": Mistake(
+        FINE + rule(name="v"), BUILD, 2, "W0201", ("out/a", "windrow.toml:4", "windrow.toml:10")
+    ),
     "a cycle": Mistake(
         PROJECT + rule(each=None, inputs=["b"], outputs=["a"]) + rule(name="v", each=None, inputs=["a"], outputs=["b"]),
-        BUILD, 2, "W0201", ("a needs b needs a", "windrow.toml:4"),
+        BUILD,
+        2,
+        "W0201",
+        ("a needs b needs a", "windrow.toml:4"),
     ),
-    "its own output": Mistake(PROJECT + rule(each=None, inputs=["a"], outputs=["a"]), BUILD, 2, "W0201", ("windrow.toml:4",)),
+    "its own output": Mistake(
+        PROJECT + rule(each=None, inputs=["a"], outputs=["a"]), BUILD, 2, "W0201", ("windrow.toml:4",)
+    ),
     "missing input": Mistake(PROJECT + rule(inputs=["b.txt"]), BUILD, 2, "W0201", ("missing input b.txt", "a.txt?")),
-    "way out of the tree": Mistake(PROJECT + rule(outputs=["../{stem}"]), BUILD, 2, "W0201", ("'../a'", "out of the tree")),
+    "way out of the tree": Mistake(
+        PROJECT + rule(outputs=["../{stem}"]), BUILD, 2, "W0201", ("'../a'", "out of the tree")
+    ),
     "absolute output": Mistake(PROJECT + rule(outputs=["/tmp/{stem}"]), BUILD, 2, "W0201", ("'/tmp/a'", "absolute")),
     "control character": Mistake(PROJECT + rule(outputs=["a\u0007b"]), BUILD, 2, "W0201", ("a control character",)),
-    "unknown placeholder": Mistake(PROJECT + rule(command="cp {inn} {out}"), BUILD, 2, "W0201", ("{inn}", "windrow.toml:4")),
+    "unknown placeholder": Mistake(
+        PROJECT + rule(command="cp {inn} {out}"), BUILD, 2, "W0201", ("{inn}", "windrow.toml:4")
+    ),
     "unknown rule": Mistake(PROJECT + rule(inputs=["rule:upp"]), BUILD, 2, "W0201", ("unknown rule 'upp'",)),
     "bad pattern": Mistake(PROJECT + rule(each="[a.txt"), BUILD, 2, "W0102", ("'[' is not closed", "windrow.toml:6:1")),
-    "output that is a folder": Mistake(PROJECT + rule(outputs=["docs"]), BUILD, 2, "W0201", ("a folder that holds sources",)),
-    "ninja": Mistake(PROJECT + '[ninja]\nfile = "build.ninja"\n', BUILD, 2, "W0102", ("build.ninja is not there", "cmake -S")),
+    "output that is a folder": Mistake(
+        PROJECT + rule(outputs=["docs"]), BUILD, 2, "W0201", ("a folder that holds sources",)
+    ),
+    "ninja": Mistake(
+        PROJECT + '[ninja]\nfile = "build.ninja"\n', BUILD, 2, "W0102", ("build.ninja is not there", "cmake -S")
+    ),
     "a secret among the settings": Mistake(
         PROJECT + '[storage]\nurl = "s3://AKIAX:hush@bucket/p"\n', BUILD, 2, "W0102", ("AWS_ACCESS_KEY_ID",)
     ),
-    "a bucket of another kind": Mistake(PROJECT + '[storage]\nurl = "gs://b/p"\n', BUILD, 2, "W0102", ("s3:// or file://",)),
+    "a bucket of another kind": Mistake(
+        PROJECT + '[storage]\nurl = "gs://b/p"\n', BUILD, 2, "W0102", ("s3:// or file://",)
+    ),
     "a broker of another kind": Mistake(PROJECT + '[farm]\nbroker = "amqp://h"\n', BUILD, 2, "W0102", ("redis://",)),
     "a variable": Mistake(FINE, BUILD, 2, "W0102", ("WINDROW_JOBS", "a whole number"), {"WINDROW_JOBS": "many"}),
     "an unknown variable": Mistake(FINE, BUILD, 2, "W0102", ("WINDROW_BUILD__JOBS",), {"WINDROW_BUILD__JBOS": "1"}),
@@ -112,7 +139,9 @@ def test_a_mistake_is_told_in_a_few_lines(tmp_path: Path, name: str) -> None:
     assert len(said.err.splitlines()) <= 4
     for words in mistake.says:
         assert words in said.err
-    assert {path: path.read_bytes() for path in tree.rglob("*") if path.is_file() and ".windrow" not in path.parts} == before
+    assert {
+        path: path.read_bytes() for path in tree.rglob("*") if path.is_file() and ".windrow" not in path.parts
+    } == before
 
 
 def test_no_words_at_all_are_answered_with_help(tmp_path: Path) -> None:

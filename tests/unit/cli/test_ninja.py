@@ -98,7 +98,10 @@ def test_what_cannot_be_is_told_in_ninja_s_words_with_its_exit_code(
     assert capsys.readouterr().err.startswith((f"ninja: error: {told}", f"ninja: fatal: {told}"))
 
 
-@pytest.mark.parametrize(("words", "out", "code"), [(("--version",), "1.12.1\n", 0), (("-h",), "usage: windrow ninja", 0), (("-d", "list"), "debugging modes:", 1)])
+@pytest.mark.parametrize(
+    ("words", "out", "code"),
+    [(("--version",), "1.12.1\n", 0), (("-h",), "usage: windrow ninja", 0), (("-d", "list"), "debugging modes:", 1)],
+)
 def test_what_only_tells_builds_nothing(
     folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], out: str, code: int
 ) -> None:

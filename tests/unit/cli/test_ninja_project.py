@@ -38,7 +38,9 @@ def test_the_project_whose_settings_name_the_file_has_it(tmp_path: Path) -> None
     assert settings.state_dir == tmp_path / ".windrow"
 
 
-@pytest.mark.parametrize("table", ["", '[ninja]\nfile = "other/build.ninja"\n', '[ninja]\nfile = "build/build.ninja"\ndirectory = "."\n'])
+@pytest.mark.parametrize(
+    "table", ["", '[ninja]\nfile = "other/build.ninja"\n', '[ninja]\nfile = "build/build.ninja"\ndirectory = "."\n']
+)
 def test_one_whose_settings_name_another_does_not(tmp_path: Path, table: str) -> None:
     write(tmp_path / "windrow.toml", f'[project]\nname = "app"\n\n{table}')
     write(tmp_path / "build/build.ninja", RULE)

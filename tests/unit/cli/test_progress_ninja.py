@@ -30,7 +30,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def progress_of(*, environ: Mapping[str, str] | None = None, verbose: bool = False, quiet: bool = False) -> NinjaProgress:
+def progress_of(
+    *, environ: Mapping[str, str] | None = None, verbose: bool = False, quiet: bool = False
+) -> NinjaProgress:
     progress = NinjaProgress(verbose=verbose, quiet=quiet, environ=environ or {})
     progress.planned(PLAN, GRAPH, build="b", revision=1)
     return progress
@@ -67,7 +69,10 @@ def test_verbose_shows_commands_and_quiet_shows_what_they_print_only(capsys: pyt
 def test_a_failure_names_outputs_command_and_what_was_printed(capsys: pytest.CaptureFixture[str]) -> None:
     progress_of().failed(Failure("cat:b/out", "cat", 3, "exit code 3", "quoted", "no such thing\n"))
 
-    assert capsys.readouterr().out == "[1/2] cat /src/in > out\nFAILED: [code=3] out log \ncat /src/in > out\nno such thing\n"
+    assert (
+        capsys.readouterr().out
+        == "[1/2] cat /src/in > out\nFAILED: [code=3] out log \ncat /src/in > out\nno such thing\n"
+    )
 
 
 def test_a_job_that_had_to_be_done_again_counts_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +105,9 @@ def test_times_and_rates_are_numbers(capsys: pytest.CaptureFixture[str]) -> None
     progress = progress_of(environ={"NINJA_STATUS": "%o %c %e %w %E %W|"})
     progress.finished("cc:b/a.o", "executed", 1.0)
 
-    assert re.fullmatch(r"[\d.]+ [\d.]+ \d+\.\d{3} \d\d:\d\d [\d.]+ \d\d:\d\d\|Building a\.o\n", capsys.readouterr().out)
+    assert re.fullmatch(
+        r"[\d.]+ [\d.]+ \d+\.\d{3} \d\d:\d\d [\d.]+ \d\d:\d\d\|Building a\.o\n", capsys.readouterr().out
+    )
 
 
 def terminal_of(patch: pytest.MonkeyPatch) -> Terminal:

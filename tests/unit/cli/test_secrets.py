@@ -43,8 +43,19 @@ def kept(root: Path) -> dict[str, list[str]]:
 
 
 COMMANDS = [
-    ("build",), ("build", "--json"), ("build", "-v"), ("plan", "--json"), ("status",), ("status", "--json"), ("doctor",),
-    ("doctor", "--json"), ("lock", "show"), ("cache", "stats"), ("events", "list"), ("graph", "--json"), ("show",),
+    ("build",),
+    ("build", "--json"),
+    ("build", "-v"),
+    ("plan", "--json"),
+    ("status",),
+    ("status", "--json"),
+    ("doctor",),
+    ("doctor", "--json"),
+    ("lock", "show"),
+    ("cache", "stats"),
+    ("events", "list"),
+    ("graph", "--json"),
+    ("show",),
 ]
 
 
@@ -59,7 +70,9 @@ def test_jobs_records_and_output_know_nothing_of_the_keys(tmp_path: Path) -> Non
     assert kept(tmp_path) == {}
 
 
-@pytest.mark.parametrize("words", [("build",), ("build", "--json"), ("doctor",), ("status", "--json"), ("lock", "show")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("build",), ("build", "--json"), ("doctor",), ("status", "--json"), ("lock", "show")], ids=" ".join
+)
 def test_a_broker_s_password_is_not_told_when_it_does_not_answer(tmp_path: Path, words: tuple[str, ...]) -> None:
     settings = f'[farm]\nbroker = "redis://user:{BROKER}@127.0.0.1:1/0"\nbroker_patience = 0.1\n'
 
@@ -83,7 +96,9 @@ def test_a_broker_s_password_is_not_told_when_it_does_not_answer(tmp_path: Path,
     ids=["in the url", "in the endpoint", "of a wrong kind", "broker of a wrong kind", "broker with a bad port"],
 )
 @pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
-def test_an_address_with_a_password_is_refused_without_repeating_it(tmp_path: Path, settings: str, as_json: bool) -> None:
+def test_an_address_with_a_password_is_refused_without_repeating_it(
+    tmp_path: Path, settings: str, as_json: bool
+) -> None:
     said = console(tmp_path, settings).run("build", *(["--json"] if as_json else []))
 
     assert said.code == 2

@@ -64,8 +64,12 @@ def test_what_is_imported_from_elsewhere_is_refused(shell: Console, tmp_path: Pa
     shutil.copy(home / "windrow.py", copy / "windrow.py")
 
     done = subprocess.run(
-        [sys.executable, str(copy / "windrow.py"), "build"], cwd=shell.folder,
-        env=shell.environment({"PYTHONPATH": str(home)}), capture_output=True, text=True, check=False,
+        [sys.executable, str(copy / "windrow.py"), "build"],
+        cwd=shell.folder,
+        env=shell.environment({"PYTHONPATH": str(home)}),
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.returncode != 0

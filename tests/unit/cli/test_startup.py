@@ -51,7 +51,9 @@ def test_a_build_with_nothing_to_do_imports_nothing_heavy(shell: Console) -> Non
     modules = imported(shell, "build")
 
     assert heavy(modules) == set()
-    assert not {name for name in modules if name.startswith(("workers", "coordinator.dispatch.f", "coordinator.history.r"))}
+    assert not {
+        name for name in modules if name.startswith(("workers", "coordinator.dispatch.f", "coordinator.history.r"))
+    }
 
 
 def test_help_imports_no_command(shell: Console) -> None:

@@ -47,8 +47,13 @@ class Terminal(Console):
         if let_go:
             self.gate.shut()
         process = subprocess.Popen(
-            [*COMMAND, *words], cwd=self.folder, env=self.environment(env), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=slave, text=True,
+            [*COMMAND, *words],
+            cwd=self.folder,
+            env=self.environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=slave,
+            text=True,
         )
         os.close(slave)
         sent = b""
@@ -189,7 +194,15 @@ def test_a_build_with_nothing_to_do_moves_nothing(terminal: Terminal) -> None:
         said = process.stdout.read()
 
     master, slave = pty.openpty()
-    done = subprocess.run([*COMMAND, "build"], cwd=terminal.folder, env=terminal.environment(), stdout=subprocess.PIPE, stderr=slave, check=False, text=True)
+    done = subprocess.run(
+        [*COMMAND, "build"],
+        cwd=terminal.folder,
+        env=terminal.environment(),
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        check=False,
+        text=True,
+    )
     os.close(slave)
     os.set_blocking(master, False)
     try:

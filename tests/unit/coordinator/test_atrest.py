@@ -198,7 +198,9 @@ def test_whatever_a_build_goes_by_ends_it(workspace: Workspace, change: Callable
     assert not rests(workspace)
 
 
-@pytest.mark.parametrize("request_", [Request(targets=("out/a",)), Request(full=True), Request(verify=True), Request(no_cache=True)])
+@pytest.mark.parametrize(
+    "request_", [Request(targets=("out/a",)), Request(full=True), Request(verify=True), Request(no_cache=True)]
+)
 def test_only_a_plain_build_is_answered(workspace: Workspace, request_: Request) -> None:
     settle(workspace)
 
@@ -217,7 +219,9 @@ def test_what_was_changed_while_it_was_looked_at_is_not_noted_down(workspace: Wo
     assert not workspace.exists(".windrow/rest")
 
 
-@pytest.mark.parametrize("change", [edit_a_tool, install_a_tool_that_is_found_first, write_settings_of_this_user, delete_a_blob])
+@pytest.mark.parametrize(
+    "change", [edit_a_tool, install_a_tool_that_is_found_first, write_settings_of_this_user, delete_a_blob]
+)
 def test_nor_what_lies_outside_the_tree(workspace: Workspace, change: Callable[[Workspace], None]) -> None:
     settle(workspace)
     workspace.delete(".windrow/rest")

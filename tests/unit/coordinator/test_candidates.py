@@ -41,7 +41,14 @@ def test_unread_is_what_of_it_was_not_read() -> None:
 PATHS = st.lists(st.sampled_from(["a", "b", "d/a", "d/b", "d/e/a", "f/b"]), unique=True)
 
 
-@given(PATHS, PATHS, PATHS, st.lists(st.sampled_from(["a", "b", "*"]), unique=True), st.lists(st.sampled_from(["", "d", "d/e"]), unique=True), st.booleans())
+@given(
+    PATHS,
+    PATHS,
+    PATHS,
+    st.lists(st.sampled_from(["a", "b", "*"]), unique=True),
+    st.lists(st.sampled_from(["", "d", "d/e"]), unique=True),
+    st.booleans(),
+)
 def test_the_index_finds_what_the_definition_does(
     inputs: list[str], candidates: list[str], sources: list[str], probes: list[str], listed: list[str], tree: bool
 ) -> None:

@@ -20,7 +20,9 @@ def tree(*paths, links=None, outputs=()):
 
 def rule(name, command, outputs, **more):
     line = more.pop("line", 10)
-    return Rule(name, command if isinstance(command, str) else tuple(command), tuple(outputs), at=f"windrow.toml:{line}", **more)
+    return Rule(
+        name, command if isinstance(command, str) else tuple(command), tuple(outputs), at=f"windrow.toml:{line}", **more
+    )
 
 
 def graph_of(snapshot, *rules, environ=None, platform="p"):
@@ -46,7 +48,9 @@ def test_a_rule_with_each_makes_one_recipe_for_every_file():
 
 
 def test_a_rule_without_each_makes_one_recipe_of_all_its_inputs():
-    recipe = only(tree("b", "a", "c.txt"), rule("all", ["cat", "{in}"], ["out", "log"], inputs=("b", "*.txt", "a"), timeout=5))
+    recipe = only(
+        tree("b", "a", "c.txt"), rule("all", ["cat", "{in}"], ["out", "log"], inputs=("b", "*.txt", "a"), timeout=5)
+    )
 
     assert recipe.id == "all:out"
     assert recipe.argv == ("cat", "a", "b", "c.txt")
@@ -97,7 +101,11 @@ def test_with_a_depfile_the_file_is_an_input_and_the_rest_are_candidates():
 
 
 def test_without_a_depfile_everything_is_an_input():
-    assert only(tree("b.c", "a.h", "x.h"), rule("cc", ["gcc", "{in}"], ["o"], each="*.c", inputs=("*.h",))).inputs == ("a.h", "b.c", "x.h")
+    assert only(tree("b.c", "a.h", "x.h"), rule("cc", ["gcc", "{in}"], ["o"], each="*.c", inputs=("*.h",))).inputs == (
+        "a.h",
+        "b.c",
+        "x.h",
+    )
 
 
 def test_with_a_depfile_and_without_each_it_depends_on_whether_in_is_used():
@@ -173,7 +181,9 @@ def test_the_fingerprint_tells_unset_from_empty_and_one_platform_from_another():
 
 def test_what_a_command_names_is_an_input_though_nobody_declared_it():
     gen = rule("gen", ["gen"], ["tool.cfg"])
-    listed = rule("a", ["python3", "./tools/gen.py", "tool.cfg", "-x", "{in}"], ["{stem}.out"], each="*.in", depfile="{stem}.d")
+    listed = rule(
+        "a", ["python3", "./tools/gen.py", "tool.cfg", "-x", "{in}"], ["{stem}.out"], each="*.in", depfile="{stem}.d"
+    )
     shell = rule("b", "sh tools/gen.py<data/{stem}.txt>{out}; true", ["{stem}.out2"], each="*.in")
 
     graph = graph_of(tree("tools/gen.py", "a.in", "data/a.txt"), gen, listed, shell)
@@ -195,7 +205,9 @@ def test_braces_are_written_twice(command):
 
 
 def test_an_each_that_matches_nothing_makes_no_job_and_a_warning():
-    graph = graph_of(tree("a"), rule("cc", ["gcc"], ["{stem}.o"], each="*.c"), rule("r", ["t"], ["o"], inputs=("*.nothing",)))
+    graph = graph_of(
+        tree("a"), rule("cc", ["gcc"], ["{stem}.o"], each="*.c"), rule("r", ["t"], ["o"], inputs=("*.nothing",))
+    )
 
     assert list(graph.recipes) == ["r:o"]
     assert graph.warnings == ("windrow.toml:10: rule 'cc' makes no job: nothing matches *.c",)

@@ -15,12 +15,16 @@ LINK = FileState("sha256:" + "1" * 64, 1, "link")
 
 
 def rule(line, name, command, outputs, **more):
-    return Rule(name, command if isinstance(command, str) else tuple(command), tuple(outputs), at=f"windrow.toml:{line}", **more)
+    return Rule(
+        name, command if isinstance(command, str) else tuple(command), tuple(outputs), at=f"windrow.toml:{line}", **more
+    )
 
 
 def refused(*rules, paths=(), links=None, outputs=(), environ=None):
     links = links or {}
-    snapshot = Snapshot({**dict.fromkeys(paths, FILE), **dict.fromkeys(links, LINK)}, dict.fromkeys(outputs, FILE), links)
+    snapshot = Snapshot(
+        {**dict.fromkeys(paths, FILE), **dict.fromkeys(links, LINK)}, dict.fromkeys(outputs, FILE), links
+    )
     settings = Settings(Path("/nowhere"), "x", "main", Path("/nowhere/cache"), rules=rules)
     with pytest.raises(GraphError) as caught:
         import_rules(settings, snapshot, platform="p", environ=environ or {})
@@ -121,11 +125,21 @@ def test_what_an_earlier_build_left_is_no_input():
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("../x", "out of the tree"), ("/x", "absolute"), (".git/x", "reserved"), (".windrow/x", "reserved"), ("a/../..", "out of"), ("", "empty"), ("~/x", "absolute")],
+    [
+        ("../x", "out of the tree"),
+        ("/x", "absolute"),
+        (".git/x", "reserved"),
+        (".windrow/x", "reserved"),
+        ("a/../..", "out of"),
+        ("", "empty"),
+        ("~/x", "absolute"),
+    ],
 )
 @pytest.mark.parametrize("where", ["outputs", "depfile"])
 def test_an_output_outside_the_tree(path, words, where):
-    error = refused(rule(3, "a", ["t"], [path]) if where == "outputs" or not path else rule(3, "a", ["t"], ["o"], depfile=path))
+    error = refused(
+        rule(3, "a", ["t"], [path]) if where == "outputs" or not path else rule(3, "a", ["t"], ["o"], depfile=path)
+    )
 
     assert error.at == "windrow.toml:3"
     assert words in error.why

@@ -9,7 +9,9 @@ from shared.model.manifest import Artefact, Manifest
 from shared.model.snapshot import Snapshot
 
 HASHES = st.sampled_from(["sha256:" + c * 64 for c in "0123"])
-STATES = st.builds(FileState, HASHES, st.just(1), st.sampled_from(["file", "exec", "link"]), st.sampled_from(["source", "tests"]))
+STATES = st.builds(
+    FileState, HASHES, st.just(1), st.sampled_from(["file", "exec", "link"]), st.sampled_from(["source", "tests"])
+)
 TREES = st.dictionaries(st.sampled_from([f"{d}{n}" for d in ("", "a/", "b/") for n in "wxyz"]), STATES)
 
 
@@ -28,7 +30,9 @@ def test_applying_what_changed_gives_the_tree(before, after):
     assert {path: (s.hash, s.mode) for path, s in now.items()} == {path: (s.hash, s.mode) for path, s in after.items()}
     for group in (changes.added, changes.modified, changes.deleted):
         assert list(group) == sorted(group)
-    assert len({*changes.added, *changes.modified, *changes.deleted}) == len(changes.added + changes.modified + changes.deleted)
+    assert len({*changes.added, *changes.modified, *changes.deleted}) == len(
+        changes.added + changes.modified + changes.deleted
+    )
 
 
 @given(TREES, TREES)
@@ -41,7 +45,9 @@ def test_outputs_are_missing_or_altered_or_as_they_were(sources, made, seen):
     changes = diff(committed(sources, made), Snapshot(sources, seen))
 
     assert set(changes.missing) == made.keys() - seen.keys()
-    assert set(changes.altered) == {path for path in made.keys() & seen.keys() if not made[path].same_content(seen[path])}
+    assert set(changes.altered) == {
+        path for path in made.keys() & seen.keys() if not made[path].same_content(seen[path])
+    }
     assert not changes.sources
 
 
@@ -53,7 +59,10 @@ def test_without_a_manifest_everything_is_added(tree):
 def test_a_touched_file_is_told_of_and_is_no_change():
     state = FileState("sha256:" + "0" * 64, 1)
 
-    changes = diff(committed({"a": state, "b": state}), Snapshot({"a": state, "b": FileState("sha256:" + "1" * 64, 1)}, {}, touched=("a", "b", "c")))
+    changes = diff(
+        committed({"a": state, "b": state}),
+        Snapshot({"a": state, "b": FileState("sha256:" + "1" * 64, 1)}, {}, touched=("a", "b", "c")),
+    )
 
     assert changes.touched == ("a",)
     assert changes.modified == ("b",)

@@ -69,9 +69,7 @@ def test_a_first_build_holds_every_job_and_source(base: Manifest) -> None:
 def test_what_ran_is_new_and_the_rest_is_kept(base: Manifest) -> None:
     results = {"cc:a.o": result_of("cc:a.o", "new"), "link:app": result_of("link:app", "new app")}
 
-    made = fold(
-        base, graph=graph_of("a", "b"), snapshot=SNAPSHOT, results=results, plan=plan_of("cc:a.o", "link:app")
-    )
+    made = fold(base, graph=graph_of("a", "b"), snapshot=SNAPSHOT, results=results, plan=plan_of("cc:a.o", "link:app"))
 
     assert made.artefacts["a.o"].hash == digest("new")
     assert made.jobs["cc:b.o"] == base.jobs["cc:b.o"] and made.artefacts["b.o"] == base.artefacts["b.o"]
@@ -129,7 +127,9 @@ def test_an_output_that_another_job_makes_now_belongs_to_it(base: Manifest) -> N
     made = fold(base, graph=graph, snapshot=SNAPSHOT, results={"copy:a.o": result_of("copy:a.o", "x")}, plan=plan)
 
     assert set(made.jobs) == {"copy:a.o"}
-    assert made.artefacts == {"a.o": msgspec.structs.replace(base.artefacts["a.o"], hash=digest("x"), size=1, job="copy:a.o")}
+    assert made.artefacts == {
+        "a.o": msgspec.structs.replace(base.artefacts["a.o"], hash=digest("x"), size=1, job="copy:a.o")
+    }
 
 
 # -- what imported builds add ---------------------------------------------------------------------
@@ -141,7 +141,9 @@ def loose_graph(**more: object) -> BuildGraph:
 
 
 def loose_result(*paths: str) -> ActionResult:
-    return ActionResult(digest("key"), tuple(Output(path, digest(path), 1) for path in paths), trace=Trace(("read.txt",)))
+    return ActionResult(
+        digest("key"), tuple(Output(path, digest(path), 1) for path in paths), trace=Trace(("read.txt",))
+    )
 
 
 LOOSE = snapshot_of("in", "read.txt", "b/cache.txt")
@@ -191,7 +193,12 @@ def test_a_source_beside_is_kept_only_if_a_job_reads_it() -> None:
         return path != "in"
 
     made = fold(
-        None, graph=loose_graph(), snapshot=LOOSE, results={"gen:x": loose_result("x", "stamp")}, plan=plan_of("gen:x"), beside=beside
+        None,
+        graph=loose_graph(),
+        snapshot=LOOSE,
+        results={"gen:x": loose_result("x", "stamp")},
+        plan=plan_of("gen:x"),
+        beside=beside,
     )
 
     assert set(made.sources) == {"in", "read.txt"}

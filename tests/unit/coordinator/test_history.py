@@ -43,7 +43,9 @@ class TestFileLog(EventLogContract):
     """The contract on files."""
 
 
-def test_an_unfinished_last_line_is_dropped_with_a_warning(tmp_path: Path, open_log: OpenLog, warnings: list[str]) -> None:
+def test_an_unfinished_last_line_is_dropped_with_a_warning(
+    tmp_path: Path, open_log: OpenLog, warnings: list[str]
+) -> None:
     open_log().append([source("a.c"), source("b.c")])
     path = tmp_path / "events" / "inputs.log"
     os.truncate(path, path.stat().st_size - 10)

@@ -29,7 +29,11 @@ def git_says(folder: Path, files: dict[str, str]) -> set[str]:
     # Asked about `src/` git would match patterns against an empty name.
     asked = "\0".join(path.rstrip("/") for path in PATHS)
     done = subprocess.run(
-        ["git", "-c", "core.excludesFile=/dev/null", "check-ignore", "--no-index", "-z", "--stdin"], input=asked, cwd=folder, capture_output=True, text=True
+        ["git", "-c", "core.excludesFile=/dev/null", "check-ignore", "--no-index", "-z", "--stdin"],
+        input=asked,
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode in (0, 1), done.stderr
     ignored = set(done.stdout.split("\0"))
@@ -89,15 +93,51 @@ def test_the_answer_is_the_one_of_git(files, tmp_path):
     assert we_say(files) == git_says(tmp_path, files)
 
 
-PIECE = st.sampled_from(["a", "b", "*", "**", "?", "/", ".", "o", "build", "src", "docs", "deep", "[ab]", "[!a]", "*.o", "/**/", "\\", "!", " ", "[a-d]", "aa", "c", "[]", "]", "#"])
+PIECE = st.sampled_from(
+    [
+        "a",
+        "b",
+        "*",
+        "**",
+        "?",
+        "/",
+        ".",
+        "o",
+        "build",
+        "src",
+        "docs",
+        "deep",
+        "[ab]",
+        "[!a]",
+        "*.o",
+        "/**/",
+        "\\",
+        "!",
+        " ",
+        "[a-d]",
+        "aa",
+        "c",
+        "[]",
+        "]",
+        "#",
+    ]
+)
 
 # Before git 2.52 stars right behind a plain beginning span folders: `a**/c` matches aa/b/c, against gitignore(5).
 STARS_BEHIND_A_NAME = re.compile(r"[^*?\[\\]*[^/*?\[\\]\*\*")
-LINE = st.lists(PIECE, min_size=1, max_size=5).map("".join).filter(lambda line: not STARS_BEHIND_A_NAME.match(line.removeprefix("!")))
+LINE = (
+    st.lists(PIECE, min_size=1, max_size=5)
+    .map("".join)
+    .filter(lambda line: not STARS_BEHIND_A_NAME.match(line.removeprefix("!")))
+)
 
 
 @settings(max_examples=60, deadline=None)
-@given(root=st.lists(LINE, max_size=4), nested=st.lists(LINE, max_size=2), base=st.sampled_from(["src", "docs", "docs/deep"]))
+@given(
+    root=st.lists(LINE, max_size=4),
+    nested=st.lists(LINE, max_size=2),
+    base=st.sampled_from(["src", "docs", "docs/deep"]),
+)
 def test_any_patterns_mean_what_they_mean_to_git(root, nested, base, tmp_path_factory):
     files = {"": "\n".join(root) + "\n", base: "\n".join(nested) + "\n"}
 

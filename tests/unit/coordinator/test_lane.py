@@ -41,7 +41,9 @@ class Taking:
         self.closed += 1
 
 
-def run_of(name: str, *, priority: float = 0.0, pool: str = "", here: bool = False, tiny: bool = False, expected: float = 1.0) -> JobRun:
+def run_of(
+    name: str, *, priority: float = 0.0, pool: str = "", here: bool = False, tiny: bool = False, expected: float = 1.0
+) -> JobRun:
     action = Action("command", ("x",), (), (name,), None, "linux", (), ())
     order = JobOrder("b", name, 1, action, 10.0)
     return JobRun(

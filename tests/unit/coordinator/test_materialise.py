@@ -83,7 +83,9 @@ def change(root: Path, build: str = "b-1") -> Applied:
 
 def run_change(root: Path, *arguments: str, failpoint: str = "") -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "WINDROW_FAILPOINT": failpoint, "PYTHONPATH": str(REPOSITORY)}
-    return subprocess.run([sys.executable, "-c", CHANGE, str(root), *arguments], env=env, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", CHANGE, str(root), *arguments], env=env, capture_output=True, text=True
+    )
 
 
 def test_outputs_are_written_and_vanished_ones_removed(tmp_path: Path) -> None:
@@ -310,7 +312,11 @@ def test_every_step_that_fails_is_rolled_back(tmp_path: Path) -> None:
     assert tree(root) == NEW
 
 
-POINTS = ["materialise.journal-written", *(f"materialise.renamed-{number}" for number in range(1, 5)), "materialise.done"]
+POINTS = [
+    "materialise.journal-written",
+    *(f"materialise.renamed-{number}" for number in range(1, 5)),
+    "materialise.done",
+]
 
 
 @pytest.mark.parametrize("name", POINTS)
@@ -382,7 +388,9 @@ def test_the_journal_of_a_live_build_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / ".windrow/journal.json").exists()
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b'{"schema":"windrow.journal/9","build":"b","process":{"pid":1,"host":"h"},"steps":[]}'])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b'{"schema":"windrow.journal/9","build":"b","process":{"pid":1,"host":"h"},"steps":[]}']
+)
 def test_a_journal_that_cannot_be_read_is_an_error_that_says_what_to_do(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "journal.json").write_bytes(text)
 
@@ -398,7 +406,10 @@ def test_sweeping_spares_live_builds_and_other_files(tmp_path: Path) -> None:
     Staging(state, "b-dead")
     gone = msgspec.structs.replace(process.this(), start=1)
     (state / "stage/b-dead/owner").write_bytes(msgspec.json.encode(gone))
-    lay_out(tmp_path, {"out/a": b"", "out/a.tmp.77-b-dead": b"", "out/a.tmp.77-b-live": b"", "out/a.tmp": b"", "out/x.tmp.y": b""})
+    lay_out(
+        tmp_path,
+        {"out/a": b"", "out/a.tmp.77-b-dead": b"", "out/a.tmp.77-b-live": b"", "out/a.tmp": b"", "out/x.tmp.y": b""},
+    )
 
     assert sweep(tmp_path, state, ["out/a", "not/there"]) == 2
 
@@ -409,7 +420,9 @@ def test_sweeping_spares_live_builds_and_other_files(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
 def test_outputs_on_another_file_system_are_written_too(tmp_path: Path) -> None:
     lay_out(tmp_path, {path: data for path, data in OLD.items() if not path.startswith("out/")})
-    other = Path(subprocess.run(["mktemp", "-d", "-p", "/dev/shm"], capture_output=True, text=True, check=True).stdout.strip())
+    other = Path(
+        subprocess.run(["mktemp", "-d", "-p", "/dev/shm"], capture_output=True, text=True, check=True).stdout.strip()
+    )
     state = other / "state"
     try:
         lay_out(tmp_path, OLD)
@@ -432,7 +445,9 @@ TREES = st.dictionaries(PATHS, st.binary(max_size=3), max_size=6)
 
 
 @given(before=TREES, after=TREES)
-def test_a_tree_becomes_any_other(tmp_path_factory: pytest.TempPathFactory, before: dict[str, bytes], after: dict[str, bytes]) -> None:
+def test_a_tree_becomes_any_other(
+    tmp_path_factory: pytest.TempPathFactory, before: dict[str, bytes], after: dict[str, bytes]
+) -> None:
     root = tmp_path_factory.mktemp("tree")
     lay_out(root, before)
     writes, gone = difference(before, after)

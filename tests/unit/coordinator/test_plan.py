@@ -327,7 +327,9 @@ def dags(draw: st.DrawFn) -> list[Recipe]:
     for number in range(count):
         needs = draw(st.sets(st.integers(0, number - 1), max_size=3)) if number else set()
         inputs = tuple(sorted([f"s{number}", *(f"o{need}" for need in needs)]))
-        recipes.append(Recipe(id=f"r:o{number}", rule="r", argv=("r", str(number)), outputs=(f"o{number}",), inputs=inputs))
+        recipes.append(
+            Recipe(id=f"r:o{number}", rule="r", argv=("r", str(number)), outputs=(f"o{number}",), inputs=inputs)
+        )
     return recipes
 
 

@@ -36,7 +36,16 @@ def digest(text: str) -> str:
 
 
 def loose(name: str, *inputs: str, **more: object) -> Recipe:
-    recipe = Recipe(f"r:{name}", "r", ("run", name), (name,), tuple(sorted(inputs)), loose=True, cwd="work", at=f"build.ninja:{len(name)}")
+    recipe = Recipe(
+        f"r:{name}",
+        "r",
+        ("run", name),
+        (name,),
+        tuple(sorted(inputs)),
+        loose=True,
+        cwd="work",
+        at=f"build.ninja:{len(name)}",
+    )
     return msgspec.structs.replace(recipe, **more)
 
 
@@ -59,7 +68,9 @@ class Building:
 
     @property
     def snapshot(self) -> Snapshot:
-        states = [{path: FileState(digest(text), 1) for path, text in one.items()} for one in (self.sources, self.outputs)]
+        states = [
+            {path: FileState(digest(text), 1) for path, text in one.items()} for one in (self.sources, self.outputs)
+        ]
         return Snapshot(*states)
 
     def change(self, id_: str, **more: object) -> None:
@@ -77,9 +88,7 @@ class Building:
         """Have all done that is planned, and commit."""
         planned, seen = self.plan(*targets), self.snapshot
         results = {id_: self._result(id_) for id_ in planned.jobs}
-        draft = fold(
-            self.manifest, graph=self.graph, snapshot=seen, results=results, plan=planned, stale=planned.stale
-        )
+        draft = fold(self.manifest, graph=self.graph, snapshot=seen, results=results, plan=planned, stale=planned.stale)
         self.manifest = msgspec.structs.replace(draft, revision=1)
         self.outputs.update((output.path, "made") for result in results.values() for output in result.outputs)
         return planned
@@ -196,7 +205,11 @@ def test_folder_and_response_files_are_part_of_the_command(more: dict[str, objec
     assert isinstance(reason, CommandChanged)
 
 
-@pytest.mark.parametrize("more", [{"description": "x"}, {"pool": "p"}, {"place": "here"}, {"at": "build.ninja:99"}, {"mounts": ("x",)}], ids=str)
+@pytest.mark.parametrize(
+    "more",
+    [{"description": "x"}, {"pool": "p"}, {"place": "here"}, {"at": "build.ninja:99"}, {"mounts": ("x",)}],
+    ids=str,
+)
 def test_where_it_runs_and_what_is_said_of_it_is_no_reason(more: dict[str, object]) -> None:
     building = Building(loose("a", "in"))
     building.build()

@@ -146,7 +146,9 @@ def test_a_paused_holder_that_wakes_up_is_refused(refs: MemoryRefs, tmp_path: Pa
     assert load(refs, "p", "main").manifest == done.manifest
 
 
-@pytest.mark.parametrize("junk", [b"", b"{", b"[]", b"null", b'{"schema":"windrow.pointer/1"}', b"\xff\xfe", b'{"schema":"other/1"}'])
+@pytest.mark.parametrize(
+    "junk", [b"", b"{", b"[]", b"null", b'{"schema":"windrow.pointer/1"}', b"\xff\xfe", b'{"schema":"other/1"}']
+)
 def test_a_damaged_pointer_is_said_kept_and_replaced(refs: MemoryRefs, junk: bytes) -> None:
     commit(refs, load(refs, "p", "main"), "b-1", 4)
     refs.contents[POINTER] = junk
@@ -338,7 +340,11 @@ def test_a_build_killed_while_committing_leaves_the_old_or_the_new_revision(
     base = load(refs, "p", "main")
     assert base.manifest is not None and base.manifest.build == expected and not base.problems
     done = commit(refs, base, "b-3", 3)
-    assert done.pointer is not None and revision_name(done.pointer.revision) == "rev-0003" or name == "commit.before-manifest"
+    assert (
+        done.pointer is not None
+        and revision_name(done.pointer.revision) == "rev-0003"
+        or name == "commit.before-manifest"
+    )
     assert load(refs, "p", "main").manifest == done.manifest
 
 

@@ -32,9 +32,7 @@ class Kept:
         names = [".", "src", "src/a.c", "run.sh", "windrow.local.toml"]
         seen = {name: rest.look(str(self.root / name)) for name in names}
         seen[str(self.beyond)] = rest.look(str(self.beyond))
-        rest.store(
-            self.path, QUESTION, str(self.root), seen, {**TOLD, **more}, ("TOKEN",), ENVIRON
-        )
+        rest.store(self.path, QUESTION, str(self.root), seen, {**TOLD, **more}, ("TOKEN",), ENVIRON)
 
     def holds(self, question: str | None = QUESTION, **variables: str) -> dict[str, object] | None:
         return rest.holds(self.path, question, {**ENVIRON, **variables})
@@ -139,7 +137,9 @@ def test_without_a_question_it_holds_only_if_it_was_the_plain_one(kept: Kept) ->
     assert kept.holds() is not None
 
 
-@pytest.mark.parametrize("name", ["PATH", "HOME", "WINDROW_JOBS", "WINDROW_BRANCH", "AWS_PROFILE", "TOKEN", "XDG_CACHE_HOME"])
+@pytest.mark.parametrize(
+    "name", ["PATH", "HOME", "WINDROW_JOBS", "WINDROW_BRANCH", "AWS_PROFILE", "TOKEN", "XDG_CACHE_HOME"]
+)
 def test_variables_that_can_change_a_build_count(kept: Kept, name: str) -> None:
     assert kept.holds(**{name: "other"}) is None
 

@@ -55,7 +55,11 @@ def test_files_are_seen_with_digest_size_and_kind(root):
     sources = seen(root).sources
 
     assert list(sources) == ["link", "run.sh", "src/a.c"]
-    assert (sources["src/a.c"].hash, sources["src/a.c"].size, sources["src/a.c"].mode) == (hashing.of_bytes(b"int a;"), 6, "file")
+    assert (sources["src/a.c"].hash, sources["src/a.c"].size, sources["src/a.c"].mode) == (
+        hashing.of_bytes(b"int a;"),
+        6,
+        "file",
+    )
     assert sources["run.sh"].mode == "exec"
     assert (sources["link"].hash, sources["link"].mode) == (hashing.of_bytes(b"src/a.c"), "link")
 
@@ -74,7 +78,15 @@ def test_a_symlink_is_an_entry_and_is_never_followed(root):
 
 
 def test_own_state_and_the_like_are_no_sources(root):
-    for path in (".git/config", ".windrow/x", "a/.git/x", "__pycache__/x.pyc", "a/.DS_Store", "windrow.local.toml", ".hg/x"):
+    for path in (
+        ".git/config",
+        ".windrow/x",
+        "a/.git/x",
+        "__pycache__/x.pyc",
+        "a/.DS_Store",
+        "windrow.local.toml",
+        ".hg/x",
+    ):
         write(root, path)
     write(root, "sub/.git", "gitdir: elsewhere")
 
@@ -95,7 +107,14 @@ def test_ignore_files_count_at_every_level(root):
     write(root, ".gitignore", "*.o\n!keep.o\n/build/\n")
     write(root, "sub/.gitignore", "!b.o\n*.tmp\n!deep/c.tmp\n")
 
-    assert set(seen(root, ignore=("*.log",)).sources) == {".gitignore", "sub/.gitignore", "keep.o", "sub/b.o", "sub/build/y", "sub/deep/c.tmp"}
+    assert set(seen(root, ignore=("*.log",)).sources) == {
+        ".gitignore",
+        "sub/.gitignore",
+        "keep.o",
+        "sub/b.o",
+        "sub/build/y",
+        "sub/deep/c.tmp",
+    }
 
 
 def test_settings_can_take_back_what_a_file_ignores(root):
@@ -209,7 +228,11 @@ def test_kinds_can_be_chosen_and_changing_them_hashes_nothing(root):
 
     snapshot = seen(root, categories={"docs": ("a.md",), "source": ("*.toml",)})
 
-    assert {path: state.category for path, state in snapshot.sources.items()} == {"a.md": "docs", "book/b.md": "source", "x.toml": "source"}
+    assert {path: state.category for path, state in snapshot.sources.items()} == {
+        "a.md": "docs",
+        "book/b.md": "source",
+        "x.toml": "source",
+    }
     assert snapshot.hashed == 0
 
 
@@ -220,7 +243,9 @@ def test_many_large_files_are_hashed_like_few_small_ones(root):
 
     sources = seen(root).sources
 
-    assert {path: state.hash for path, state in sources.items()} == {path: hashing.of_bytes(text.encode()) for path, text in texts.items()}
+    assert {path: state.hash for path, state in sources.items()} == {
+        path: hashing.of_bytes(text.encode()) for path, text in texts.items()
+    }
 
 
 UNREADABLE = """

@@ -30,7 +30,14 @@ def write(root: Path, path: str, text: str = "x") -> Path:
     return file
 
 
-def scanned(root: Path, outputs: tuple[str, ...] = (), *, named: tuple[str, ...] = (), file: str = "build/build.ninja", **more: object) -> Scan:
+def scanned(
+    root: Path,
+    outputs: tuple[str, ...] = (),
+    *,
+    named: tuple[str, ...] = (),
+    file: str = "build/build.ninja",
+    **more: object,
+) -> Scan:
     settings = Settings(root, "x", "main", root.parent / "cache", ninja=NinjaSettings(file), **more)  # type: ignore[arg-type]
     return scan(settings, outputs, named=named)
 
@@ -155,7 +162,17 @@ def test_what_was_looked_at_is_told_with_its_folders_links_and_ignore_files(root
 
     settled = until(lambda: scanned(root, named=("generated/a.c",)).settled())
 
-    expected = {".", "src", "src/a.c", "build", "build/config.h", "link", "generated/a.c", "ignored", "ignored/.gitignore"}
+    expected = {
+        ".",
+        "src",
+        "src/a.c",
+        "build",
+        "build/config.h",
+        "link",
+        "generated/a.c",
+        "ignored",
+        "ignored/.gitignore",
+    }
     assert expected <= set(settled)
     status = (root / "src/a.c").lstat()
     assert settled["src/a.c"] == (status.st_ctime_ns, status.st_ino)

@@ -34,7 +34,9 @@ from tests.fakes.performer import ScriptedPerformer, fail
 
 def step(name: str, *inputs: str, candidates: tuple[str, ...] = (), kind: str = "command") -> Recipe:
     depfile = f"{name}.d" if candidates else None
-    return Recipe(f"r:{name}", "r", ("run", name), (name,), tuple(sorted(inputs)), candidates, depfile=depfile, kind=kind)
+    return Recipe(
+        f"r:{name}", "r", ("run", name), (name,), tuple(sorted(inputs)), candidates, depfile=depfile, kind=kind
+    )
 
 
 class Bench:
@@ -64,7 +66,9 @@ class Bench:
         made = self.manifest.artefacts if self.manifest else {}
         return Snapshot(sources, {p: FileState(a.hash, a.size, a.mode) for p, a in made.items()})
 
-    def run(self, *, options: Options = Options(), use_cache: bool = True, full: bool = False, commit: bool = True) -> RunReport:
+    def run(
+        self, *, options: Options = Options(), use_cache: bool = True, full: bool = False, commit: bool = True
+    ) -> RunReport:
         self.performer = ScriptedPerformer(self.blobs, self.results, self.scripts)
         return self.run_with(self.performer, options=options, use_cache=use_cache, full=full, commit=commit)
 
@@ -76,12 +80,25 @@ class Bench:
         planned = plan(Facts(graph, self.manifest, seen, diff(self.manifest, seen), full=full))
         tree = RunTree(graph, seen, self.manifest)
         preparer = Preparer(
-            tree=tree, blobs=self.blobs, results=self.results, root=self.root, build="b",
-            default_timeout=10.0, use_cache=use_cache, settle=self.settle,
+            tree=tree,
+            blobs=self.blobs,
+            results=self.results,
+            root=self.root,
+            build="b",
+            default_timeout=10.0,
+            use_cache=use_cache,
+            settle=self.settle,
         )
         report = Scheduler(
-            planned, tree=tree, preparer=preparer, performer=lambda: performer, settle=self.settle,
-            observer=self.observer, clock=SystemClock(), alive=lambda: None, options=options,
+            planned,
+            tree=tree,
+            preparer=preparer,
+            performer=lambda: performer,
+            settle=self.settle,
+            observer=self.observer,
+            clock=SystemClock(),
+            alive=lambda: None,
+            options=options,
         ).run()
         if commit and not report.failures and not report.skipped:
             draft = fold(self.manifest, graph=graph, snapshot=seen, results=report.results, plan=planned)
@@ -196,7 +213,6 @@ def test_the_longest_chain_goes_first(tmp_path):
     # Sixteen are looked up at once, and whichever is first is not held back for a better one.
     order = bench.performer.performed
     assert order.index("r:l0") < 16
-
 
 
 def test_what_waits_for_a_slot_is_bounded(tmp_path):
@@ -423,7 +439,9 @@ def test_a_job_taken_in_while_the_build_runs_keeps_its_place_and_its_pool(tmp_pa
     graph = BuildGraph(bench.recipes, platform="linux", names=Names(pools={"few": 1}))
     seen = bench.snapshot()
     # Its stored bytes are gone, which shows only when it comes out otherwise.
-    lost = plan(Facts(graph, bench.manifest, seen, diff(bench.manifest, seen), lost=frozenset({"mid"})), targets=("mid",))
+    lost = plan(
+        Facts(graph, bench.manifest, seen, diff(bench.manifest, seen), lost=frozenset({"mid"})), targets=("mid",)
+    )
     far, near = (ScriptedPerformer(bench.blobs, bench.results, {}) for _ in range(2))
     far.scripts["r:mid"] = lambda order: far.succeed(order, text="other")
     tree = RunTree(graph, seen, bench.manifest)

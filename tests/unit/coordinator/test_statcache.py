@@ -296,7 +296,9 @@ def test_a_file_system_of_whole_seconds_has_a_wide_margin(root):
 
 def truth(root):
     return {
-        path.relative_to(root).as_posix(): (path.read_bytes(), os.access(path, os.X_OK)) if not path.is_symlink() else os.readlink(path)
+        path.relative_to(root).as_posix(): (path.read_bytes(), os.access(path, os.X_OK))
+        if not path.is_symlink()
+        else os.readlink(path)
         for path in root.rglob("*")
         if ".windrow" not in path.parts and (path.is_symlink() or path.is_file())
     }
@@ -304,9 +306,29 @@ def truth(root):
 
 def edit(root, chance):
     """One change a person or a tool may make; most of them try to hide."""
-    files = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.is_symlink() and ".windrow" not in path.parts]
+    files = [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and not path.is_symlink() and ".windrow" not in path.parts
+    ]
     file = chance.choice(files) if files else root / "first"
-    kind = chance.choice(["write", "same size", "hide", "touch", "delete", "add", "rename", "swap", "chmod", "link", "nothing", "rename over", "future"])
+    kind = chance.choice(
+        [
+            "write",
+            "same size",
+            "hide",
+            "touch",
+            "delete",
+            "add",
+            "rename",
+            "swap",
+            "chmod",
+            "link",
+            "nothing",
+            "rename over",
+            "future",
+        ]
+    )
     if not files or kind == "add":
         write(root, f"d{chance.randrange(3)}/n{chance.randrange(6)}", str(chance.random()))
         return
@@ -356,7 +378,11 @@ def test_after_random_edits_exactly_what_changed_is_found(root):
 
         now = truth(root)
         assert set(snapshot.sources) == set(now), f"script {script}"
-        found = {path for path in snapshot.sources if path not in known or not snapshot.sources[path].same_content(known[path])}
+        found = {
+            path
+            for path in snapshot.sources
+            if path not in known or not snapshot.sources[path].same_content(known[path])
+        }
         assert found == {path for path in now if path not in real or now[path] != real[path]}, f"script {script}"
         assert not set(snapshot.touched) & found
         known, real = snapshot.sources, now

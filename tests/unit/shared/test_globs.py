@@ -11,14 +11,36 @@ from shared.globs import PathIndex, compiled, has_magic
 
 NAMES = ["a", "b", "ab", "a.c", "b.h", ".x", "c]", "é"]
 PATHS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map("/".join)
-PART = st.sampled_from(["a", "b", "*", "**", "?", "*.c", "a*", "[ab]", "[!a]", "{a,b}", "*.{c,h}", "[a-b]b", "**b", ".*", "??", "[]c]]", "é"])
+PART = st.sampled_from(
+    [
+        "a",
+        "b",
+        "*",
+        "**",
+        "?",
+        "*.c",
+        "a*",
+        "[ab]",
+        "[!a]",
+        "{a,b}",
+        "*.{c,h}",
+        "[a-b]b",
+        "**b",
+        ".*",
+        "??",
+        "[]c]]",
+        "é",
+    ]
+)
 PATTERN = st.lists(PART, min_size=1, max_size=4).map("/".join) | st.just("{a/b,**/ab}/*") | st.just("{a,{b,ab}}/{*,x}")
 
 
 def plain(pattern: str, path: str) -> bool:
     braces = re.search(r"\{([^{}]*)\}", pattern)
     if braces:
-        return any(plain(pattern[: braces.start()] + choice + pattern[braces.end() :], path) for choice in braces[1].split(","))
+        return any(
+            plain(pattern[: braces.start()] + choice + pattern[braces.end() :], path) for choice in braces[1].split(",")
+        )
     return _parts(pattern.split("/"), path.split("/"))
 
 
@@ -59,7 +81,9 @@ def test_examples(pattern, matches, others):
     assert not any(compiled(pattern).matches(path) for path in others)
 
 
-@pytest.mark.parametrize("pattern", ["/a", "../a", "a/../b", "a[b", "a{b", "a\\b", "", ".", "~/x", "[b-a]", "{a,b}" * 12, "[a/b]", "a\0b"])
+@pytest.mark.parametrize(
+    "pattern", ["/a", "../a", "a/../b", "a[b", "a{b", "a\\b", "", ".", "~/x", "[b-a]", "{a,b}" * 12, "[a/b]", "a\0b"]
+)
 def test_a_pattern_that_is_none_is_refused(pattern):
     with pytest.raises(ValueError, match=r"\w"):
         compiled(pattern)

@@ -28,16 +28,26 @@ def test_a_job_without_the_newer_fields_has_the_key_it_always_had() -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"cwd": "build"}, {"files": (("out.rsp", "x"),)}, {"outside": (("/usr/lib/z.a", "sha256:1"),)}, {"argv": ("cc",)}, {"tools": "other"}],
+    [
+        {"cwd": "build"},
+        {"files": (("out.rsp", "x"),)},
+        {"outside": (("/usr/lib/z.a", "sha256:1"),)},
+        {"argv": ("cc",)},
+        {"tools": "other"},
+    ],
     ids=lambda more: next(iter(more)),
 )
 def test_what_a_command_is_given_is_in_its_key(more: dict[str, object]) -> None:
     assert keys.key_after_run(action(loose=True, **more), None) != keys.key_after_run(action(loose=True), None)
 
 
-@pytest.mark.parametrize("more", [{"mounts": ("src",)}, {"observed": True}, {"platform": "x", "tools": "linux"}], ids=str)
+@pytest.mark.parametrize(
+    "more", [{"mounts": ("src",)}, {"observed": True}, {"platform": "x", "tools": "linux"}], ids=str
+)
 def test_where_and_how_it_runs_is_not(more: dict[str, object]) -> None:
-    assert keys.key_after_run(action(loose=True, **more), None) == keys.key_after_run(action(loose=True, tools="linux"), None)
+    assert keys.key_after_run(action(loose=True, **more), None) == keys.key_after_run(
+        action(loose=True, tools="linux"), None
+    )
 
 
 def test_the_content_of_a_file_outside_counts() -> None:

@@ -30,9 +30,7 @@ class Tiers:
         local_refs = DiskRefs(self.folder / name / "known", clock=self.clock)
         blobs = CachingBlobs(self.far, local, clock=self.clock)
         remote = StoredResults(self.refs, blobs, "remote")
-        return TieredResults(
-            StoredResults(local_refs, local, "local"), remote, confirmed=local_refs.age, lease=LEASE
-        )
+        return TieredResults(StoredResults(local_refs, local, "local"), remote, confirmed=local_refs.age, lease=LEASE)
 
     def blobs(self, name: str) -> CachingBlobs:
         return CachingBlobs(self.far, DiskBlobs(self.folder / name, clock=self.clock), clock=self.clock)

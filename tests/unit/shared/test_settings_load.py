@@ -75,7 +75,12 @@ def test_everything_in_the_file_is_taken(root):
     assert settings.tools == ("gcc", "ar")
     assert settings.ignore == ("*.tmp",)
     compile_, link = settings.rules
-    assert (compile_.name, compile_.at, compile_.timeout, compile_.env) == ("cc", "windrow.toml:14", 30.0, {"LANG": "C"})
+    assert (compile_.name, compile_.at, compile_.timeout, compile_.env) == (
+        "cc",
+        "windrow.toml:14",
+        30.0,
+        {"LANG": "C"},
+    )
     assert (link.command, link.at, link.pass_env) == ("gcc {in} -o {out}", "windrow.toml:24", ("CFLAGS",))
 
 
@@ -222,7 +227,9 @@ def test_a_file_that_is_not_utf8_is_named_with_the_line(root):
     assert "UTF-8" in error.what
 
 
-@pytest.mark.parametrize("text", ["[[rule]]\nname = 'x'\n", "[toolchain]\ntools = []\n", "[scan]\nignore = []\n", "[project]\nname = 'y'\n"])
+@pytest.mark.parametrize(
+    "text", ["[[rule]]\nname = 'x'\n", "[toolchain]\ntools = []\n", "[scan]\nignore = []\n", "[project]\nname = 'y'\n"]
+)
 def test_what_affects_outputs_is_accepted_from_the_project_file_only(root, text):
     (root / "windrow.local.toml").write_text(text)
 
@@ -232,7 +239,9 @@ def test_what_affects_outputs_is_accepted_from_the_project_file_only(root, text)
     assert "windrow.toml only" in error.what
 
 
-@pytest.mark.parametrize("name", ["WINDROW_TOOLCHAIN__TOOLS", "WINDROW_PROJECT__NAME", "WINDROW_PROJECT", "WINDROW_SCAN__IGNORE"])
+@pytest.mark.parametrize(
+    "name", ["WINDROW_TOOLCHAIN__TOOLS", "WINDROW_PROJECT__NAME", "WINDROW_PROJECT", "WINDROW_SCAN__IGNORE"]
+)
 def test_nor_from_the_environment(root, name):
     error = refused(root, **{name: "x"})
 
@@ -282,7 +291,10 @@ def test_wrong_environment_variables_are_named_and_secrets_are_not_shown(root, e
     assert "hush" not in said
 
 
-@pytest.mark.parametrize(("flags", "words"), [({"jobs": -1}, "at least 0"), ({"jobs": "x"}, "whole number"), ({"bracnh": "x"}, "did you mean `branch`?")])
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [({"jobs": -1}, "at least 0"), ({"jobs": "x"}, "whole number"), ({"bracnh": "x"}, "did you mean `branch`?")],
+)
 def test_wrong_flags_are_named(root, flags, words):
     error = refused(root, flags=flags)
 

@@ -8,16 +8,37 @@ from hypothesis import strategies as st
 from shared.toml_places import Places
 
 KEY = st.text("abcdefgh_-0", min_size=1, max_size=5)
-SCALAR = st.sampled_from(['"x"', "'y # no'", "3", "1.5", "true", "1979-05-27 07:32:00Z", '"""a\n[[rule]]\n"q" """', "'''z\n= 3'''", '"a \\" ] }"', '""""q""""', "0x1F"])
+SCALAR = st.sampled_from(
+    [
+        '"x"',
+        "'y # no'",
+        "3",
+        "1.5",
+        "true",
+        "1979-05-27 07:32:00Z",
+        '"""a\n[[rule]]\n"q" """',
+        "'''z\n= 3'''",
+        '"a \\" ] }"',
+        '""""q""""',
+        "0x1F",
+    ]
+)
 VALUE = st.recursive(
     SCALAR,
-    lambda inner: st.lists(inner, max_size=3).map(lambda items: "[\n  " + ", # c ]\n  ".join(items) + "]")
-    | st.dictionaries(KEY, SCALAR.filter(lambda v: "\n" not in v), max_size=3).map(lambda d: "{" + ", ".join(f"{k} = {v}" for k, v in d.items()) + "}"),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda items: "[\n  " + ", # c ]\n  ".join(items) + "]")
+        | st.dictionaries(KEY, SCALAR.filter(lambda v: "\n" not in v), max_size=3).map(
+            lambda d: "{" + ", ".join(f"{k} = {v}" for k, v in d.items()) + "}"
+        )
+    ),
     max_leaves=4,
 )
 
 
-@given(st.lists(st.tuples(KEY, st.dictionaries(KEY, VALUE, max_size=3)), max_size=4), st.sampled_from(["", "# top [x]\n", "\n\n"]))
+@given(
+    st.lists(st.tuples(KEY, st.dictionaries(KEY, VALUE, max_size=3)), max_size=4),
+    st.sampled_from(["", "# top [x]\n", "\n\n"]),
+)
 def test_every_key_is_found_where_it_was_written(tables, head):
     text, expected, counts = head, {}, {}
     for name, pairs in tables:

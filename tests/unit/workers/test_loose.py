@@ -29,7 +29,9 @@ def farm(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RootedFarm]
 
 
 def test_it_runs_in_its_folder_and_finds_the_tree_at_its_path(farm: RootedFarm) -> None:
-    outcome = farm.run("sh", "-c", "cat {root}/src/in.txt ../src/in.txt > gen/out", cwd="build", outputs=("build/gen/out",))
+    outcome = farm.run(
+        "sh", "-c", "cat {root}/src/in.txt ../src/in.txt > gen/out", cwd="build", outputs=("build/gen/out",)
+    )
 
     assert farm.made(outcome) == {"build/gen/out": b"in\nin\n"}
 
@@ -37,7 +39,9 @@ def test_it_runs_in_its_folder_and_finds_the_tree_at_its_path(farm: RootedFarm) 
 def test_its_files_are_laid_out_with_the_path_and_are_no_outputs(farm: RootedFarm) -> None:
     files = (("build/x/args.rsp", f"{ROOT}/src/in.txt\n"),)
 
-    outcome = farm.run("sh", "-c", "{root}/tool.sh $(cat x/args.rsp) > out", cwd="build", outputs=("build/out",), files=files)
+    outcome = farm.run(
+        "sh", "-c", "{root}/tool.sh $(cat x/args.rsp) > out", cwd="build", outputs=("build/out",), files=files
+    )
 
     assert farm.made(outcome) == {"build/out": b"in\n"}
 
@@ -51,7 +55,9 @@ def test_a_command_is_told_its_folder_and_a_home(farm: RootedFarm) -> None:
 
 
 def test_a_folder_that_it_changes_to_is_there(farm: RootedFarm) -> None:
-    outcome = farm.run("sh", "-c", "cd {root}/build/deep/sub && pwd && cd ../other && touch {root}/out", outputs=("out",))
+    outcome = farm.run(
+        "sh", "-c", "cd {root}/build/deep/sub && pwd && cd ../other && touch {root}/out", outputs=("out",)
+    )
 
     assert outcome.exit_code == 2 or outcome.status == "failed"
     assert outcome.stdout.text == f"{farm.root}/build/deep/sub\n"
@@ -196,9 +202,7 @@ def test_paths_of_a_depfile_are_relative_to_the_folder_or_absolute(farm: RootedF
     script = "touch out; echo 'out: ../inc/a.h {root}/inc/b.h gen.h /usr/include/stdio.h' > out.d"
     farm.write("build/gen.h", "")
 
-    outcome = farm.run(
-        *("sh", "-c", script), cwd="build", outputs=("build/out",), depfile="build/out.d", primary=()
-    )
+    outcome = farm.run(*("sh", "-c", script), cwd="build", outputs=("build/out",), depfile="build/out.d", primary=())
 
     assert outcome.result is not None, outcome
     assert outcome.result.trace is not None

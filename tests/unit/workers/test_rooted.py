@@ -117,7 +117,9 @@ def test_a_root_of_which_this_machine_has_no_folder_at_all(opened: Open, way: Is
     farm.write("in", "x")
 
     for _ in range(2):
-        outcome = farm.perform(farm.action("sh", "-c", "cat {root}/in; pwd; ls / > out", outputs=("out",)), no_cache=True)
+        outcome = farm.perform(
+            farm.action("sh", "-c", "cat {root}/in; pwd; ls / > out", outputs=("out",)), no_cache=True
+        )
 
         assert outcome.stdout.text == f"x{farm.root}\n"
         assert b"no-such-folder-on-any-machine\n" in bytes(farm.made(outcome)["out"])  # type: ignore[arg-type]

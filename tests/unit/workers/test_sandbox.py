@@ -17,6 +17,7 @@ from shared.storage.memory import MemoryBlobs
 from workers.sandbox import outputs
 from workers.sandbox.broken import Broken
 from workers.sandbox.home import Home
+from workers.sandbox.recent import Recent
 from workers.sandbox.removal import remove
 from workers.sandbox.sandbox import InputsMissing, Sandbox
 
@@ -41,7 +42,7 @@ def action(
 
 def lay_out(sandbox: Sandbox, blobs: MemoryBlobs) -> None:
     sandbox.lay_out_folders()
-    sandbox.fetch(blobs, sandbox.files())
+    sandbox.fetch(blobs, sandbox.files(), Recent())
     sandbox.lay_out_links()
 
 

@@ -58,12 +58,21 @@ def test_how_inputs_are_found(command: str, first: str, depfile: bool, how: str)
 
 @pytest.mark.parametrize(
     "command",
-    ["cp -r ../data out", "cp -a data out", "cp -v --recursive data out", "cc a.o -L../libs -lx", f"cc a.o -L{ROOT}/libs -lx", "cc a.o -L lib -lx"],
+    [
+        "cp -r ../data out",
+        "cp -a data out",
+        "cp -v --recursive data out",
+        "cc a.o -L../libs -lx",
+        f"cc a.o -L{ROOT}/libs -lx",
+        "cc a.o -L lib -lx",
+    ],
 )
 def test_a_folder_of_the_tree_that_is_searched_or_copied_is_looked_into(command: str) -> None:
     assert opens_folders(command)
 
 
-@pytest.mark.parametrize("command", ["cp a b", "cp -f a-r b", "cc a.o -L/usr/lib -lz", "ar qc lib.a a.o", "rm -r x && cp a b", "ld -r a.o"])
+@pytest.mark.parametrize(
+    "command", ["cp a b", "cp -f a-r b", "cc a.o -L/usr/lib -lz", "ar qc lib.a a.o", "rm -r x && cp a b", "ld -r a.o"]
+)
 def test_other_commands_are_not(command: str) -> None:
     assert not opens_folders(command)

@@ -136,7 +136,9 @@ def test_inputs_come_sorted_once_each_and_without_the_order_only(project: Import
 
 
 def test_files_outside_are_named_with_what_they_hold(project: Importing) -> None:
-    recipe = project.recipe("build out: cat ../in | /usr/lib/x.a\n", sources=("in",), outside={"/usr/lib/x.a": "sha256:1"})
+    recipe = project.recipe(
+        "build out: cat ../in | /usr/lib/x.a\n", sources=("in",), outside={"/usr/lib/x.a": "sha256:1"}
+    )
 
     assert recipe.inputs == ("in",)
     assert recipe.outside == (("/usr/lib/x.a", "sha256:1"),)
@@ -218,7 +220,9 @@ def test_a_phony_edge_stands_for_its_inputs(project: Importing) -> None:
 
 
 def test_what_needs_a_name_of_nothing_is_never_up_to_date(project: Importing) -> None:
-    text = "build FORCE: phony\nbuild always: phony FORCE\nbuild out: cat ../in always\nbuild quiet: cat ../in || FORCE\n"
+    text = (
+        "build FORCE: phony\nbuild always: phony FORCE\nbuild out: cat ../in always\nbuild quiet: cat ../in || FORCE\n"
+    )
 
     out, quiet = project.run(text, sources=("in",)).recipes
 

@@ -75,7 +75,11 @@ def test_the_root_s_own_path_is_marked_where_it_ends_as_a_component(text: str, m
     assert BUILD.marked(text) == marked
 
 
-@given(st.lists(st.sampled_from(["..", ".", "", "a", "b.c", "src", "build"]), min_size=1, max_size=8).map("/".join).filter(lambda text: not text.startswith("//")))
+@given(
+    st.lists(st.sampled_from(["..", ".", "", "a", "b.c", "src", "build"]), min_size=1, max_size=8)
+    .map("/".join)
+    .filter(lambda text: not text.startswith("//"))
+)
 def test_every_spelling_leads_where_the_file_system_would(text: str) -> None:
     places = Places("/r", "build")
     full = posixpath.normpath(posixpath.join("/r/build", text))
