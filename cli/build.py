@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cli import render
+from cli.edits import edit_option, pend_edits
 from cli.options import open_project, open_settings, project_options, wait_option, wait_seconds
 from cli.performers import make_here, make_performer
 from cli.progress_lines import LineProgress
@@ -55,6 +56,7 @@ Progress = Any  # LineProgress or LiveProgress: BuildObserver with close()
     default="all",
     help="Which outputs to write here ([ninja] builds); the others stay in the store.",
 )
+@edit_option
 @click.option("--verify-hashes", is_flag=True, help="Read every file; trust no time stamp.")
 @click.option("-v", "--verbose", is_flag=True, help="Show cache hits and started jobs too.")
 @click.option("-q", "--quiet", is_flag=True, help="Show failures and the result only.")
@@ -85,6 +87,7 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     from cli import fallback  # noqa: PLC0415
 
     project = open_project(settings, make_performer, make_here)
+    pend_edits(project, given["edits"])
     if given["dry_run"] or given["check"]:
         return _look(project, request, check=given["check"], as_json=given["as_json"])
     progress = make_progress(verbose=given["verbose"], quiet=given["quiet"])
@@ -159,11 +162,13 @@ def _look(project: Project, request: Request, *, check: bool, as_json: bool) -> 
 @project_options
 @click.option("--full", is_flag=True, help="As if nothing had been built.")
 @click.option("--exit-code", is_flag=True, help="Exit 10 if there is anything to do.")
+@edit_option
 @click.option("--save", is_flag=True, help="Keep the plan among the project's runs.")
 def plan(targets: tuple[str, ...], **given: Any) -> int:
     """Show what a build would run, in layers, and why. Takes no lock and runs nothing."""
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project")})
     project = open_project(settings)
+    pend_edits(project, given["edits"])
     request = Request(targets=targets, full=given["full"] or settings.mode != "incremental")
     code = _look(project, request, check=given["exit_code"], as_json=given["as_json"])
     if given["save"]:

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("cli.doctor:doctor", "Check settings, tools, broker, storage and workers."),
     "farm": ("cli.farm:farm", "Start, show and stop a farm on this machine."),
     "worker": ("cli.worker:worker", "Run a worker."),
+    "server": ("cli.server:server", "Serve the steps of builds over HTTP."),
     "completion": ("cli.completion:completion", "Print the shell completion script."),
 }
 

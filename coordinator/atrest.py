@@ -60,7 +60,8 @@ def remember(project: Project, seen: Survey, asked: Question) -> None:
         "build_file": os.path.realpath(settings.root / ninja.file) if ninja else "",
     }
     own = settings.tests.pass_env if settings.tests else ()
-    names = tuple(sorted({*own, *(name for rule in settings.rules for name in rule.pass_env)}))
+    imported = ninja.pass_env if ninja else ()
+    names = tuple(sorted({*own, *imported, *(name for rule in settings.rules for name in rule.pass_env)}))
     try:
         rest.store(
             str(settings.state_dir / rest.FILE),

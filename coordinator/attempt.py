@@ -7,6 +7,7 @@ import shutil
 
 import msgspec
 
+from coordinator import edits
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
 from coordinator.commit.fold import fold
@@ -57,6 +58,9 @@ class Attempt:
         self.settings, self.stores, self.clock = project.settings, project.stores, project.clock
         self.graph: BuildGraph = seen.graph or BuildGraph(())
         self.plan: Plan = _up_to(seen.plan, request.up_to_layer)
+        if not request.commit:
+            # What nobody makes any more stays until there is a revision without it.
+            self.plan = msgspec.structs.replace(self.plan, removed=())
         self.outside = self._left_out()
         tests = self.settings.tests
         self.lenient = frozenset({TEST_RULE}) if tests is not None and not tests.gate else frozenset()
@@ -213,6 +217,7 @@ class Attempt:
                 self._still_ours()
                 self._all_there(ran)
                 committed = self.project.publish(self.seen.base, draft, self.lease)
+                edits.forget_placed(self.project)
                 for problem in (*self.record.archive(committed.revision), *committed.problems):
                     self.observer.warned(problem)
                 if self.settings.emit.folder and (problem := emit(self.project, self.seen)):
@@ -226,6 +231,7 @@ class Attempt:
         manifest = self.seen.base.manifest
         gone = {path: manifest.artefacts[path].hash for path in self.plan.removed} if manifest and whole else {}
         self._spare()
+        edits.note_placed(self.project, ((write.path, write.hash) for write in self.staging.writes()))
         done = materialise.apply(self.settings.root, self.settings.state_dir, self.staging, gone)
         if self.placing is not None:
             done = done._replace(written=(*done.written, *self.placing.written))
@@ -258,6 +264,8 @@ class Attempt:
             if self.settings.tests and ran.failures and all(one.rule == TEST_RULE for one in ran.failures):
                 return "tests failed"
             return "a job failed" if ran.failures else "not every job ran"
+        if not self.request.commit:
+            return "only its jobs were asked for"
         if self.request.up_to_layer is not None and len(self.plan.layers) < len(self.seen.plan.layers):
             return f"only layers 0 to {self.request.up_to_layer} of {len(self.seen.plan.layers)} were asked for"
         if self.request.targets and not self.project.imported and not self._covers_all(ran):

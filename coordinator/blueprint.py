@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from coordinator.importers.blueprint.model import Blueprint, Values
-from shared import atomic, calls, hashing
+from shared import atomic, calls, canonical, hashing
 from shared.errors import ConfigError, GraphError, LocalError, named
 from shared.model.file import FileState
 from shared.settings import BlueprintSettings, Settings
@@ -89,6 +89,29 @@ class ProjectBlueprint:
     def values(self) -> Values:
         """What the inputs are given."""
         return self._read.values
+
+    def forget(self) -> None:
+        """The files hold something else now: read them again."""
+        for name in ("texts", "_read"):
+            self.__dict__.pop(name, None)
+
+    def with_value(self, name: str, value: object) -> tuple[str, bytes]:
+        """The file of the tree that gives an input its value, and what it holds once that is `value`.
+
+        GraphError when there is no such input, or no file to write it to.
+        """
+        from coordinator.importers.blueprint.rewriting import rewritten  # noqa: PLC0415 - yaml
+
+        declared = self.blueprint.inputs.get(name)
+        if declared is None:
+            known = ", ".join(self.blueprint.inputs)
+            raise GraphError(f"unknown input '{name}'", at=self.named.file, why=f"known are: {known}")
+        if declared.file:
+            return declared.file, value.encode() if isinstance(value, str) else canonical.encode(value)
+        if not self.named.inputs:
+            fix = 'inputs = "inputs.yaml"'
+            raise GraphError(f"there is no file for the value of '{name}'", at="windrow.toml: [blueprint]", fix=fix)
+        return self.named.inputs, rewritten(self.texts[1], self.named.inputs, name, value).encode()
 
     def identity(self, target: str, at: str) -> str:
         """What a call is, for its key."""

@@ -13,6 +13,7 @@ import msgspec
 from coordinator.atrest import at_rest, remember
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
+from coordinator.edits import write_pending
 from coordinator.lock import workspace
 from coordinator.lock.lease import Lease, me
 from coordinator.progress import BuildObserver
@@ -20,7 +21,7 @@ from coordinator.project import Project
 from coordinator.report import BuildReport
 from coordinator.request import Request
 from coordinator.survey import Survey, survey
-from shared.errors import BrokerUnavailable, LockHeld, WindrowError
+from shared.errors import BrokerUnavailable, Conflict, LockHeld, WindrowError
 
 SURVEYS = 4
 
@@ -38,7 +39,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     """
     began = project.clock.monotonic()
     name = os.urandom(3).hex()
-    if (told := at_rest(project, request)) is not None:
+    if not project.pending and request.base is None and (told := at_rest(project, request)) is not None:
         return _still(project, told, name, project.clock.monotonic() - began)
     _clear_up(project, request)
     _regenerate(project, request, observer)
@@ -55,18 +56,21 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
 
 def _build(project: Project, request: Request, observer: BuildObserver, name: str, began: float) -> BuildReport:
     seen = look(project, request)
+    _refuse_other(request, seen.base)
     if not seen.plan:
         return _nothing(project, request, seen, observer, name, project.clock.monotonic() - began)
     # Only now: a build with nothing to do must not pay for all that runs jobs.
     from coordinator.attempt import Attempt, SourceMoved, Tally  # noqa: PLC0415
 
     with _held(project, request, name, seen.base) as lease:
+        wrote = write_pending(project)
         materialise.sweep(project.settings.root, project.settings.state_dir, seen.snapshot.outputs)
         tally = Tally()
         tended = project.context is not None and project.context.ignore()
         for attempt in range(SURVEYS):
             base = project.load_base(seen.base)
-            if attempt or tended or base.tag != seen.base.tag:
+            _refuse_other(request, base)
+            if attempt or tended or wrote or base.tag != seen.base.tag:
                 # Somebody committed while this build waited, or a source changed under it.
                 seen = survey(project, base, request.question)
                 if not seen.plan:
@@ -80,6 +84,15 @@ def _build(project: Project, request: Request, observer: BuildObserver, name: st
             "the sources keep changing while the build runs",
             why=f"looked at them {SURVEYS} times",
             fix="build again when the tree is at rest",
+        )
+
+
+def _refuse_other(request: Request, base: Base) -> None:
+    if request.base is not None and request.base != base.manifest_hash:
+        raise Conflict(
+            "the base moved: another build committed since this one was planned",
+            why=f"it was planned on {request.base or 'no manifest'}; the current one is {base.manifest_hash or 'none'}",
+            fix="plan again: finished jobs are kept and will not run a second time",
         )
 
 

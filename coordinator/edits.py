@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from coordinator.scan.scanner import NOT_A_FILE
-from shared import hashing
+from shared import atomic, canonical, hashing
+from shared.errors import UsageError
 from shared.model.file import FileState
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from coordinator.project import Project
+
+_INPUT, _ARTEFACT = "Input:", "Artifact:"
+# What builds that committed nothing put into the workspace: whoever finds it there has not written it by hand.
+PLACED_FILE = "placed.msgpack"
 
 
 def overlaid(snapshot: Snapshot, pending: Mapping[str, bytes]) -> Snapshot:
@@ -27,11 +37,12 @@ def overlaid(snapshot: Snapshot, pending: Mapping[str, bytes]) -> Snapshot:
 
 
 def with_edits(
-    manifest: Manifest | None, graph: BuildGraph, snapshot: Snapshot
+    manifest: Manifest | None, graph: BuildGraph, snapshot: Snapshot, placed: Mapping[str, str]
 ) -> tuple[Manifest | None, dict[str, str]]:
     """The manifest as hand-written outputs make it, and these, by path, with the digest that each had before.
 
-    Only outputs of editable recipes count; any other that was altered is made again.
+    Only outputs of editable recipes count; any other that was altered is made again. placed: path to digest of what a
+    build put there that committed nothing.
     """
     if manifest is None:
         return None, {}
@@ -39,7 +50,7 @@ def with_edits(
     artefacts = dict(manifest.artefacts)
     for path, artefact in manifest.artefacts.items():
         state = snapshot.outputs.get(path)
-        if state is None or state.hash in (artefact.hash, NOT_A_FILE.hash) or state.mode == "link":
+        if state is None or state.hash in (artefact.hash, NOT_A_FILE.hash, placed.get(path)) or state.mode == "link":
             continue
         if (maker := graph.producer.get(path)) is None or not graph.recipes[maker].editable:
             continue
@@ -48,3 +59,69 @@ def with_edits(
             artefact, hash=state.hash, size=state.size, mode=state.mode, edited=True
         )
     return (msgspec.structs.replace(manifest, artefacts=artefacts), before) if before else (manifest, {})
+
+
+def pend(project: Project, edits: Mapping[str, object]) -> None:
+    """Have inputs and artefacts, by their canonical ids, be something else: in plans at once, in the tree with a build.
+
+    The value of an input is one of JSON, an artefact is text. Raises UsageError for what is neither.
+    """
+    for id_, value in edits.items():
+        if project.blueprint is None:
+            raise UsageError(f"there is no {id_} in this project", why="it has no blueprint")
+        if id_.startswith(_INPUT):
+            path, data = project.blueprint.with_value(id_.removeprefix(_INPUT), value)
+        elif id_.startswith(_ARTEFACT):
+            path, data = _path_of(project, id_), value.encode() if isinstance(value, str) else canonical.encode(value)
+        else:
+            raise UsageError(f"'{id_}' is no id", fix="write Input:Style, or Artifact:Narration[segment=1]")
+        project.pending[path] = data
+        project.blueprint.forget()
+
+
+def write_pending(project: Project) -> bool:
+    """Write what is pending into the tree, and whether that was anything; LocalError."""
+    pending = dict(project.pending)
+    for path, data in pending.items():
+        target = project.settings.root / path
+        if not target.is_file() or target.read_bytes() != data:
+            atomic.write_atomic(target, data, durable=False)
+    project.pending.clear()
+    if project.blueprint is not None:
+        project.blueprint.forget()
+    return bool(pending)
+
+
+def placed(project: Project) -> dict[str, str]:
+    """Path to digest of what builds put into the workspace that committed nothing."""
+    if project.blueprint is None:
+        return {}
+    try:
+        return msgspec.msgpack.decode(_placed_file(project).read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.MsgspecError):
+        return {}
+
+
+def note_placed(project: Project, writes: Iterable[tuple[str, str]]) -> None:
+    """Note down what is about to be put into the workspace, before it is known whether it is committed."""
+    if project.blueprint is not None and (noted := dict(writes)):
+        data = msgspec.msgpack.encode({**placed(project), **noted})
+        atomic.write_atomic(_placed_file(project), data, durable=False)
+
+
+def forget_placed(project: Project) -> None:
+    """A revision was committed: the workspace holds what it says."""
+    if project.blueprint is not None:
+        _placed_file(project).unlink(missing_ok=True)
+
+
+def _placed_file(project: Project) -> Path:
+    return project.settings.state_dir / PLACED_FILE
+
+
+def _path_of(project: Project, id_: str) -> str:
+    manifest = project.load_base().manifest
+    for path, artefact in (manifest.artefacts if manifest else {}).items():
+        if artefact.id == id_:
+            return path
+    raise UsageError(f"there is no {id_}", why="no revision has made it yet", fix="windrow show lists what there is")

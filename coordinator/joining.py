@@ -51,7 +51,7 @@ def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code
         recipes += expanded.recipes
     imported = None
     if project.imported is not None:
-        imported = project.imported.recipes(snapshot, jobs, project.identity_of)
+        imported = project.imported.recipes(snapshot, jobs, project.identity_of, project.environ)
         default = (*(recipe.id for recipe in recipes), *(imported.names.default or ()))
         names = msgspec.structs.replace(
             imported.names,

@@ -274,8 +274,9 @@ class Project:
             declared = hashing.of_value([declared, self.blueprint.digest()])
         if self.imported is None:
             return declared
+        passed = self.imported.passed(self.environ)
         late = sorted((name, list(late)) for name, late in self.imported.late.items())
-        return hashing.of_value([declared, self.imported.digest, late, self.imported.beyond_named()])
+        return hashing.of_value([declared, self.imported.digest, late, self.imported.beyond_named(), passed])
 
     def graph(self, snapshot: Snapshot, manifest: Manifest | None = None, code: PythonCode | None = None) -> BuildGraph:
         """The graph of a tree that was looked at; the manifest tells what jobs read and took when they last ran.

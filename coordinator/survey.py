@@ -9,7 +9,7 @@ import msgspec
 
 from coordinator.commit.base import Base
 from coordinator.diff import diff, reclaim, sift
-from coordinator.edits import overlaid, with_edits
+from coordinator.edits import overlaid, placed, with_edits
 from coordinator.plan.dirty import Facts
 from coordinator.plan.planner import plan, select
 from coordinator.project import Project
@@ -83,7 +83,7 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     here = {path for path, id_ in graph.producer.items() if not graph.recipes[id_].stored}
     more = scanned.look(here.difference(written.outputs))
     snapshot = sift(msgspec.structs.replace(written, outputs={**written.outputs, **more}), graph.producer)
-    edited, before = with_edits(manifest, graph, snapshot)
+    edited, before = with_edits(manifest, graph, snapshot, placed(project))
     changes = msgspec.structs.replace(diff(edited, noticed(snapshot, known)), edited=tuple(sorted(before)))
     if question.download != "all" and imported:
         kept = wanted_here(graph, question)

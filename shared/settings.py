@@ -55,11 +55,13 @@ class NinjaSettings(msgspec.Struct, frozen=True):
     """`[ninja]`: file is a build.ninja, its folder the one commands run in unless `directory` names another.
 
     Both are relative to the root. local: rules (names, or globs over them) whose commands run on this machine.
+    pass_env: variables of the environment that commands get, and that are part of their keys.
     """
 
     file: str = ""
     directory: str = ""
     local: tuple[str, ...] = ()
+    pass_env: tuple[str, ...] = ()
 
     @property
     def cwd(self) -> str:

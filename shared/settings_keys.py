@@ -169,6 +169,7 @@ TABLES: dict[str, dict[str, Key]] = {
         "file": Key(str, "a string", _inside, shared=True),
         "directory": Key(str, "a string", _inside_or_root, shared=True),
         "local": Key(_LIST, _STRINGS, shared=True),
+        "pass_env": Key(_LIST, _STRINGS, _variables, shared=True),
     },
     "context-rules": {
         "directory": Key(str, "a string", _inside, shared=True),

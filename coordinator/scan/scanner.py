@@ -169,7 +169,8 @@ class _Scanner:
         if not cwd:
             return walk(self.root, settings.ignore, outputs, skip, Where(folders, _BOOKKEEPING, _BUILD_FOLDERS))
         # What is made by configuring lies in the build folder, which is ignored as a rule.
-        sources = walk(self.root, settings.ignore, outputs, skip | {cwd}, Where(folders, marks=_BUILD_FOLDERS))
+        besides = tuple(folder for folder in folders if folder != cwd)
+        sources = walk(self.root, settings.ignore, outputs, skip | {cwd}, Where(besides, marks=_BUILD_FOLDERS))
         if not (settings.root / cwd).is_dir():
             return sources
         configured = walk(self.root, (), outputs, skip, Where((cwd,), _BOOKKEEPING, ignore_file=""))

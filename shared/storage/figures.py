@@ -44,9 +44,7 @@ class _Run(msgspec.Struct):
     reused: int = 0
 
 
-def by_project_and_kind(
-    refs: AgedRefs, names: Sequence[str]
-) -> tuple[dict[str, ProjectStats], dict[str, KindStats]]:
+def by_project_and_kind(refs: AgedRefs, names: Sequence[str]) -> tuple[dict[str, ProjectStats], dict[str, KindStats]]:
     """The figures; names: of all records under `projects/`. A record that cannot be read counts for nothing."""
     projects: dict[str, ProjectStats] = defaultdict(ProjectStats)
     kinds: dict[str, KindStats] = defaultdict(KindStats)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,12 +15,18 @@ from typing import Any
 
 import pytest
 
+from coordinator import build as building
+from coordinator import edits
 from coordinator.history import replay
 from coordinator.history.archive import archived
+from coordinator.request import Request
+from coordinator.survey import survey
 from shared import hashing
 from shared.model.event import ArtefactEvent, InputEvent
 from tests.scenarios.film import ARTEFACTS, FIRST, JOBS, LAYERS, Film
 
+# Times of this machine, which runs other things as well.
+SLACK = 5
 Edit = Callable[[Film], None]
 NARRATION = "movie/Narration/segment-1.txt"
 
@@ -332,3 +339,209 @@ def test_graph_prints_the_expanded_blueprint(tmp_path: Path) -> None:
     printed["platform"] = "masked"
     golden = Path(__file__).parents[1] / "golden/film-graph.json"
     assert printed == json.loads(golden.read_text())
+
+
+# -- pending edits --------------------------------------------------------------------------------------
+
+
+def test_a_pending_edit_is_planned_but_not_written_until_a_build_begins(made: Film) -> None:
+    """S2-24, C27, W3-13."""
+    tree, stored = made.tree(), made.stored()
+    project = made.project()
+    edits.pend(project, {"Input:VoiceId": "stern", "Artifact:Narration[segment=1]": "By hand.\n"})
+    planned = len(building.look(project, Request()).plan.jobs)
+    before = made.tree() == tree, made.stored() == stored
+
+    report = building.build(project, Request(), made.observer)
+
+    assert (planned, before) == (8, (True, True))
+    assert (report.planned, report.executed) == (8, 8)
+    assert (made.read(NARRATION), '"stern"' in made.read("inputs.yaml")) == ("By hand.\n", True)
+    told = archived(made.project().stores.refs, "movie", "main", 2) or []
+    assert {event.id for event in told if isinstance(event, InputEvent)} == {"inputs.yaml", "Input:VoiceId"}
+    assert [e.artefact for e in told if isinstance(e, ArtefactEvent) and e.status == "edited"] == [NARRATION]
+
+
+def test_an_edit_that_makes_no_sense_is_refused_and_writes_nothing(made: Film) -> None:
+    """S2-20."""
+    tree = made.tree()
+
+    said = made.console.run("build", "--edit", "Input:NumOfSegments=many")
+    unknown = made.console.run("plan", "--edit", "Input:Stlye=noir")
+    absent = made.console.run("build", "--edit", "Artifact:Narration[segment=7]=x")
+
+    assert (said.code, unknown.code, absent.code) == (2, 2, 2)
+    assert "is no number of turns: 'many'" in said.err
+    assert "unknown input 'Stlye'" in unknown.err
+    assert "no revision has made it yet" in absent.err
+    assert made.tree() == tree
+
+
+def test_edits_of_the_command_line_keep_the_rest_of_the_file(made: Film) -> None:
+    """R28: comments too."""
+    made.write("inputs.yaml", "# of a film\n" + made.read("inputs.yaml").replace("\n", "  # so\n"))
+    made.build()
+
+    said = made.console.run("build", "--json", "--edit", "Input:Style=noir", "--edit", "Input:NumOfSegments=2")
+
+    report = said.json()
+    assert (report["planned"], report["status"]) == (13, "ok")
+    assert made.read("inputs.yaml").startswith('# of a film\nInquiryPrompt: "How do tides work?"  # so\n')
+    assert 'Style: "noir"  # so\n' in made.read("inputs.yaml")
+    assert "NumOfSegments: 2  # so\n" in made.read("inputs.yaml")
+
+
+def test_what_a_build_left_that_committed_nothing_is_no_edit(made: Film) -> None:
+    """Invariant 1: outputs of layers that were executed alone, then the old prompt again."""
+    before = made.outputs()
+    made.give(InquiryPrompt="Why is the sky blue?")
+    assert made.build(up_to_layer=0).executed == 1
+    assert made.read(NARRATION) == "Part 2. Why is the sky blue?\n"
+    made.give(InquiryPrompt=FIRST["InquiryPrompt"])
+
+    report = made.build()
+
+    assert (report.executed, made.outputs() == before, made.manifest().revision) == (0, True, 1)
+    assert made.build().status == "no-changes"
+
+
+# -- dispatch, stores, farms ----------------------------------------------------------------------------
+
+
+def test_strict_layers_and_rate_keys_bound_what_runs_at_once(film: Film) -> None:
+    """W3-03: no layer begins before the one before is complete; of 8 slots at most 4 hold images."""
+    film.give(NumOfSegments=4, NumOfImages=3)
+    film.configure("Image", seconds=0.05)
+    film.environ["WINDROW_JOBS"] = "8"
+    layer_of = {job.id: job.layer for job in film.look().plan.jobs.values()}
+
+    report = film.build(schedule="layers")
+
+    running: set[str] = set()
+    most, done = 0, Counter[int]()
+    for what, job in film.observer.order:
+        if what == "started":
+            assert all(done[n] == report.layers[n] for n in range(layer_of[job])), job
+            running.add(job)
+        elif what == "executed":
+            done[layer_of[job]] += 1
+            running.discard(job)
+        most = max(most, sum(job.startswith("Producer:Image[") for job in running))
+    assert report.executed == 25
+    assert 2 <= most <= 4
+
+
+def test_layers_one_by_one_commit_nothing_until_all_are_done(film: Film) -> None:
+    """W3-14: 8 jobs up to layer 1; going on runs 9."""
+    part = film.build(up_to_layer=1)
+    rest = film.build()
+
+    assert (part.executed, part.revision, rest.executed, rest.revision) == (8, 0, 9, 1)
+
+
+def test_revisions_of_the_film_can_be_shown_and_compared(made: Film) -> None:
+    """W3-10: after VoiceId the five artefacts, and the input that did it; the first revision is still there."""
+    made.give(VoiceId="stern")
+    made.build()
+    made.give(Style="woodcut")
+    made.build()
+
+    found = made.console.run("diff", "rev-0001..rev-0002", "--json").json()["differences"]
+    shown = made.console.run("show", "--revision", "rev-0001", "--json").json()
+
+    assert [one["path"] for one in found if one["kind"] == "artefact"] == [
+        *(f"movie/Audio/segment-{n}.mp3" for n in range(3)), "movie/Movie.mp4", "movie/Timeline.json",
+    ]  # fmt: skip
+    assert [one["path"] for one in found if one["kind"] == "input"] == ["Input:VoiceId"]
+    assert (shown["revision"], len(shown["artefacts"])) == (1, ARTEFACTS)
+
+
+def test_the_largest_film_is_planned_quickly_and_is_the_same_with_any_number_of_workers(tmp_path: Path) -> None:
+    """W3-20: 215 jobs in layers of 1, 61, 151, 1 and 1."""
+    contents = []
+    for jobs in (1, 4):
+        film = Film(tmp_path / f"with{jobs}", NumOfSegments=30, NumOfImages=5)
+        film.environ["WINDROW_JOBS"] = str(jobs)
+        project = film.project()
+        base = project.load_base()
+        survey(project, base, Request().question)  # what is hashed once is known
+        begun = time.perf_counter()
+        seen = survey(project, base, Request().question)
+        took = time.perf_counter() - begun
+        report = film.build()
+        contents.append(film.manifest().content_hash)
+        assert seen.plan.layers and took < 0.2 * SLACK
+        assert (report.executed, report.layers) == (215, (1, 61, 151, 1, 1))
+
+    assert len(set(contents)) == 1
+
+
+def test_a_film_uninitialised_says_how_to_start(film: Film) -> None:
+    """W3-11."""
+    said = film.console.run("show")
+
+    assert (said.code, "fix: windrow build" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("      - InquiryPrompt\n", "      - InquiryPrompt\n      - Timeline\n", "the rules form a cycle"),
+        ("      Movie: video/mp4", "      Timeline: video/mp4", "makes Timeline, and so does producer 'Timeline'"),
+        ("      - Audio[*]", "      - Audio[sgement]", "unknown loop 'sgement'"),
+        ("  VoiceId: {}", "  VoiceId: {optional: true}", "optional input 'VoiceId' has no default"),
+    ],
+)
+def test_a_blueprint_that_makes_no_graph_is_told_with_its_line_and_nothing_is_planned(
+    film: Film, old: str, new: str, told: str
+) -> None:
+    """W3-12: exit 2, no plan file."""
+    film.amend(old, new)
+
+    said = film.console.run("plan", "--save")
+
+    assert (said.code, told in said.err, "at: movie.yaml:" in said.err) == (2, True, True)
+    assert not list(film.records.glob("runs/*"))
+
+
+def test_a_dry_run_shows_layers_and_stores_nothing(film: Film) -> None:
+    """W3-13."""
+    stored, tree = film.stored(), film.tree()
+
+    said = film.console.run("build", "--dry-run")
+
+    assert said.out.startswith("17 jobs in 5 layers, 0 unchanged\nlayer 0  1 job\n")
+    assert (film.stored(), film.tree()) == (stored, tree)
+
+
+def test_collecting_leaves_what_kept_revisions_name(made: Film) -> None:
+    """W3-19: five revisions of which two are kept; a clean tree is restored from the last."""
+    made.environ["WINDROW_CACHE__KEEP_REVISIONS"] = "2"
+    for voice in ("a", "b", "c", "d"):
+        made.give(VoiceId=voice)
+        made.build()
+    kept = {artefact.hash for n in (4, 5) for artefact in made.revision(n).artefacts.values()}  # type: ignore[union-attr]
+    outputs = made.outputs()
+
+    said = made.console.run("cache", "gc", env={"WINDROW_CACHE__KEEP_REVISIONS": "2", "WINDROW_CACHE__WINDOW": "0"})
+    shutil.rmtree(made.root / "movie")
+    report = made.build()
+
+    assert said.code == 0, said.err
+    assert made.project().stores.blobs.find_missing(kept) == set()
+    assert (report.executed, made.outputs() == outputs) == (0, True)
+
+
+def test_the_film_is_the_same_where_its_store_is_shared(film: Film, tmp_path: Path) -> None:
+    """Invariant 8: counts and contents; the form on a farm with a bucket is in test_movie_farm.py."""
+    other = Film(tmp_path / "other")
+    other.environ["WINDROW_STORAGE__URL"] = f"file://{tmp_path}/shared"
+    reports = []
+    for one in (film, other):
+        first = one.build()
+        one.give(Duration=90)
+        second = one.build()
+        reports.append((first.executed, second.planned, second.executed, second.reused, one.manifest().content_hash))
+
+    assert reports[0] == reports[1]
+    assert reports[0][:3] == (17, 17, 4)
