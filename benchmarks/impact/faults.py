@@ -65,10 +65,10 @@ class Arena:
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(home), "PYTHONPATH": "",
             "PYTHONDONTWRITEBYTECODE": "1", "WINDROW_CACHE_DIR": str(self.cache), "COVERAGE_CORE": "ctrace",
         }
-        # What fails without any fault is nobody's to find.
-        self.known = self._failing({})
         built = self._windrow("test", "--json")
         self.tests = sorted(one["test"] for one in built["tests"])
+        # What fails without any fault is nobody's to find.
+        self.known = self._failing({})
         bad = [one["test"] for one in built["tests"] if one["how"] != "passed" and one["test"] not in self.known]
         if bad:
             raise SystemExit(f"Windrow does not run {bad}, which pytest passes")
@@ -99,7 +99,7 @@ class Arena:
     def _failing(self, variables: Mapping[str, str]) -> set[str]:
         report = self.plain.parent / "report.xml"
         report.unlink(missing_ok=True)
-        self._pytest(self.plain, "-p", "no:testmon", f"--junitxml={report}", "-o", "junit_family=xunit1", **variables)
+        self._pytest(self.plain, "-p", "no:testmon", f"--junitxml={report}", **variables)
         if not report.exists():
             return set(self.tests)  # it broke the collection of everything, as a fault in a conftest.py does
         cases = ET.parse(report).iter("testcase")
@@ -107,10 +107,13 @@ class Arena:
         return {self._file(case) for case in bad}
 
     def _file(self, case: ET.Element) -> str:
-        if found := case.get("file"):
-            return found
-        # A file that could not be collected has its dotted name only.
-        return (case.get("name") or "").replace(".", "/") + ".py"
+        """The test file that ran a case: a class may be inherited from another, so where it is defined says nothing."""
+        for name in (case.get("classname") or "", case.get("name") or ""):
+            for test in self.tests:
+                dotted = test.removesuffix(".py").replace("/", ".")
+                if name == dotted or name.startswith(f"{dotted}."):
+                    return test
+        raise SystemExit(f"no test file ran {ET.tostring(case)!r}")
 
     def _needed(self) -> dict[str, set[str]]:
         plugin = self.plain.parent / "plugin"
@@ -153,7 +156,8 @@ def _faults(tree: Path, folder: str, count: int) -> Iterator[Fault]:
         text = path.read_text()
         name = path.relative_to(tree).as_posix()
         nodes = [*ast.walk(ast.parse(text))]
-        found += [_raising(name, text, node) for node in nodes if isinstance(node, ast.FunctionDef)]
+        functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+        found += [_raising(name, text, node) for node in functions if _has_lines_of_its_own(text, node)]
         assigned = [node for node in ast.parse(text).body if isinstance(node, ast.Assign)]
         found += [_other(name, text, node) for node in assigned if isinstance(node.value, _PLAIN)]
     random.Random(1).shuffle(found)
@@ -163,17 +167,19 @@ def _faults(tree: Path, folder: str, count: int) -> Iterator[Fault]:
     yield from (*functions, *constants)
 
 
+def _has_lines_of_its_own(text: str, node: ast.FunctionDef) -> bool:
+    """Not so for what stands beside its signature, like the `...` of an overload."""
+    first = node.body[0]
+    return not text.splitlines()[first.lineno - 1][: first.col_offset].strip()
+
+
 def _raising(name: str, text: str, node: ast.FunctionDef) -> Fault:
     lines = text.splitlines(keepends=True)
     first = node.body[0]
     at = first.lineno - 1
     if getattr(first, "decorator_list", None):
         at = first.decorator_list[0].lineno - 1  # type: ignore[attr-defined]
-    if first.lineno == node.lineno:
-        at = node.lineno - 1
-        lines[at] = f"{' ' * node.col_offset}raise RuntimeError('injected')\n{lines[at]}"
-    else:
-        lines.insert(at, f"{' ' * first.col_offset}raise RuntimeError('injected')\n")
+    lines.insert(at, f"{' ' * first.col_offset}raise RuntimeError('injected')\n")
     return Fault("function", name, "".join(lines), f"{name}:{node.lineno} {node.name}")
 
 
