@@ -91,7 +91,8 @@ def fresh(home: Path) -> list[Row]:
             "AWS_ACCESS_KEY_ID": key,
             "AWS_SECRET_ACCESS_KEY": secret,
         }
-        remote = {"CCACHE_DIR": str(home / "ccache-far"), "CCACHE_REMOTE_STORAGE": http}
+        # Flat, for a WebDAV server makes no folders by itself.
+        remote = {"CCACHE_DIR": str(home / "ccache-far"), "CCACHE_REMOTE_STORAGE": f"{http}|layout=flat"}
         local = {"CCACHE_DIR": str(home / "ccache")}
         near: dict[str, Callable[[], Sample]] = {
             "windrow-ninja": lambda: plain.run(windrow, {"WINDROW_CACHE_DIR": str(cache)}),
