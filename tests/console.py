@@ -33,6 +33,7 @@ class Console:
     def __init__(self, folder: Path, cache: Path, **variables: str) -> None:
         self.folder, self.cache = folder, cache
         self.variables = variables
+        self.seconds = 60.0  # that a command gets
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         return {
@@ -61,13 +62,13 @@ class Console:
     def run(self, *words: str, env: Mapping[str, str] | None = None, before: Sequence[str] = ()) -> Said:
         """Run a command to its end."""
         with self.start(*words, env=env, before=before) as process:
-            return ended(process)
+            return ended(process, self.seconds)
 
 
-def ended(process: subprocess.Popen[str]) -> Said:
-    """What a started command said; it gets a minute."""
+def ended(process: subprocess.Popen[str], seconds: float = 60.0) -> Said:
+    """What a started command said; it gets a minute, if nothing else is said."""
     try:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()

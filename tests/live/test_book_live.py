@@ -116,9 +116,16 @@ def test_w1_06_the_whole_table_on_a_farm(bucket: S3Service, broker: str, tmp_pat
     prefix = f"whole{count}"
     settings = storage(bucket, prefix, broker)
     site = Site(tmp_path, 12, 10, 10, settings=settings, **bucket.environment())
+    site.book.console.seconds = 400.0
+
+    def fresh() -> Book:
+        book = Book(tmp_path / "fresh", parts=0, settings=settings, **bucket.environment())
+        book.console.seconds = 400.0
+        return book
+
     crew = workers(site.book.console, bucket, prefix, broker, count)
     try:
-        table(site, lambda: Book(tmp_path / "fresh", parts=0, settings=settings, **bucket.environment()))
+        table(site, fresh)
     finally:
         end(crew)
 
