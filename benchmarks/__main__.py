@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks import (
     dispatch,
     edges,
+    fresh,
     include_scan,
     incremental,
     library,
@@ -40,6 +41,7 @@ TABLES: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "overhead": ("200 jobs over their bare commands", overhead.overhead),
     "rooted": ("200 copies by a worker, their tree at its own path", rooted.rooted),
     "edges": ("build.ninja of 1,000 to 100,000 edges", edges.tables),
+    "fresh": ("A fresh checkout with a warm cache", fresh.fresh),
     "dispatch": ("10,000 jobs that do nothing, through the farm", dispatch.tables),
     "includes": ("Scan of includes against gcc -M; times of one unit", include_scan.tables),
     "zstd": ("zstd: seven changes, and a fresh checkout", library.library),

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from cli import render
 from cli.edits import edit_option, pend_edits
-from cli.options import open_project, open_settings, project_options
+from cli.options import open_project, open_settings, project_options, wait_option, wait_seconds
 from cli.performers import make_here, make_performer
 from cli.progress_lines import LineProgress
 from coordinator import build as building
-from coordinator.plan.explain import Explained, chain, sentence
-from coordinator.plan.planner import select
+from coordinator.plan.explain import sentence
 from coordinator.project import Project
 from coordinator.report import BuildReport
 from coordinator.request import Request
-from coordinator.survey import Survey
-from shared.errors import BuildFailed, DifferencesFound, UsageError
-from shared.model.graph import BuildGraph
+from shared.errors import BuildFailed, DifferencesFound, TestsFailed, UsageError
 from shared.model.plan import Plan, PlannedJob
+from shared.model.tests import TEST_RULE
 
 Progress = Any  # LineProgress or LiveProgress: BuildObserver with close()
-
-_WAIT_WITHOUT_LIMIT = "for ever"
 
 
 @click.command()
@@ -37,7 +32,12 @@ _WAIT_WITHOUT_LIMIT = "for ever"
 @click.option("-k", "--keep-going", is_flag=True, help="Go on past a failed job with what does not need it.")
 @click.option("--incremental", is_flag=True, help="Run only what is out of date (the default).")
 @click.option(
-    "--full", "--full-rebuild", "--force-full-rebuild", "--force-rebuild", "full", is_flag=True,
+    "--full",
+    "--full-rebuild",
+    "--force-full-rebuild",
+    "--force-rebuild",
+    "full",
+    is_flag=True,
     help="Plan every job; results that still fit are reused.",
 )
 @click.option("--no-cache", is_flag=True, help="Plan and execute every job.")
@@ -45,16 +45,15 @@ _WAIT_WITHOUT_LIMIT = "for ever"
 @click.option("--check", is_flag=True, help="Exit 10 if anything is out of date; run nothing.")
 @click.option("--up-to-layer", type=click.IntRange(0), metavar="N", help="Stop after layer N (from 0); no commit.")
 @click.option("--schedule", type=click.Choice(["ready", "layers"]), default="ready", help="Or strict layers.")
-@click.option(
-    "--wait", is_flag=False, flag_value=_WAIT_WITHOUT_LIMIT, default=None, metavar="[SECONDS]",
-    help="Wait for a build that holds the lock (without a number: as long as it takes).",
-)
+@wait_option
 @click.option("--timeout", type=float, metavar="SECONDS", help="Give the build up after this long.")
 @click.option("--diff", "show_diff", is_flag=True, help="Show which artefacts the new revision changed.")
 @click.option("--require-cached", is_flag=True, help="Fail a job that no stored result fits.")
 @click.option("--strict-remote", is_flag=True, help="Fail when the farm is away, also where jobs could run here.")
 @click.option(
-    "--download", type=click.Choice(["all", "targets", "none"]), default="all",
+    "--download",
+    type=click.Choice(["all", "targets", "none"]),
+    default="all",
     help="Which outputs to write here ([ninja] builds); the others stay in the store.",
 )
 @edit_option
@@ -67,21 +66,20 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     TARGET is an output, a rule's name, or a glob over outputs; without one, everything.
     """
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project", "jobs")})
-    full = given["full"] or (settings.mode == "full" and not given["incremental"])
+    mode = "incremental" if given["incremental"] else settings.mode
     if given["full"] and given["incremental"]:
         raise UsageError("--full and --incremental contradict each other", fix="leave one of them out")
     if given["timeout"] is not None and not given["timeout"] > 0:
         raise click.BadParameter("give a number of seconds above 0", param_hint="--timeout")
-    wait = given["wait"]
     request = Request(
         targets=targets,
-        full=full,
-        no_cache=given["no_cache"],
+        full=given["full"] or mode == "full",
+        no_cache=given["no_cache"] or mode == "clean",
         verify=given["verify_hashes"],
         failures=0 if given["keep_going"] else 1,
         up_to_layer=given["up_to_layer"],
         schedule=given["schedule"],
-        wait=0.0 if wait is None else None if wait == _WAIT_WITHOUT_LIMIT else _number(wait, "--wait"),
+        wait=wait_seconds(given["wait"]),
         timeout=given["timeout"],
         require_cached=given["require_cached"],
         download=given["download"],
@@ -92,25 +90,25 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     pend_edits(project, given["edits"])
     if given["dry_run"] or given["check"]:
         return _look(project, request, check=given["check"], as_json=given["as_json"])
-    progress = _progress(verbose=given["verbose"], quiet=given["quiet"])
+    progress = make_progress(verbose=given["verbose"], quiet=given["quiet"])
     try:
         report = fallback.build(project, request, progress, strict=given["strict_remote"])
     finally:
         progress.close()
-    _tell(project, report, as_json=given["as_json"], quiet=given["quiet"], diff=given["show_diff"])
-    if report.status == "failed":
-        return BuildFailed.exit_code
-    return 0
+    tell(project, report, as_json=given["as_json"], quiet=given["quiet"], diff=given["show_diff"])
+    return exit_code(project, report)
 
 
-def _number(text: str, option: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not a number of seconds", param_hint=option) from None
+def exit_code(project: Project, report: BuildReport) -> int:
+    """0, 1 when a job failed, 3 when nothing failed but tests."""
+    if report.status != "failed":
+        return 0
+    only_tests = project.settings.tests is not None and all(one.rule == TEST_RULE for one in report.failures)
+    return TestsFailed.exit_code if only_tests and report.failures else BuildFailed.exit_code
 
 
-def _progress(*, verbose: bool, quiet: bool) -> Progress:
+def make_progress(*, verbose: bool, quiet: bool) -> Progress:
+    """What shows how a build goes: lines, or a display on a terminal."""
     able = (os.environ.get("TERM") or "dumb") not in ("dumb", "unknown")
     lively = able and sys.stderr.isatty() and not os.environ.get("CI")
     if quiet or not lively:
@@ -124,7 +122,8 @@ def _progress(*, verbose: bool, quiet: bool) -> Progress:
     return LazyLive(live)
 
 
-def _tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, diff: bool) -> None:
+def tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, diff: bool) -> None:
+    """Say what came of a build."""
     if as_json:
         render.as_json(report.as_json())
         return
@@ -145,6 +144,8 @@ def _tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, 
 def _look(project: Project, request: Request, *, check: bool, as_json: bool) -> int:
     seen = building.look(project, request)
     if as_json:
+        from coordinator.queries import plan_json  # noqa: PLC0415 - records of past builds
+
         render.as_json(plan_json(seen))
     else:
         for line in plan_lines(seen.plan):
@@ -168,7 +169,7 @@ def plan(targets: tuple[str, ...], **given: Any) -> int:
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project")})
     project = open_project(settings)
     pend_edits(project, given["edits"])
-    request = Request(targets=targets, full=given["full"] or settings.mode == "full")
+    request = Request(targets=targets, full=given["full"] or settings.mode != "incremental")
     code = _look(project, request, check=given["exit_code"], as_json=given["as_json"])
     if given["save"]:
         from coordinator.history.runs import plan_record, save_plan  # noqa: PLC0415
@@ -204,50 +205,27 @@ def _first(job: PlannedJob) -> str:
     return sentence(job.reasons[0]) + more
 
 
-def plan_json(seen: Survey) -> dict[str, Any]:
-    """The object of `windrow plan --json`, schema windrow.plan/1; equal for equal inputs, byte for byte."""
-    import msgspec  # noqa: PLC0415
-
-    from coordinator.history.runs import plan_record  # noqa: PLC0415
-
-    revision = seen.base.next_revision if seen.plan else seen.plan.base_revision
-    record: dict[str, Any] = msgspec.to_builtins(plan_record(seen.plan, seen.graph or BuildGraph(()), revision))
-    return {"schema": record.pop("schema"), **record}
-
-
 @click.command()
 @click.argument("target")
 @project_options
 @click.option("--full", is_flag=True, hidden=True)
 def why(target: str, **given: Any) -> int:
     """Explain why TARGET would run now or, when it is up to date, why it last ran."""
-    from coordinator.history.runs import find_plan  # noqa: PLC0415 - records of past builds
+    from coordinator.queries import why_json  # noqa: PLC0415 - records of past builds
 
     project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
-    seen = building.look(project, Request(full=given["full"]))
-    graph = seen.graph or project.graph(seen.snapshot)
-    job = min(select(graph, (target,)))
-    jobs: Mapping[str, Explained]
-    if job in seen.plan.jobs:
-        jobs, head = seen.plan.jobs, f"{target} is out of date."
-    else:
-        past = find_plan(project.stores.refs, *project.name, job)
-        if past is None:
-            if given["as_json"]:
-                render.as_json({"schema": "windrow.why/1", "target": target, "job": job, "state": "up-to-date"})
-            else:
-                render.out(f"{target} is up to date; no kept build ran {job}.")
-            return 0
-        jobs, head = past.jobs, f"{target} is up to date; it was last planned for {past.revision}."
-    lines = list(chain(jobs, job))
+    answer = why_json(project, building.look(project, Request(full=given["full"])), target)
     if given["as_json"]:
-        state = "out-of-date" if job in seen.plan.jobs else "up-to-date"
-        told = [{"depth": depth, "text": text} for depth, text in lines]
-        render.as_json({"schema": "windrow.why/1", "target": target, "job": job, "state": state, "chain": told})
+        render.as_json(answer)
         return 0
-    render.out(head)
-    for depth, text in lines:
-        render.out("  " * depth + text)
+    if answer["state"] == "out-of-date":
+        render.out(f"{target} is out of date.")
+    elif "planned_for" in answer:
+        render.out(f"{target} is up to date; it was last planned for {answer['planned_for']}.")
+    else:
+        render.out(f"{target} is up to date; no kept build ran {answer['job']}.")
+    for line in answer.get("chain", ()):
+        render.out("  " * line["depth"] + line["text"])
     return 0
 
 

@@ -39,6 +39,14 @@ def stats(**given: Any) -> int:
     render.out(f"revisions  {found.revisions:,} on {render.plural(found.branches, 'branch')}")
     if project.stores.remote:
         render.out(f"local copy {found.local_blobs:,} blobs, {render.size(found.local_bytes)}")
+    if found.hits or found.misses:
+        render.out(f"hit rate   {found.hit_rate:.0%}: {found.hits:,} jobs reused, {found.misses:,} run, in kept builds")
+    for kind, of_kind in found.by_kind.items():
+        jobs, took = render.plural(of_kind.jobs, "job"), render.duration(of_kind.seconds)
+        render.out(f"{kind:10} {jobs}, {render.size(of_kind.bytes)}, {took} when they ran")
+    for name, one in found.by_project.items():
+        held = f"{render.plural(one.revisions, 'revision')}, {render.plural(one.jobs, 'job')}, {render.size(one.bytes)}"
+        render.out(f"project    {name}: {held}; {one.hits:,} reused, {one.misses:,} run")
     if found.blobs:
         render.out(f"oldest     unused for {found.oldest / 86400:.1f} days")
     return 0

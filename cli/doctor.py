@@ -46,6 +46,7 @@ def _findings(project: Project) -> Iterator[Finding]:
     for what, check in (
         ("workspace", _workspace),
         ("tools", _tools),
+        ("isolation", _isolation),
         ("storage", _storage),
         ("broker", _broker),
         ("workers", _workers),
@@ -75,6 +76,21 @@ def _tools(project: Project) -> Iterator[Finding]:
     path = os.environ.get("PATH", "")
     found = toolchain.fingerprint(project.tools(), cache=project.settings.cache_dir / "toolchains.json", path=path)
     yield Finding("ok", "tools", f"{found.fingerprint}: {', '.join(sorted(found.tools)) or 'none named'}")
+
+
+_ISOLATION = {
+    "mounts": "trees appear at their own path in mount namespaces",
+    "user-mounts": "trees appear at their own path in user and mount namespaces",
+    "rewriting": "no namespaces: absolute paths in commands of a build.ninja are rewritten, see rooted-jobs.md",
+}
+
+
+def _isolation(project: Project) -> Iterator[Finding]:
+    from workers.execute.isolation import isolation  # noqa: PLC0415 - tries it out in a process of its own
+
+    way = isolation()
+    needed = way == "rewriting" and project.imported is not None
+    yield Finding("warn" if needed else "ok", "isolation", f"{way}: {_ISOLATION[way]}")
 
 
 def _storage(project: Project) -> Iterator[Finding]:
@@ -124,8 +140,11 @@ def _workers(project: Project) -> Iterator[Finding]:
         yield Finding("FAIL", "workers", "none is connected; start one: windrow worker, or windrow farm up")
     wanted = project.toolchain()
     for beat in beats:
+        way = f", isolation by {beat.isolation}" if beat.isolation else ""
         fits = "serves this project's tools" if wanted in beat.platforms else "has other tools than this project's"
-        yield Finding("ok" if wanted in beat.platforms else "warn", "workers", f"{beat.id}: {beat.slots} slots, {fits}")
+        yield Finding(
+            "ok" if wanted in beat.platforms else "warn", "workers", f"{beat.id}: {beat.slots} slots, {fits}{way}"
+        )
 
 
 def _history(project: Project) -> Iterator[Finding]:

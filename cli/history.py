@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,16 @@ import msgspec
 from cli import render
 from cli.options import open_project, open_settings, project_options
 from coordinator import refnames
-from coordinator.commit.base import read_manifest, revisions
+from coordinator.commit.base import read_manifest
 from coordinator.history.archive import archived
 from coordinator.history.runs import list_runs
 from coordinator.project import Project
+from coordinator.queries import diff_json, differences, revision, standing, standing_json
 from shared import errors
 from shared.clock import iso
 from shared.errors import DifferencesFound, UsageError
 from shared.model.event import ArtefactEvent, Event, InputEvent
-from shared.model.file import FileState
-from shared.model.manifest import Artefact, Manifest, revision_name, revision_number
+from shared.model.manifest import Manifest, revision_name, revision_number
 
 
 def _project(given: dict[str, Any]) -> Project:
@@ -45,12 +45,8 @@ def _manifest(project: Project, text: str | None) -> Manifest:
             name, branch = project.name
             raise UsageError(f"{name}/{branch} has no revision yet", why="nothing was committed", fix="windrow build")
         return base.manifest
-    found = read_manifest(project.stores.refs, *project.name, _revision(text, "--revision"))
-    if found is None:
-        known = revisions(project.stores.refs, *project.name)
-        kept = f"kept are {', '.join(revision_name(n) for n in known[-5:])}" if known else "none is kept"
-        raise UsageError(f"there is no revision {text}", why=kept, fix="windrow builds")
-    return found
+    _revision(text, "--revision")
+    return revision(project, text)
 
 
 @click.command()
@@ -58,29 +54,12 @@ def _manifest(project: Project, text: str | None) -> Manifest:
 def status(**given: Any) -> int:
     """Show the current revision, the last build and who holds the lock."""
     project = _project(given)
-    base, holder = project.load_base(), project.lock().current()
-    runs = list_runs(project.stores.refs, *project.name, limit=1, holder=holder.build if holder else "")
-    last = runs.runs[0] if runs.runs else None
-    manifest = base.manifest
+    now = standing(project)
+    base, last, holder, manifest = now.base, now.last, now.holder, now.base.manifest
     if given["as_json"]:
-        render.as_json({
-            "schema": "windrow.status/1",
-            "project": project.name[0],
-            "branch": project.name[1],
-            "revision": revision_name(base.revision) if manifest else None,
-            "manifest_hash": base.manifest_hash or None,
-            "content_hash": manifest.content_hash if manifest else None,
-            "sources": len(manifest.sources) if manifest else 0,
-            "artefacts": len(manifest.artefacts) if manifest else 0,
-            "jobs": len(manifest.jobs) if manifest else 0,
-            "job_seconds": round(sum(j.seconds for j in manifest.jobs.values()), 3) if manifest else 0,
-            "cost": round(sum(j.cost for j in manifest.jobs.values()), 6) if manifest else 0,
-            "kinds": _kinds(manifest) if manifest else {},
-            "last_build": msgspec.to_builtins(last) if last else None,
-            "lock": {"build": holder.build, "host": holder.host, "pid": holder.pid} if holder else None,
-        })
+        render.as_json(standing_json(project, now))
         return 0
-    for problem in (*base.problems, *runs.problems):
+    for problem in now.problems:
         render.err(f"warning: {problem}")
     render.out(f"project   {project.name[0]}, branch {project.name[1]}")
     if manifest is None:
@@ -94,6 +73,8 @@ def status(**given: Any) -> int:
     if manifest is not None and (cost := sum(job.cost for job in manifest.jobs.values())):
         spent = f", {last.cost:.2f} for the last build" if last is not None else ""
         render.out(f"cost      {cost:.2f} in all{spent}")
+        if manifest.ingested:
+            render.out(f"ingested  {render.plural(len(manifest.ingested), 'file')}")
     if last is not None:
         counts = f"{last.executed} executed, {last.reused} reused, {last.failed} failed, {last.skipped} skipped"
         render.out(f"last      build {last.build} {last.status}: {counts}, {render.duration(last.seconds)}")
@@ -103,16 +84,6 @@ def status(**given: Any) -> int:
     held = f"held by build {holder.build} ({holder.host}, pid {holder.pid})" if holder else "free"
     render.out(f"lock      {held}")
     return 0
-
-
-def _kinds(manifest: Manifest) -> dict[str, dict[str, int]]:
-    """How many jobs and artefacts there are of each rule or producer."""
-    kinds: dict[str, dict[str, int]] = {}
-    for job in manifest.jobs.values():
-        kinds.setdefault(job.rule, {"jobs": 0, "artefacts": 0})["jobs"] += 1
-    for artefact in manifest.artefacts.values():
-        kinds[manifest.jobs[artefact.job].rule]["artefacts"] += 1
-    return dict(sorted(kinds.items()))
 
 
 @click.command()
@@ -129,8 +100,17 @@ def builds(**given: Any) -> int:
         render.as_json({"schema": "windrow.builds/1", "builds": [msgspec.to_builtins(run) for run in runs.runs]})
         return 0
     rows = [
-        (r.build, r.started, r.status, r.revision, str(r.planned), str(r.executed), str(r.reused), str(r.failed),
-         render.duration(r.seconds))
+        (
+            r.build,
+            r.started,
+            r.status,
+            r.revision,
+            str(r.planned),
+            str(r.executed),
+            str(r.reused),
+            str(r.failed),
+            render.duration(r.seconds),
+        )
         for r in runs.runs
     ]
     head = ("build", "started", "status", "revision", "planned", "executed", "reused", "failed", "took")
@@ -155,6 +135,10 @@ def show(**given: Any) -> int:
     render.out(f"{render.plural(len(manifest.sources), 'source')}")
     for path, state in manifest.sources.items():
         render.out(f"  {state.hash[:19]}  {render.size(state.size):>7}  {path}")
+    if manifest.ingested:
+        render.out(f"{render.plural(len(manifest.ingested), 'ingested file')}")
+    for path, state in manifest.ingested.items():
+        render.out(f"  {state.hash[:19]}  {render.size(state.size):>7}  {path}")
     render.out(f"{render.plural(len(manifest.artefacts), 'artefact')}")
     for path, made in sorted(manifest.artefacts.items()):
         edited = ", then edited by hand" if made.edited else ""
@@ -173,14 +157,9 @@ def diff(range_: str, **given: Any) -> int:
     if not dots:
         raise click.BadParameter(f"{range_!r} is no range; write rev-0001..rev-0002", param_hint="A..B")
     before, after = _manifest(project, one or None), _manifest(project, two or None)
-    found = list(_differences(before, after))
+    found = list(differences(before, after))
     if given["as_json"]:
-        entries = [
-            {"kind": kind, "path": path, "change": change, "was": was or None, "now": now or None}
-            for kind, path, change, was, now in found
-        ]
-        a, b = revision_name(before.revision), revision_name(after.revision)
-        render.as_json({"schema": "windrow.diff/1", "from": a, "to": b, "differences": entries})
+        render.as_json(diff_json(before, after))
     else:
         for line in _diff_lines(found):
             render.out(line)
@@ -193,23 +172,7 @@ def diff_lines(project: Project, before: int, after: int) -> Iterator[str]:
     was = read_manifest(project.stores.refs, *project.name, before) if before else empty
     now = read_manifest(project.stores.refs, *project.name, after)
     if was is not None and now is not None:
-        yield from _diff_lines(_differences(was, now))
-
-
-def _differences(before: Manifest, after: Manifest) -> Iterator[tuple[str, str, str, str, str]]:
-    for kind, one, two in (
-        ("input", before.inputs, after.inputs),
-        ("source", _hashes(before.sources), _hashes(after.sources)),
-        ("artefact", _hashes(before.artefacts), _hashes(after.artefacts)),
-    ):
-        for path in sorted({*one, *two}):
-            was, now = one.get(path, ""), two.get(path, "")
-            if was != now:
-                yield kind, path, "added" if not was else "removed" if not now else "changed", was, now
-
-
-def _hashes(files: Mapping[str, FileState] | Mapping[str, Artefact]) -> dict[str, str]:
-    return {path: file.hash for path, file in files.items()}
+        yield from _diff_lines(differences(was, now))
 
 
 def _diff_lines(found: Any) -> Iterator[str]:

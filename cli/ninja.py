@@ -23,6 +23,7 @@ from coordinator.request import Request
 from coordinator.survey import Download
 from shared.clock import SystemClock
 from shared.errors import GraphError, UsageError
+from shared.model.graph import Recipe
 from shared.settings import Settings
 
 VERSION = "1.12.1"  # what CMake and Meson ask for: the version of the language that is read
@@ -263,12 +264,16 @@ def _build_in(project: Project, options: Options) -> int:
     return 0
 
 
-def _write_report(path: Path, status: str, edges: Iterable[tuple[tuple[str, ...], str]], project: Project) -> None:
+def _write_report(path: Path, status: str, edges: Iterable[tuple[Recipe, str]], project: Project) -> None:
     """What was done with each edge: schema windrow.ninja/1, docs/reference/json.md."""
     folder = project.settings.ninja.cwd if project.settings.ninja else ""
     told = [
-        {"outputs": [os.path.relpath(output, folder or ".") for output in outputs], "how": how}
-        for outputs, how in edges
+        {
+            "outputs": [os.path.relpath(output, folder or ".") for output in recipe.outputs],
+            "rule": recipe.rule,
+            "how": how,
+        }
+        for recipe, how in edges
     ]
     path.write_text(json.dumps({"schema": "windrow.ninja/1", "status": status, "edges": told}))
 

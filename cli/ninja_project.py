@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 import msgspec
 
 from coordinator.imported import COMPILED_FILE
 from coordinator.importers.ninja import compiled
+from coordinator.importers.ninja.manifest import Manifest
 from shared import hashing
 from shared.errors import NoProject, UsageError
 from shared.settings import NinjaSettings, Settings
 from shared.settings_load import find_root, load, load_without_project
 
 _CMAKE_HOME = re.compile(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.+)$", re.MULTILINE)
+# A word of a command, or what follows a flag like -I, that names a path beyond the folder commands run in.
+_PATH = re.compile(r"(?:(?<![^\s'\"=,:])|(?<=-I)|(?<=-L)|(?<=-isystem)|(?<=-iquote))((?:/|\.\./)[^\s'\";,|&<>()$:]+)")
 _NOT_A_NAME = re.compile(r"[^a-z0-9._-]+")
 _SYSTEM = ("/usr/", "/lib/", "/lib64/", "/opt/", "/etc/", "/bin/", "/sbin/", "/nix/", "/proc/", "/dev/")
 _PROGRAMS = frozenset(("bin", "sbin", "libexec"))
@@ -48,11 +51,16 @@ def open_build_folder(folder: Path, file: str, *, flags: Mapping[str, object], e
 
 def _made_up(folder: Path, file: str, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     """A project of this build folder and its sources alone; its state lies in the build folder."""
-    source, named = _places(folder, file)
+    manifest = compiled.load(folder / file, folder / STATE / COMPILED_FILE)
+    told = _told(folder)
+    source, named = _places(manifest, folder, told)
     build_file = Path(os.path.normpath(folder / file))
     places = {folder, build_file.parent, *named}
     root = Path(os.path.commonpath(places))
     folders = _parts(root, places) if len(root.parts) <= _BROAD or root == Path.home() else ()
+    if told is not None and root not in places:
+        # Build folder and sources side by side: what else lies there may be large, and is nobody's business.
+        folders = _topmost(root, places | _searched(manifest, folder, root))
     name = _NOT_A_NAME.sub("-", source.name.lower()).strip("-._") or "build"
     settings = load_without_project(root, flags=flags, environ=environ)
     ours = hashing.bare(hashing.of_value([str(source), str(folder)]))[:8]
@@ -72,14 +80,29 @@ def _parts(root: Path, places: Iterable[Path]) -> tuple[str, ...]:
     return () if () in parts else tuple(sorted(part[0] for part in parts))
 
 
-def _places(folder: Path, file: str) -> tuple[Path, set[Path]]:
+def _topmost(root: Path, places: Set[Path]) -> tuple[str, ...]:
+    """Those of the folders that lie in no other, relative to the root, sorted."""
+    return tuple(sorted(place.relative_to(root).as_posix() for place in places if places.isdisjoint(place.parents)))
+
+
+def _searched(manifest: Manifest, folder: Path, root: Path) -> set[Path]:
+    """The folders below a root that commands name, or in which files lie that they name."""
+    texts = {text for context in manifest.contexts for text in context.rule.bindings.values()}
+    texts.update(text for scope in manifest.scopes for text in scope.variables.values())
+    texts.update(edge.own for edge in manifest.edges)
+    words = {word for text in texts for word in _PATH.findall(text)}
+    found = {Path(os.path.normpath(folder / word)) for word in words}
+    inside = {path for path in found if root in path.parents and path.exists()}
+    places = {path if path.is_dir() else path.parent for path in inside}
+    return {place for place in places if root in place.parents and place.name not in _PROGRAMS}
+
+
+def _places(manifest: Manifest, folder: Path, source: Path | None) -> tuple[Path, set[Path]]:
     """The folder of the sources, as CMake or Meson tell, and every folder outside the system that edges name."""
-    manifest = compiled.load(folder / file, folder / STATE / COMPILED_FILE)
     made = {path for edge in manifest.edges for path in edge.all_outputs}
     asked = {path for edge in manifest.edges for path in edge.all_inputs} - made
     named = {Path(os.path.normpath(folder / path)).parent for path in asked if path.startswith(("/", ".."))}
     places = {place for place in named if not f"{place}/".startswith(_SYSTEM)}
-    source = _told(folder)
     if source is None:
         # A guess, which may be as wide as the machine.
         return Path(os.path.commonpath([folder, *places])), places

@@ -137,10 +137,7 @@ class _Tools:
         manifest = self._project.load_base().manifest
         made = {self._imported.places.of(path) for edge in self._manifest.edges for path in edge.all_outputs}
         dead = [
-            path
-            for entry in (manifest.jobs if manifest else {}).values()
-            for path in entry.outputs
-            if path not in made
+            path for entry in (manifest.jobs if manifest else {}).values() for path in entry.outputs if path not in made
         ]
         return self._removed(self._shown(path) for path in dead)
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
 from coordinator.dispatch.performer import Performer
 from coordinator.project import Project
 from shared.clock import SystemClock
+from shared.errors import NoProject, UsageError
 from shared.settings import Settings
-from shared.settings_load import load
+from shared.settings_keys import NAME
+from shared.settings_load import find_root, load, load_without_project
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -44,6 +47,69 @@ def open_settings(directory: str | None, flags: dict[str, Any]) -> Settings:
     """Settings of the project the command is run in."""
     given = {name: value for name, value in flags.items() if value is not None}
     return with_credentials(load(start_folder(directory), flags=given, environ=os.environ))
+
+
+def book_options(command: Command) -> Command:
+    """-C, --branch, --json, and --project (--book-id) for where no windrow.toml names it."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout."),
+        click.option("--branch", metavar="NAME", help="Branch whose revisions to use (default: main)."),
+        click.option(
+            "--project", "--book-id", "project", metavar="NAME",
+            help="The project, where there is no windrow.toml; else it must equal its name.",
+        ),
+        click.option("-C", "--directory", metavar="DIR", help="Run as if started in DIR."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+_WAIT_WITHOUT_LIMIT = "for ever"
+
+
+def wait_option(command: Command) -> Command:
+    """--wait, with or without a number of seconds."""
+    option = click.option(
+        "--wait", is_flag=False, flag_value=_WAIT_WITHOUT_LIMIT, default=None, metavar="[SECONDS]",
+        help="Wait for a build that holds the lock (without a number: as long as it takes).",
+    )  # fmt: skip
+    return option(command)
+
+
+def wait_seconds(given: str | None) -> float | None:
+    """How long to wait: 0 if it was not asked for, None without limit."""
+    if given is None:
+        return 0.0
+    if given == _WAIT_WITHOUT_LIMIT:
+        return None
+    try:
+        return float(given)
+    except ValueError:
+        raise click.BadParameter(f"{given!r} is not a number of seconds", param_hint="--wait") from None
+
+
+def open_book_settings(given: dict[str, Any]) -> Settings:
+    """Settings of the project the command is run in or, without one, of the project that is named."""
+    folder = start_folder(given["directory"])
+    flags = {"branch": given["branch"]}
+    try:
+        find_root(folder)
+    except NoProject as error:
+        name = given["project"] or os.environ.get("WINDROW_BOOK_ID")
+        if not name:
+            raise UsageError(
+                "which project? there is no windrow.toml here, and no --project",
+                at=error.at,
+                fix="name it: --project NAME (or --book-id NAME)",
+            ) from error
+        found = load_without_project(folder, flags=flags, environ=os.environ)
+        if not NAME.fullmatch(name):
+            raise click.BadParameter(f"{name!r} does not match {NAME.pattern}", param_hint="--project") from error
+        return with_credentials(msgspec.structs.replace(found, project=name))
+    settings = open_settings(given["directory"], flags)
+    if given["project"] not in (None, settings.project):
+        raise click.BadParameter(f"the project here is {settings.project!r}", param_hint="--project")
+    return settings
 
 
 def with_credentials(settings: Settings) -> Settings:

@@ -14,6 +14,7 @@ from coordinator.progress import Failure, How
 from shared.model.graph import BuildGraph, Recipe
 from shared.model.plan import Plan
 
+CONSOLE = "console"  # the pool whose jobs have the terminal, one at a time
 DEFAULT_STATUS = "[%f/%t] "
 _DIRECTIVE = re.compile(r"%(.)")
 
@@ -30,6 +31,8 @@ class NinjaProgress:
         self._running: set[str] = set()
         self._done: set[str] = set()
         self._began = time.monotonic()
+        self._console = ""  # the job that has the terminal
+        self._held: list[str] = []  # what is to be printed once it has not
         self._over = False  # whether the cursor stands behind a line that may be written over
         self._how: dict[str, str] = {}
 
@@ -45,7 +48,15 @@ class NinjaProgress:
     def started(self, job: str, worker: str) -> None:
         """See BuildObserver."""
         self._running.add(job)
-        if self._lively and not self._quiet:
+        recipe = self._recipes.get(job)
+        if recipe is not None and recipe.pool == CONSOLE and not self._console:
+            # Its own line comes before what it prints; as ninja, all others wait.
+            if not self._quiet:
+                self._line(job)
+            self._end_line()
+            sys.stdout.flush()
+            self._console = job
+        elif self._lively and not self._quiet:
             self._line(job)
 
     def finished(self, job: str, how: How, seconds: float) -> None:
@@ -75,12 +86,13 @@ class NinjaProgress:
         self._end_line()
         err(f"windrow: {text}")
 
-    def edges(self) -> list[tuple[tuple[str, ...], str]]:
-        """The outputs of every edge that was looked at, and how they were come by: a How, or "failed"."""
-        return [(self._recipes[job].outputs, how) for job, how in self._how.items() if job in self._recipes]
+    def edges(self) -> list[tuple[Recipe, str]]:
+        """Every edge that was looked at, and how its outputs were come by: a How, or "failed"."""
+        return [(self._recipes[job], how) for job, how in self._how.items() if job in self._recipes]
 
     def close(self) -> None:
         """Leave the cursor at the start of a line."""
+        self._release()
         self._end_line()
 
     def _ended(self, job: str, note: str = "") -> None:
@@ -88,7 +100,9 @@ class NinjaProgress:
         self._running.discard(job)
         self._done.add(job)  # once, even if it had to be done again
         self._finished = len(self._done)
-        if not self._quiet:
+        if job == self._console:
+            self._release()
+        elif not self._quiet:
             self._line(job, note, ending=1)
 
     def _line(self, job: str, note: str = "", *, ending: int = 0) -> None:
@@ -97,6 +111,9 @@ class NinjaProgress:
         if recipe is not None:
             text = recipe.command[-1] if self._verbose or not recipe.description else recipe.description
         text = self._filled(ending) + text + note
+        if self._console:
+            self._held.append(text)
+            return
         if not self._lively or self._verbose:
             self._plain(text)
             return
@@ -131,7 +148,17 @@ class NinjaProgress:
         }
         return _DIRECTIVE.sub(lambda found: values.get(found[1], found[0]), self._status)
 
+    def _release(self) -> None:
+        """The terminal is free again."""
+        self._console = ""
+        for text in self._held:
+            self._plain(text)
+        self._held.clear()
+
     def _plain(self, text: str) -> None:
+        if self._console:
+            self._held.append(text)
+            return
         self._end_line()
         sys.stdout.write(text.rstrip("\n") + "\n")
         sys.stdout.flush()

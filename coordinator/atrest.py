@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from coordinator import refnames, rest
 from coordinator.project import Project
@@ -11,7 +12,7 @@ from coordinator.request import Request
 from coordinator.rest import ABSENT, Seen
 from coordinator.scan.statcache import FileSystemNow
 from coordinator.survey import Question, Survey
-from shared import toolchain
+from shared import calls, toolchain
 from shared.settings_keys import PROJECT_FILE
 from shared.storage.disk_refs import DiskRefs
 
@@ -22,7 +23,7 @@ _LINKS = 40  # as many in a row as the kernel follows
 
 def at_rest(project: Project, request: Request) -> Mapping[str, object] | None:
     """What to say if the last build's "nothing to do" still holds for this request."""
-    if request.targets or request.question.full or request.verify:
+    if request.targets or request.question.full or request.verify or request.all_tests:
         return None
     return rest.holds(str(project.settings.state_dir / rest.FILE), question(project, request.question), project.environ)
 
@@ -58,7 +59,9 @@ def remember(project: Project, seen: Survey, asked: Question) -> None:
         "plain": asked == Question() and settings.mode == "incremental",
         "build_file": os.path.realpath(settings.root / ninja.file) if ninja else "",
     }
-    names = tuple(sorted({name for rule in settings.rules for name in rule.pass_env}))
+    own = settings.tests.pass_env if settings.tests else ()
+    imported = ninja.pass_env if ninja else ()
+    names = tuple(sorted({*own, *imported, *(name for rule in settings.rules for name in rule.pass_env)}))
     try:
         rest.store(
             str(settings.state_dir / rest.FILE),
@@ -100,9 +103,15 @@ def _paths(project: Project) -> Iterator[tuple[str, bool]]:
     """Paths, and whether a build has found something there; symlinks with all they lead to."""
     settings, imported = project.settings, project.imported
     yield from ((path, seen != ABSENT) for path, seen in project.files.items())
+    if settings.tests is not None and project.code is not None:
+        # A package that is installed or goes changes its folder.
+        yield from ((folder, Path(folder).is_dir()) for folder in project.code.interpreter.folders)
     for name in sorted(project.tool_names()):
         yield from _sought(name, project.environ.get("PATH", ""))
     yield from ((path, True) for path in project.tool_files())
+    if project.context is not None:
+        yield str(project.context.manifest), True
+        yield str(calls.__file__), True
     if settings.blueprint is not None:
         for name in filter(None, (settings.blueprint.file, settings.blueprint.inputs)):
             beside = str(settings.root / name)

@@ -18,6 +18,7 @@ from coordinator.dispatch.report import Options, RunReport
 from coordinator.dispatch.scheduler import Scheduler
 from coordinator.dispatch.tally import Tallied, Tally
 from coordinator.dispatch.tree import RunTree
+from coordinator.emit import emit
 from coordinator.history.record import BuildRecord
 from coordinator.lock.lease import Lease
 from coordinator.progress import BuildObserver, Observers
@@ -25,6 +26,7 @@ from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.request import Request
 from coordinator.survey import Survey, survey, wanted_here
+from shared.clock import iso
 from shared.errors import CorruptRecord, Interrupted, LockLost, named
 from shared.model.action import ActionResult, Output
 from shared.model.file import FileState
@@ -32,6 +34,7 @@ from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.path import is_normal
 from shared.model.plan import Plan
+from shared.model.tests import TEST_RULE
 
 __all__ = ["Attempt", "SourceMoved", "Tally"]
 
@@ -59,6 +62,8 @@ class Attempt:
             # What nobody makes any more stays until there is a revision without it.
             self.plan = msgspec.structs.replace(self.plan, removed=())
         self.outside = self._left_out()
+        tests = self.settings.tests
+        self.lenient = frozenset({TEST_RULE}) if tests is not None and not tests.gate else frozenset()
         self.record = BuildRecord(project, self.plan, self.graph, build=name, base=seen.base)
         self.observer = Observers(observer, self.record)
         self.bytes_up = 0
@@ -102,6 +107,7 @@ class Attempt:
             build=self.name,
             default_timeout=self.settings.job_timeout,
             use_cache=not self.request.no_cache,
+            fresh=frozenset({TEST_RULE}) if self.request.all_tests else frozenset(),
             settle=self._settle,
             includes=self.project.includes,
         )
@@ -124,6 +130,7 @@ class Attempt:
                 deadline=None if timeout is None else self.began + timeout,
                 require_cached=self.request.require_cached,
                 outside=self.outside,
+                lenient=self.lenient,
             ),
         )
         try:
@@ -167,7 +174,7 @@ class Attempt:
         """Fetch the outputs of a job that the workspace does not hold already; BlobMissing if they are gone."""
         for output in result.outputs:
             self._refuse_escape(output)
-            if self.here is not None and output.path not in self.here:
+            if self._stays_in_store(output.path):
                 continue
             there = self.seen.snapshot.outputs.get(output.path)
             if there is not None and (there.hash, there.mode) == (output.hash, output.mode):
@@ -176,6 +183,12 @@ class Attempt:
                 self.placing.place(output, self.stores.blobs)
             else:
                 self.staging.stage(output.path, output.hash, output.mode, self.stores.blobs)
+
+    def _stays_in_store(self, path: str) -> bool:
+        if self.here is not None and path not in self.here:
+            return True
+        maker = self.graph.producer.get(path)
+        return maker is not None and self.graph.recipes[maker].stored
 
     def _refuse_escape(self, output: Output) -> None:
         """What a store or a worker says is written only where a job of this graph could have written it."""
@@ -191,7 +204,7 @@ class Attempt:
         """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""
         self.record.ran(ran)
         done = Applied((), (), ())
-        whole = not ran.failures and not ran.skipped
+        whole = not ran.skipped and all(failure.rule in self.lenient for failure in ran.failures)
         if whole or self.request.failures != 1:
             done = self._materialise(whole=whole)
         why_not = self._why_not(ran, whole=whole)
@@ -207,7 +220,11 @@ class Attempt:
                 edits.forget_placed(self.project)
                 for problem in (*self.record.archive(committed.revision), *committed.problems):
                     self.observer.warned(problem)
+                if self.settings.emit.folder and (problem := emit(self.project, self.seen)):
+                    self.observer.warned(problem)
         self._learn(ran)
+        if whole or self.request.failures != 1:
+            self._export(ran, whole=whole)
         return self._report(ran, done, committed, why_not)
 
     def _materialise(self, *, whole: bool) -> Applied:
@@ -244,6 +261,8 @@ class Attempt:
 
     def _why_not(self, ran: RunReport, *, whole: bool) -> str:
         if not whole:
+            if self.settings.tests and ran.failures and all(one.rule == TEST_RULE for one in ran.failures):
+                return "tests failed"
             return "a job failed" if ran.failures else "not every job ran"
         if not self.request.commit:
             return "only its jobs were asked for"
@@ -301,6 +320,16 @@ class Attempt:
             if warning:
                 self.observer.warned(warning)
 
+    def _export(self, ran: RunReport, *, whole: bool) -> None:
+        """Tell in files that others know what the workspace now holds, if all of it was asked for."""
+        context = self.project.context
+        if context is None or self.outside:
+            return
+        good = self.graph.recipes.keys() - {failure.job for failure in ran.failures} - set(ran.skipped)
+        snapshot, now = self.seen.snapshot, iso(self.clock.now())
+        if warning := context.export(self.graph, self.seen.scan, snapshot, good, now=now, whole=whole):
+            self.observer.warned(warning)
+
     def _report(
         self,
         ran: RunReport,
@@ -336,6 +365,7 @@ class Attempt:
             changed=done.written,
             not_committed=why_not,
             plan=self.plan,
+            done=frozenset(ran.results),
         )
 
 
@@ -346,7 +376,7 @@ def _up_to(plan: Plan, layer: int | None) -> Plan:
     layers = plan.layers[: layer + 1]
     kept = {id_ for group in layers for id_ in group}
     return msgspec.structs.replace(
-        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=()
+        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=(), forgotten=()
     )
 
 

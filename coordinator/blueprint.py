@@ -60,8 +60,10 @@ class ProjectBlueprint:
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            at = f"{name}:{data[: error.start].decode(errors='replace').count(chr(10)) + 1}"
-            raise GraphError(f"{name} is not UTF-8", at=at, why=f"byte {data[error.start]:#04x}") from error
+            line = data.count(b"\n", 0, error.start) + 1
+            raise GraphError(
+                f"{name} is not UTF-8", at=f"{name}:{line}", why=f"byte {data[error.start]:#04x}"
+            ) from error
 
     @cached_property
     def _read(self) -> _Compiled:
@@ -133,9 +135,7 @@ class ProjectBlueprint:
         """Its jobs in a tree."""
         from coordinator.importers.blueprint.expansion import expand  # noqa: PLC0415 - not to know that nothing is due
 
-        return expand(
-            self.blueprint, self.values, folder=self.named.folder, sources=sources, identity=self.identity
-        )
+        return expand(self.blueprint, self.values, folder=self.named.folder, sources=sources, identity=self.identity)
 
 
 def _kept(path: Path, digest: str) -> _Compiled | None:

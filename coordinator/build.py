@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import cast
 
 import msgspec
@@ -43,6 +43,8 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
         return _still(project, told, name, project.clock.monotonic() - began)
     _clear_up(project, request)
     _regenerate(project, request, observer)
+    if project.context is not None:
+        request = project.context.heed(request, observer.warned)
     if project.imported is not None:
         for files in project.imported.rounds():
             early = msgspec.structs.replace(request, targets=files, download="all")
@@ -64,10 +66,11 @@ def _build(project: Project, request: Request, observer: BuildObserver, name: st
         wrote = write_pending(project)
         materialise.sweep(project.settings.root, project.settings.state_dir, seen.snapshot.outputs)
         tally = Tally()
+        tended = project.context is not None and project.context.ignore()
         for attempt in range(SURVEYS):
             base = project.load_base(seen.base)
             _refuse_other(request, base)
-            if attempt or wrote or base.tag != seen.base.tag:
+            if attempt or tended or wrote or base.tag != seen.base.tag:
                 # Somebody committed while this build waited, or a source changed under it.
                 seen = survey(project, base, request.question)
                 if not seen.plan:
@@ -130,6 +133,8 @@ def _nothing(
     for warning in (*seen.base.problems, *seen.warnings):
         observer.warned(warning)
     _keep(seen, observer)
+    if project.context is not None and (warning := project.context.retouch(seen.scan, seen.snapshot.touched)):
+        observer.warned(warning)
     remember(project, seen, request.question)
     return _still(project, _told(seen), name, seconds, executed=executed)
 
@@ -165,7 +170,8 @@ def _held(project: Project, request: Request, name: str, base: Base) -> Iterator
         lease = project.lock().acquire(holder, wait=request.wait, at_least=base.fence)
         away = False
         try:
-            yield lease
+            with project.context.announced(lease.holder) if project.context else nullcontext():
+                yield lease
         except BrokerUnavailable:
             away = True
             raise

@@ -24,6 +24,8 @@ def diff(manifest: Manifest | None, snapshot: Snapshot) -> ChangeSet:
     missing: list[str] = []
     altered: list[str] = []
     for path, artefact in (manifest.artefacts if manifest else {}).items():
+        if artefact.stored:
+            continue
         state = snapshot.outputs.get(path)
         if state is None:
             missing.append(path)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cached_property
 
 import msgspec
 
+from coordinator.importers.links import Links
 from coordinator.importers.ninja import compiled
+from coordinator.importers.ninja.circumstances import Late, Tree
 from coordinator.importers.ninja.commands import COMPILED
 from coordinator.importers.ninja.dyndep import match, parse_dyndep
-from coordinator.importers.ninja.graph import Identity, Imported, Importer, Kept, Late, Tree, programs_of
+from coordinator.importers.ninja.graph import Identity, Imported, Importer, Kept, programs_of
 from coordinator.importers.ninja.lookup import Lookup
 from coordinator.importers.ninja.manifest import Edge, Manifest
 from coordinator.importers.ninja.places import Places, outside
@@ -19,6 +21,7 @@ from coordinator.scan.beyond import Beyond
 from shared import hashing
 from shared.directives import C_FAMILY
 from shared.errors import ConfigError, named
+from shared.globs import PathIndex
 from shared.model.snapshot import Snapshot
 from shared.settings import NinjaSettings, Settings
 
@@ -126,6 +129,10 @@ class ImportedBuild:
         late = (self.places.of(path) for late in self.late.values() for path in late.inputs)
         return [(path, self.beyond.digest(path)) for path in sorted({*self._named, *late}) if outside(path)]
 
+    def passed(self, environ: Mapping[str, str]) -> tuple[tuple[str, str | None], ...]:
+        """The variables that commands get, sorted; None for one that is not set."""
+        return tuple((name, environ.get(name)) for name in sorted(set(self.ninja.pass_env)))
+
     def target(self, name: str) -> str:
         """What a target of ninja's command line is called in the graph."""
         spelled = canonical(name)
@@ -152,9 +159,11 @@ class ImportedBuild:
         """Whether a source is of no interest unless a job reads it."""
         return self.own(path) and not is_header(path)
 
-    def recipes(self, snapshot: Snapshot, kept: Kept, identity: Identity) -> Imported:
+    def recipes(self, snapshot: Snapshot, kept: Kept, identity: Identity, environ: Mapping[str, str]) -> Imported:
         """The recipes of all edges in this tree."""
         tree = Tree(snapshot.sources, snapshot.folders, self.beyond.digest)
+        if snapshot.links:
+            tree = tree._replace(through=Links(snapshot.links, PathIndex(snapshot.sources), ()).through)
         importer = Importer(
             self.manifest,
             self.places,
@@ -164,6 +173,7 @@ class ImportedBuild:
             local=self.ninja.local,
             late=self.late,
             mounts=self.settings.folders,
+            env=self.passed(environ),
         )
         headers = tuple(sorted(path for path in snapshot.sources if is_header(path) and path not in importer.made))
         return importer.run(headers)

@@ -13,7 +13,7 @@ How = Literal["executed", "cut_off", "local", "remote", "shared"]
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A job that failed, with all a person needs to see and repeat it."""
+    """A job that failed, with all a person needs to see and repeat it; record: what a test job told of its tests."""
 
     job: str
     rule: str
@@ -24,6 +24,7 @@ class Failure(msgspec.Struct, frozen=True):
     worker: str = ""
     seconds: float = 0.0
     at: str = ""
+    record: str = ""
 
 
 class BuildObserver(Protocol):

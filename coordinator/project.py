@@ -7,19 +7,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from coordinator import refnames, rest
 from coordinator.commit import base as bases
 from coordinator.commit import publish as publishing
 from coordinator.commit.base import Base
 from coordinator.dispatch.performer import Performer
-from coordinator.importers.declared import fingerprint, import_rules
+from coordinator.importers.declared import fingerprint
+from coordinator.joining import joined
 from coordinator.lock.lease import BuildLock, Lease
 from shared import calls, hashing, toolchain
 from shared.clock import Clock, iso
 from shared.errors import UsageError
-from shared.model.graph import BuildGraph, Names, Recipe
+from shared.model.graph import BuildGraph, Recipe
 from shared.model.manifest import Manifest
 from shared.model.snapshot import Snapshot
 from shared.settings import Rule, Settings
@@ -30,10 +29,13 @@ from shared.toolchain import Toolchain
 
 if TYPE_CHECKING:
     from coordinator.blueprint import ProjectBlueprint
+    from coordinator.context_build import ContextBuild
     from coordinator.dispatch.tree import RunTree
     from coordinator.headers import Headers
     from coordinator.history.eventlog import EventLog
     from coordinator.imported import ImportedBuild
+    from coordinator.tested import PythonCode
+    from shared.model.tests import TestMap
 
 MakePerformer = Callable[["Project", str, str], Performer]
 
@@ -58,6 +60,9 @@ class Project:
         self.opened = clock.monotonic()
         self.files = {str(path): rest.look(str(path)) for path in settings_files(settings.root, environ)}
         self.warnings: list[str] = []
+        # Of the graph that was made last: its tests, and each test file's job.
+        self.test_map: TestMap | None = None
+        self.test_jobs: Mapping[str, str] = {}
         # What files of the tree are to hold once a build begins, by path.
         self.pending: dict[str, bytes] = {}
 
@@ -103,6 +108,8 @@ class Project:
         named = {*self.settings.tools, *toolchain.tools_of(self.settings.rules, self._path)}
         if self.imported is not None:
             named.update(*map(self._found, self.imported.programs))
+        if self.settings.tests is not None:
+            named.add(self.settings.tests.python)
         return tuple(sorted(named))
 
     @cached_property
@@ -113,6 +120,25 @@ class Project:
         from coordinator.imported import ImportedBuild  # noqa: PLC0415 - only for projects that have one
 
         return ImportedBuild(self.settings, self.settings.ninja)
+
+    @cached_property
+    def context(self) -> ContextBuild | None:
+        """The context rules of the project, if its settings say that it has any."""
+        if not self.settings.context_rules:
+            return None
+        from coordinator.context_build import ContextBuild  # noqa: PLC0415 - only for projects that have them
+
+        return ContextBuild(self.settings)
+
+    @cached_property
+    def code(self) -> PythonCode | None:
+        """The Python files of the project, if it has tests or rules that follow imports."""
+        settings = self.settings
+        if settings.tests is None and not any(rule.imports for rule in settings.rules):
+            return None
+        from coordinator.tested import PythonCode  # noqa: PLC0415 - only for projects that have any
+
+        return PythonCode(settings, self.environ)
 
     @cached_property
     def blueprint(self) -> ProjectBlueprint | None:
@@ -152,7 +178,8 @@ class Project:
             return ""
         return self._tools.identity((*self.settings.tools, *toolchain.tools_of((rule,), self._path)))
 
-    def _identity_of(self, programs: tuple[str, ...]) -> str:
+    def identity_of(self, programs: tuple[str, ...]) -> str:
+        """What some programs are: those of them that are tools, and those named for the project."""
         if self.settings.fingerprint:
             return ""
         return self._tools.identity((*self.settings.tools, *self._found(programs)))
@@ -207,10 +234,11 @@ class Project:
 
     def save_learnt(self) -> str:
         """Keep what was learnt of files for the next build; a warning if that cannot be done."""
+        of_code = self.code.save() if self.code else ""
         if self.imported is None:
-            return ""
+            return of_code
         self.imported.beyond.save()
-        return self._headers.save()
+        return self._headers.save() or of_code
 
     def event_log(self) -> EventLog:
         """Where the events of running builds go: a stream on the broker, else files beside the records."""
@@ -238,52 +266,21 @@ class Project:
     def made_from(self) -> str:
         """The digest of everything the graph is made from besides the tree."""
         declared = fingerprint(self.settings, platform=self.toolchain(), environ=self.environ)
+        if self.context is not None:
+            declared = hashing.of_value([declared, self.context.made_from])
+        if self.code is not None and (tests := self.code.digest()):
+            declared = hashing.of_value([declared, tests])
         if self.blueprint is not None:
             declared = hashing.of_value([declared, self.blueprint.digest()])
         if self.imported is None:
             return declared
+        passed = self.imported.passed(self.environ)
         late = sorted((name, list(late)) for name, late in self.imported.late.items())
-        return hashing.of_value([declared, self.imported.digest, late, self.imported.beyond_named()])
+        return hashing.of_value([declared, self.imported.digest, late, self.imported.beyond_named(), passed])
 
-    def graph(self, snapshot: Snapshot, manifest: Manifest | None = None) -> BuildGraph:
-        """The graph of a tree that was looked at; the manifest tells what imported jobs read when they last ran."""
-        declared = import_rules(
-            self.settings, snapshot, platform=self.toolchain(), environ=self.environ, identity=self.identity
-        )
-        if self.blueprint is not None:
-            declared = self._with_blueprint(declared, self.blueprint, snapshot)
-        if self.imported is None:
-            return declared
-        imported = self.imported.recipes(snapshot, manifest.jobs if manifest else {}, self._identity_of)
-        default = (*declared.recipes, *(imported.names.default or ()))
-        return BuildGraph(
-            [*declared.recipes.values(), *imported.recipes],
-            platform=declared.platform,
-            fingerprint=self.made_from(),
-            warnings=(*declared.warnings, *imported.warnings),
-            names=msgspec.structs.replace(
-                imported.names,
-                default=default,
-                aliases={**declared.names.aliases, **imported.names.aliases},
-                pools={**declared.names.pools, **imported.names.pools},
-                artefacts=declared.names.artefacts,
-                inputs=declared.names.inputs,
-            ),
-            also=imported.also,
-        )
+    def graph(self, snapshot: Snapshot, manifest: Manifest | None = None, code: PythonCode | None = None) -> BuildGraph:
+        """The graph of a tree that was looked at; the manifest tells what jobs read and took when they last ran.
 
-    def _with_blueprint(self, declared: BuildGraph, blueprint: ProjectBlueprint, snapshot: Snapshot) -> BuildGraph:
-        expanded = blueprint.expanded(snapshot.sources)
-        maker = {path: recipe.id for recipe in expanded.recipes for path in recipe.outputs}
-        return BuildGraph(
-            [*declared.recipes.values(), *expanded.recipes],
-            platform=declared.platform,
-            fingerprint=self.made_from(),
-            warnings=declared.warnings,
-            names=Names(
-                aliases={id_: (maker[path],) for path, (id_, _) in expanded.artefacts.items() if path in maker},
-                pools={**declared.names.pools, **blueprint.blueprint.rates},
-                artefacts=expanded.artefacts,
-                inputs=expanded.inputs,
-            ),
-        )
+        code: reads the tree's Python files, if it is not the one in the working copy.
+        """
+        return joined(self, snapshot, manifest, code or self.code)

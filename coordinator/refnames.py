@@ -34,6 +34,11 @@ def events(project: str, branch: str, revision: int, kind: str) -> str:
     return f"{folder(project, branch)}events/{revision_name(revision)}.{kind}.jsonl"
 
 
+def tree(project: str, branch: str, hex_: str) -> str:
+    """`…/trees/<64 hex>.json`: which revision holds an ingested state."""
+    return f"{folder(project, branch)}trees/{hex_}.json"
+
+
 def runs(project: str, branch: str) -> str:
     """The prefix of all run records."""
     return f"{folder(project, branch)}runs/"

@@ -15,7 +15,7 @@ import msgspec
 from coordinator.imported import ImportedBuild
 from coordinator.importers.ninja.manifest import Edge
 from shared import atomic
-from shared.errors import BuildFailed, LocalError, WindrowError
+from shared.errors import BuildFailed, LocalError
 
 SCHEMA = "windrow.generator/1"
 _FILE = "generator.json"
@@ -74,7 +74,7 @@ class Regeneration:
             after = self._imported.generator()
             # What it read is what was there when it began; what changed meanwhile makes it run again.
             self._keep({**(self._inputs(after) if after is not None else {}), **before})
-        raise WindrowError(
+        raise BuildFailed(
             f"{self._imported.ninja.file} is still out of date after {_MOST} runs of its generator",
             why=self.due(),
             fix="see whether a time lies in the future, or a file is written each time",

@@ -18,7 +18,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     """Counts are jobs, bytes are bytes, seconds are seconds; revision is 0 when nothing was committed.
 
     executed counts each execution of all passes; all other counts of jobs are those of the last pass, and what it
-    took over from an earlier one is not reused.
+    took over from an earlier one is not reused. done: the jobs that have a result now.
     """
 
     build: str
@@ -44,6 +44,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     changed: tuple[str, ...] = ()
     not_committed: str = ""
     plan: Plan | None = None
+    done: frozenset[str] = frozenset()
 
     def as_json(self) -> dict[str, Any]:
         """The object of `windrow build --json`, schema windrow.build/1."""

@@ -13,8 +13,9 @@ class Request(msgspec.Struct, frozen=True):
     """What is asked of a build. wait and timeout are seconds; wait None waits without limit.
 
     failures: how many failed jobs end it; 0 for any number. download: which outputs of an imported build are to be in
-    the workspace: all, those of the targets, or only what commands need that run there. commit: whether a new revision
-    is made of it. base: the hash of the manifest that it must start from ("" for none), where that matters.
+    the workspace: all, those of the targets, or only what commands need that run there. all_tests: run every test job,
+    whatever is stored. commit: whether a new revision is made of it. base: the hash of the manifest that it must start
+    from ("" for none), where that matters.
     """
 
     targets: tuple[str, ...] = ()
@@ -28,10 +29,11 @@ class Request(msgspec.Struct, frozen=True):
     timeout: float | None = None
     require_cached: bool = False
     download: Download = "all"
+    all_tests: bool = False
     commit: bool = True
     base: str | None = None
 
     @property
     def question(self) -> Question:
         """The part a survey needs."""
-        return Question(self.targets, self.full or self.no_cache, self.verify, self.download)
+        return Question(self.targets, self.full or self.no_cache, self.verify, self.download, self.all_tests)

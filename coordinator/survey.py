@@ -20,6 +20,7 @@ from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.plan import Plan
 from shared.model.snapshot import Snapshot
+from shared.model.tests import TEST_RULE, TestMap
 
 Download = Literal["all", "targets", "none"]
 
@@ -28,16 +29,18 @@ class Question(msgspec.Struct, frozen=True):
     """What a survey is asked: which targets (none: all), and whether to mark everything or re-read every file.
 
     download: which outputs the workspace is to hold; others that are not there are in the store, and that will do.
+    all_tests: whether to mark every test job.
     """
 
     targets: tuple[str, ...] = ()
     full: bool = False
     verify: bool = False
     download: Download = "all"
+    all_tests: bool = False
 
 
 class Survey(msgspec.Struct, frozen=True):
-    """The answer. graph is None when nothing differs: it need not be made then.
+    """The answer. graph, and with it tests, is None when nothing differs: it need not be made then.
 
     manifest: that of the base, with what was written over outputs by hand in the place of what was made.
     """
@@ -49,6 +52,7 @@ class Survey(msgspec.Struct, frozen=True):
     changes: ChangeSet
     plan: Plan
     graph: BuildGraph | None = None
+    tests: TestMap | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -59,7 +63,8 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     if imported is not None:
         imported.load_late()
     named = (*(imported.named() if imported else ()), *(project.blueprint.files() if project.blueprint else ()))
-    scanned = scan(settings, manifest.artefacts if manifest else (), verify=question.verify, named=named)
+    made = {path for path, artefact in manifest.artefacts.items() if not artefact.stored} if manifest else set()
+    scanned = scan(settings, made, verify=question.verify, named=named)
     looked = overlaid(scanned.snapshot, project.pending)
     noticed = imported.noticed if imported else _all
     known = manifest.sources if manifest else {}
@@ -68,14 +73,15 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         changes = msgspec.structs.replace(changes, missing=())
     made_from = project.made_from()
     lost = project.lost(manifest)
-    at_rest = not (changes or lost or question.full or question.targets)
+    at_rest = not (changes or lost or question.full or question.targets or question.all_tests)
     if at_rest and manifest and manifest.graph == made_from and manifest.rests:
         nothing = Plan(manifest.revision, base.manifest_hash, (), {}, {}, changes, preserved=tuple(manifest.jobs))
-        return Survey(base, manifest, scanned, looked, changes, nothing, None, scanned.warnings)
+        return Survey(base, manifest, scanned, looked, changes, nothing, None, None, scanned.warnings)
     written = reclaim(manifest, looked)
     graph = project.graph(written, manifest)
     _refuse_overwriting(looked, graph, manifest)
-    more = scanned.look({path for path in graph.producer if path not in written.outputs})
+    here = {path for path, id_ in graph.producer.items() if not graph.recipes[id_].stored}
+    more = scanned.look(here.difference(written.outputs))
     snapshot = sift(msgspec.structs.replace(written, outputs={**written.outputs, **more}), graph.producer)
     edited, before = with_edits(manifest, graph, snapshot, placed(project))
     changes = msgspec.structs.replace(diff(edited, noticed(snapshot, known)), edited=tuple(sorted(before)))
@@ -89,6 +95,7 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         snapshot=snapshot,
         changes=changes,
         full=question.full,
+        forced=frozenset({TEST_RULE}) if question.all_tests else frozenset(),
         lost=lost,
         failed=project.failed_before(),
     )
@@ -97,8 +104,8 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         f"kept {path}: no rule makes it any more, but it was changed since it was built"
         for path in sorted((manifest.artefacts if manifest else {}).keys() & changes.added)
     ]
-    told = (*scanned.warnings, *graph.warnings, *warnings)
-    return Survey(base, edited, scanned, snapshot, changes, planned, graph, told)
+    said = (*scanned.warnings, *graph.warnings, *warnings)
+    return Survey(base, edited, scanned, snapshot, changes, planned, graph, project.test_map, said)
 
 
 def wanted_here(graph: BuildGraph, question: Question) -> frozenset[str]:

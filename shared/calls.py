@@ -38,6 +38,13 @@ class BuiltIn(NamedTuple):
 
 
 BUILT_IN: dict[str, BuiltIn] = {
+    "context-rules.parse": BuiltIn("workers.calls.context_rules:parse", 1),
+    "context-rules.mdc": BuiltIn("workers.calls.context_rules:mdc", 1),
+    "context-rules.lint": BuiltIn("workers.calls.context_rules:lint", 1),
+    "context-rules.choose": BuiltIn("workers.calls.context_rules:choose", 1),
+    "context-rules.tell": BuiltIn("workers.calls.context_rules:tell", 1),
+    "context-rules.claude": BuiltIn("workers.calls.context_rules:claude", 1),
+    "context-rules.agents": BuiltIn("workers.calls.context_rules:agents", 1),
     "mock.script": BuiltIn("workers.calls.producers:script", 1),
     "mock.text": BuiltIn("workers.calls.producers:text", 1),
     "mock.timeline": BuiltIn("workers.calls.producers:timeline", 1),

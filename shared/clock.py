@@ -45,5 +45,6 @@ def iso(seconds: float) -> str:
 
 
 def from_iso(text: str) -> float:
-    """Seconds since the epoch of an ISO 8601 text; ValueError if it is none."""
-    return datetime.fromisoformat(text).timestamp()
+    """Seconds since the epoch of an ISO 8601 text, in UTC unless it says otherwise; ValueError if it is none."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

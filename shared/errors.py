@@ -2,7 +2,8 @@
 
 WindrowError
 ├── UsageError (2)            ├── NoProject  ├── ConfigError  ├── GraphError  ├── UnknownTarget  ├── SchemaUnknown
-├── BuildFailed (1)           ├── NothingMatched (4)
+│                             ├── PathsCollide  ├── DeletionRefused
+├── BuildFailed (1)           ├── TestsFailed (3)    ├── NothingMatched (4)
 ├── LockHeld (9)              ├── DifferencesFound (10)   ├── Conflict (11)
 ├── FarmError (32)            ├── StoreUnavailable  ├── BrokerUnavailable  ├── NoWorker  ├── LockLost
 │                             ├── BlobMissing  ├── BlobCorrupt  ├── CorruptRecord
@@ -75,10 +76,29 @@ class NothingMatched(WindrowError):
     code, exit_code = "W0400", 4
 
 
+class PathsCollide(UsageError):
+    """Two files of a source folder would go to one path."""
+
+    code = "W0501"
+
+
+class DeletionRefused(UsageError):
+    """An ingest would take out more than half of what is there."""
+
+    code = "W0502"
+
+
 class BuildFailed(WindrowError):
     """One job or more failed; what they printed has been shown."""
 
     code, exit_code = "W1001", 1
+
+
+class TestsFailed(WindrowError):
+    """Nothing failed but tests."""
+
+    __test__ = False  # its name has pytest think otherwise
+    code, exit_code = "W1002", 3
 
 
 class LockHeld(WindrowError):

@@ -28,6 +28,7 @@ TOOLSETS = PREFIX + "toolsets"  # sorted set: tool names as a JSON list, by time
 TOOLSET_LIFE = 7 * 86400  # seconds that a toolset stays known after its last build
 
 OPEN, CANCELLED = b"open", b"cancelled"  # what a build's marker says
+REVOKED = b"revoked"  # in the place of the delivery that claimed a batch: the build took it back
 MARKER_LIFE = 60  # seconds that a build counts as alive after its coordinator last said so
 STREAM_LIFE = 6 * 3600  # seconds that events of a build stay when nobody clears them away
 MISSED_BEATS = 5  # heartbeats a worker may miss before it counts as lost

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -32,18 +33,21 @@ class FarmSettings(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """`[[rule]]` as written: a command or a call; `at` is `file:line`."""
+    """`[[rule]]` as written: a command or a call; keep: where outputs are, `tree` or `store`; `at` is `file:line`."""
 
     name: str
     command: tuple[str, ...] | str
     outputs: tuple[str, ...]
     each: str = ""
+    group_by: str = ""
     inputs: tuple[str, ...] = ()
     depfile: str = ""
     env: dict[str, str] = {}
     pass_env: tuple[str, ...] = ()
     timeout: float = 0.0
     call: tuple[str, ...] = ()
+    keep: str = "tree"
+    imports: str = ""
     at: str = ""
 
 
@@ -51,17 +55,68 @@ class NinjaSettings(msgspec.Struct, frozen=True):
     """`[ninja]`: file is a build.ninja, its folder the one commands run in unless `directory` names another.
 
     Both are relative to the root. local: rules (names, or globs over them) whose commands run on this machine.
+    pass_env: variables of the environment that commands get, and that are part of their keys.
     """
 
     file: str = ""
     directory: str = ""
     local: tuple[str, ...] = ()
+    pass_env: tuple[str, ...] = ()
 
     @property
     def cwd(self) -> str:
         """The folder that commands run in, relative to the root; empty for the root itself."""
         folder = posixpath.normpath(self.directory or posixpath.dirname(self.file))
         return "" if folder == "." else folder
+
+
+class IngestSettings(msgspec.Struct, frozen=True):
+    """`[ingest]`: folder of the source, profile of its paths, and patterns that come before it, in their order."""
+
+    source_dir: str = ""
+    profile: Literal["part-chapter", "preserve"] = "part-chapter"
+    map: dict[str, str] = {}
+
+
+class HydrateSettings(msgspec.Struct, frozen=True):
+    """`[hydrate]`: the folder that files go to, relative to the root; the file in it that says what was reached."""
+
+    output_dir: str = "."
+    state_file: str = ".windrow/hydrate.json"
+
+
+class TestSettings(msgspec.Struct, frozen=True):
+    """`[tests]`: paths, critical, unrelated and config are globs; `at` is `file:line:column`.
+
+    roots: folders that modules are imported from, () for `src`, `lib` (where there) and the root itself. reads: glob of
+    files to globs of what these read. config: what every test depends on, () for all of the category config. python:
+    the interpreter. args: more words for pytest. timeout: seconds, 0 for the default. results: folder of the records.
+    gate: whether a failed test keeps the build from committing. shards: so many jobs, 0 for one a test file.
+    """
+
+    __test__: ClassVar[bool] = False  # its name has pytest think otherwise
+
+    paths: tuple[str, ...] = ("**/test_*.py", "**/*_test.py")
+    roots: tuple[str, ...] = ()
+    critical: tuple[str, ...] = ()
+    reads: dict[str, tuple[str, ...]] = {}
+    unrelated: tuple[str, ...] = ()
+    config: tuple[str, ...] = ()
+    python: str = "python3"
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    pass_env: tuple[str, ...] = ()
+    timeout: float = 0.0
+    results: str = "build/test-results"
+    gate: bool = True
+    shards: int = 0
+    at: str = ""
+
+
+class EmitSettings(msgspec.Struct, frozen=True):
+    """`[emit]`: folder that files for other tools are written to after a commit; empty for none."""
+
+    folder: str = ""
 
 
 class BlueprintSettings(msgspec.Struct, frozen=True):
@@ -92,6 +147,11 @@ class Settings(msgspec.Struct, frozen=True):
     categories: dict[str, tuple[str, ...]] = {}
     rules: tuple[Rule, ...] = ()
     ninja: NinjaSettings | None = None
+    context_rules: str = ""  # the folder of their sources, relative to the root; empty for a project without
+    ingest: IngestSettings = IngestSettings()
+    hydrate: HydrateSettings = HydrateSettings()
+    tests: TestSettings | None = None
+    emit: EmitSettings = EmitSettings()
     blueprint: BlueprintSettings | None = None
     folders: tuple[str, ...] = ()
     state: Path | None = None

@@ -107,6 +107,10 @@ def _variables(names: Any) -> str:
     return "a value holds a NUL character" if any("\0" in value for value in values) else ""
 
 
+def _globs_by_glob(value: dict[str, tuple[str, ...]]) -> str:
+    return _patterns(tuple(value)) or next((why for patterns in value.values() if (why := _patterns(patterns))), "")
+
+
 def _categories(value: dict[str, tuple[str, ...]]) -> str:
     wrong = next((name for name in value if name not in _CATEGORIES), None)
     if wrong is not None:
@@ -121,6 +125,15 @@ def _patterns(value: tuple[str, ...] | str) -> str:
                 compiled(pattern)
             except ValueError as error:
                 return f"'{pattern}': {error}"
+    return ""
+
+
+def _expressions(value: dict[str, str]) -> str:
+    for pattern in value:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            return f"{pattern!r} is no regular expression: {error}"
     return ""
 
 
@@ -156,6 +169,38 @@ TABLES: dict[str, dict[str, Key]] = {
         "file": Key(str, "a string", _inside, shared=True),
         "directory": Key(str, "a string", _inside_or_root, shared=True),
         "local": Key(_LIST, _STRINGS, shared=True),
+        "pass_env": Key(_LIST, _STRINGS, _variables, shared=True),
+    },
+    "context-rules": {
+        "directory": Key(str, "a string", _inside, shared=True),
+    },
+    "ingest": {
+        "source_dir": Key(str, "a string", _filled),
+        "profile": Key(str, "a string", _one_of("part-chapter", "preserve"), shared=True),
+        "map": Key(dict[str, str], "a table of strings", _expressions, shared=True),
+    },
+    "hydrate": {
+        "output_dir": Key(str, "a string", _filled),
+        "state_file": Key(str, "a string", _filled),
+    },
+    "tests": {
+        "paths": Key(_LIST, _STRINGS, _patterns, shared=True),
+        "roots": Key(_LIST, _STRINGS, lambda roots: next(filter(None, map(_inside_or_root, roots)), ""), shared=True),
+        "critical": Key(_LIST, _STRINGS, _patterns, shared=True),
+        "reads": Key(dict[str, _LIST], "a table of lists of strings", _globs_by_glob, shared=True),
+        "unrelated": Key(_LIST, _STRINGS, _patterns, shared=True),
+        "config": Key(_LIST, _STRINGS, _patterns, shared=True),
+        "python": Key(str, "a string", _filled, shared=True),
+        "args": Key(_LIST, _STRINGS, shared=True),
+        "env": Key(dict[str, str], "a table of strings", _variables, shared=True),
+        "pass_env": Key(_LIST, _STRINGS, _variables, shared=True),
+        "timeout": Key(float, "a number of seconds", _at_least(0, above=True), shared=True),
+        "results": Key(str, "a string", _inside, shared=True),
+        "gate": Key(bool, "true or false", shared=True),
+        "shards": Key(int, "a whole number", _at_least(0), shared=True),
+    },
+    "emit": {
+        "folder": Key(str, "a string", _inside, shared=True),
     },
     "blueprint": {
         "file": Key(str, "a string", _inside, shared=True),
@@ -165,7 +210,7 @@ TABLES: dict[str, dict[str, Key]] = {
     "build": {
         "jobs": Key(int, "a whole number", _at_least(0)),
         "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
-        "mode": Key(str, "a string", _one_of("incremental", "full")),
+        "mode": Key(str, "a string", _one_of("incremental", "full", "clean")),
         "lease": Key(float, "a number of seconds", _at_least(1)),
     },
     "cache": {
@@ -182,9 +227,12 @@ RULE: dict[str, Key] = {
     "call": Key(_LIST, "a list of strings, the first of which names a function", _no_nul),
     "outputs": Key(_LIST, _STRINGS),
     "each": Key(str, "a string", _patterns),
+    "group_by": Key(str, "a string", _patterns),
     "inputs": Key(_LIST, _STRINGS, _patterns),
     "depfile": Key(str, "a string", _filled),
     "env": Key(dict[str, str], "a table of strings", _variables),
     "pass_env": Key(_LIST, _STRINGS, _variables),
     "timeout": Key(float, "a number of seconds", _at_least(0, above=True)),
+    "keep": Key(str, "a string", _one_of("tree", "store")),
+    "imports": Key(str, "a string", _one_of("python")),
 }

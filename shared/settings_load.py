@@ -8,7 +8,18 @@ from typing import Any
 
 from shared.errors import ConfigError, NoProject, named
 from shared.model.path import normalise
-from shared.settings import BlueprintSettings, FarmSettings, NinjaSettings, Rule, Settings, StorageSettings
+from shared.settings import (
+    BlueprintSettings,
+    EmitSettings,
+    FarmSettings,
+    HydrateSettings,
+    IngestSettings,
+    NinjaSettings,
+    Rule,
+    Settings,
+    StorageSettings,
+    TestSettings,
+)
 from shared.settings_check import checked, only_shared, unknown
 from shared.settings_file import SettingsFile, Values
 from shared.settings_keys import LOCAL_FILE, PROJECT_FILE, TABLES
@@ -103,6 +114,11 @@ def _settings(
     else:
         home = environ.get("HOME") or str(Path.home())
         cache_dir = root / (home + folder[1:] if folder == "~" or folder.startswith("~/") else folder)
+    emit = EmitSettings(**taken("emit"))
+    scanned = taken("scan")
+    if emit.folder:
+        # What is written for others is no source of ours.
+        scanned["ignore"] = (*scanned.get("ignore", ()), f"/{normalise(emit.folder)}/")
     return Settings(
         root=root,
         project=values["project.name"],
@@ -112,9 +128,14 @@ def _settings(
         farm=FarmSettings(**taken("farm")),
         rules=rules,
         ninja=_ninja(taken("ninja"), project),
+        context_rules=_context_rules(taken("context-rules"), project),
+        ingest=IngestSettings(**taken("ingest")),
+        hydrate=HydrateSettings(**taken("hydrate")),
+        tests=_tests(taken("tests"), project),
+        emit=emit,
         blueprint=_blueprint(taken("blueprint"), project),
         **taken("toolchain"),
-        **taken("scan"),
+        **scanned,
         **taken("build", timeout="job_timeout"),
         **cache,
     )
@@ -130,6 +151,27 @@ def _ninja(given: dict[str, Any], project: SettingsFile | None) -> NinjaSettings
             fix='file = "build/build.ninja"',
         )
     return NinjaSettings(**{**given, "file": normalise(given["file"])})
+
+
+def _context_rules(given: dict[str, Any], project: SettingsFile | None) -> str:
+    """The folder that `[context-rules]`, which may be empty, names."""
+    if project is None or "context-rules" not in project.tables:
+        return ""
+    return normalise(given.get("directory", ".context"))
+
+
+def _tests(given: dict[str, Any], project: SettingsFile | None) -> TestSettings | None:
+    # The table alone says that there are tests, though every key of it has a default.
+    if project is None or "tests" not in project.tables:
+        return None
+    if twice := set(given.get("env", ())).intersection(given.get("pass_env", ())):
+        raise ConfigError(
+            f"`{min(twice)}` is both in env and in pass_env",
+            at=project.where(("tests", "pass_env")),
+            fix="take it out of one of them",
+        )
+    results = normalise(given.get("results", TestSettings().results))
+    return TestSettings(**{**given, "results": results}, at=project.where(("tests",)))
 
 
 def _blueprint(given: dict[str, Any], project: SettingsFile | None) -> BlueprintSettings | None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import Unpack
 
 from shared import failpoint
 from shared.errors import DiskFull, LocalError, StoreUnavailable, named
 from shared.keys import body_of, trace_key
-from shared.model.action import ActionResult, Input, Log, Output, Timings
+from shared.model.action import ActionResult, Input, Output, Timings
 from shared.model.job import JobOutcome, Status
 from shared.relocation import local_result, portable_result, portable_trace
 from workers.execute.environment import environment
 from workers.execute.slot import UNSEEN, Ended, Request, Slot
 from workers.execute.view import Seen, seen_of
 from workers.left import Left
+from workers.outcome import Told, outcome_of
 from workers.printed import Printed, complaint
 from workers.sandbox.broken import Broken
 from workers.sandbox.marks import Marks
@@ -172,31 +174,6 @@ class CommandRun:
         own = frozenset(self.action.primary)
         return [item for item in self.action.inputs if item.path in own]
 
-    def _end(
-        self,
-        status: Status,
-        *,
-        message: str = "",
-        exit_code: int = 0,
-        result: ActionResult | None = None,
-        missing: tuple[str, ...] = (),
-        wanted: tuple[str, ...] = (),
-        printed: Printed | None = None,
-    ) -> JobOutcome:
-        stdout, stderr = printed.logs() if printed else (Log(), Log())
-        return JobOutcome(
-            job=self.order.job,
-            attempt=self.order.attempt,
-            status=status,
-            result=result,
-            exit_code=exit_code,
-            message=message,
-            stdout=stdout,
-            stderr=stderr,
-            missing=missing,
-            wanted=wanted,
-            worker=self.workshop.name,
-            seconds=self.workshop.clock.monotonic() - self.started,
-            bytes_up=self.bytes_up + (printed.moved if printed else 0),
-            bytes_down=self.bytes_down,
-        )
+    def _end(self, status: Status, **told: Unpack[Told]) -> JobOutcome:
+        up, down = self.bytes_up, self.bytes_down
+        return outcome_of(self.ticket, status, started=self.started, bytes_up=up, bytes_down=down, **told)

@@ -8,13 +8,15 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Unpack
 
 from shared import hashing
 from shared.errors import named
 from shared.keys import key_after_run
-from shared.model.action import ROOT, ActionResult, Log, Output, Timings
+from shared.model.action import ROOT, ActionResult, Output, Timings
 from shared.model.job import JobOutcome, Status
 from workers.execute.slot import Ended, Request, Slot
+from workers.outcome import Told, outcome_of
 from workers.printed import Printed, complaint
 from workers.sandbox.broken import Broken
 from workers.sandbox.sandbox import check_paths
@@ -169,26 +171,5 @@ class WorkspaceRun:
             raise named(error, place, "reading") from error
         return Output(path, hash_, size, "exec" if mode & stat.S_IXUSR else "file")
 
-    def _end(
-        self,
-        status: Status,
-        *,
-        message: str = "",
-        exit_code: int = 0,
-        result: ActionResult | None = None,
-        printed: Printed | None = None,
-    ) -> JobOutcome:
-        stdout, stderr = printed.logs() if printed else (Log(), Log())
-        return JobOutcome(
-            job=self._order.job,
-            attempt=self._order.attempt,
-            status=status,
-            result=result,
-            exit_code=exit_code,
-            message=message,
-            stdout=stdout,
-            stderr=stderr,
-            worker=self._ticket.workshop.name,
-            seconds=self._ticket.workshop.clock.monotonic() - self._started,
-            bytes_up=printed.moved if printed else 0,
-        )
+    def _end(self, status: Status, **told: Unpack[Told]) -> JobOutcome:
+        return outcome_of(self._ticket, status, started=self._started, **told)

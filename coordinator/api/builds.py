@@ -149,9 +149,7 @@ def _after(build: BuildResource, report: BuildReport, layer: int) -> BuildResour
 
 def _failed(build: BuildResource, report: BuildReport) -> BuildResource:
     failures = tuple(report.as_json()["failures"])
-    return msgspec.structs.replace(
-        build, status="failed", executed=build.executed + report.executed, failures=failures
-    )
+    return msgspec.structs.replace(build, status="failed", executed=build.executed + report.executed, failures=failures)
 
 
 def _committed(build: BuildResource, revision: int) -> BuildResource:

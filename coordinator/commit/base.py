@@ -165,6 +165,7 @@ def _read(data: bytes, project: str, branch: str, revision: int) -> Manifest:
 
 def _fault(manifest: Manifest) -> str:
     hashes = [(path, state.hash) for path, state in manifest.sources.items()]
+    hashes += [(path, state.hash) for path, state in manifest.ingested.items()]
     hashes += [(path, artefact.hash) for path, artefact in manifest.artefacts.items()]
     for path, hash_ in hashes:
         if not is_normal(path):

@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from coordinator.keying.candidates import Candidates
+from coordinator.keying.texts import noted_texts
 from shared.model.action import ActionResult, Output, Trace
 from shared.model.file import FileState
 from shared.model.graph import BuildGraph, Recipe
@@ -40,10 +41,10 @@ def fold(
         if result is not None:
             jobs[id_] = _entry(recipe, result, graph, candidates)
             for made in result.outputs:
-                artefacts[made.path] = _artefact(made, id_, graph, base)
+                artefacts[made.path] = _artefact(made, recipe, graph, base)
         elif base is not None and id_ in base.jobs and id_ not in stale and _untouched(id_, plan):
             jobs[id_] = msgspec.structs.replace(base.jobs[id_], layer=graph.depth[id_])
-            _carry(base, id_, artefacts)
+            _carry(base, id_, artefacts, stored=recipe.stored)
     if base is not None:
         for id_ in _waiting_for_removal(base, graph, snapshot, plan):
             jobs[id_] = base.jobs[id_]
@@ -60,6 +61,7 @@ def fold(
         jobs=jobs,
         artefacts=artefacts,
         graph=graph.fingerprint,
+        ingested=base.ingested if base is not None else {},
         inputs=dict(graph.names.inputs),
     )
 
@@ -82,7 +84,7 @@ def _entry(recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: 
         layer=graph.depth[recipe.id],
         seconds=result.timings.run,
         cwd=recipe.cwd,
-        files=recipe.files,
+        files=noted_texts(recipe.files),
         outside=recipe.outside,
         also=tuple(sorted(made.difference(recipe.outputs))),
         always=recipe.always or not made.issuperset(recipe.outputs),
@@ -90,11 +92,13 @@ def _entry(recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: 
     )
 
 
-def _artefact(made: Output, job: str, graph: BuildGraph, base: Manifest | None) -> Artefact:
+def _artefact(made: Output, recipe: Recipe, graph: BuildGraph, base: Manifest | None) -> Artefact:
     id_, type_ = graph.names.artefacts.get(made.path, ("", ""))
     before = base.artefacts.get(made.path) if base is not None else None
     edited = before is not None and before.edited and before.hash == made.hash
-    return Artefact(made.hash, made.size, job, made.mode, made.target, id_, type_, edited)
+    return Artefact(
+        made.hash, made.size, recipe.id, made.mode, made.target, stored=recipe.stored, id=id_, type=type_, edited=edited
+    )
 
 
 def _kept(snapshot: Snapshot, jobs: Mapping[str, JobEntry], beside: Callable[[str], bool]) -> dict[str, FileState]:
@@ -112,15 +116,17 @@ def _untouched(id_: str, plan: Plan) -> bool:
     return planned is None or all(isinstance(reason, RESTORING) for reason in planned.reasons)
 
 
-def _carry(base: Manifest, id_: str, artefacts: dict[str, Artefact]) -> None:
+def _carry(base: Manifest, id_: str, artefacts: dict[str, Artefact], *, stored: bool | None = None) -> None:
     for path in (*base.jobs[id_].outputs, *base.jobs[id_].also):
         if path in base.artefacts and base.artefacts[path].job == id_:
-            artefacts[path] = base.artefacts[path]
+            made = base.artefacts[path]
+            changed = stored is not None and stored != made.stored
+            artefacts[path] = msgspec.structs.replace(made, stored=stored) if changed else made
 
 
 def _waiting_for_removal(base: Manifest, graph: BuildGraph, snapshot: Snapshot, plan: Plan) -> list[str]:
     """Jobs that are gone from the graph, whose outputs this build (of some targets only) does not remove."""
-    settled = (graph.producer, snapshot.sources, frozenset(plan.removed))
+    settled = (graph.producer, snapshot.sources, frozenset((*plan.removed, *plan.forgotten)))
     return [
         id_
         for id_, entry in base.jobs.items()

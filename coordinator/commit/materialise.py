@@ -211,7 +211,7 @@ def _still_ours(root: Path, gone: Mapping[str, str]) -> tuple[list[tuple[str, st
     for path, hash_ in sorted(gone.items()):
         target = root / path
         try:
-            _inside(root, path)
+            stay_inside(root, path)
             if journals.holds(target, hash_):
                 removals.append((path, hash_))
             elif os.path.lexists(target):
@@ -240,7 +240,7 @@ def _forward(root: Path, journal: Journal) -> None:
         target = root / step.path
         try:
             if target.parent not in ready:
-                _inside(root, step.path)
+                stay_inside(root, step.path)
             if step.staged:
                 if target.parent not in ready:
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -248,7 +248,7 @@ def _forward(root: Path, journal: Journal) -> None:
                 _refuse_folder(target)
             journals.forward(root, step, suffix)
             if not step.staged:
-                _prune(root, target.parent)
+                prune(root, target.parent)
         except OSError as error:
             # What refuses a rename is the folder.
             raise errors.named(error, target.parent, f"writing {target.name} in") from error
@@ -290,7 +290,7 @@ def _finish(root: Path, path: Path, journal: Journal) -> None:
         raise errors.named(error, path, "writing") from error
 
 
-def _inside(root: Path, path: str) -> None:
+def stay_inside(root: Path, path: str) -> None:
     """LocalError when a parent of the path is a symlink that leads out of the tree."""
     parent = path.rpartition("/")[0]
     # realpath: Path.resolve raises on a loop of symlinks.
@@ -313,7 +313,7 @@ def _refuse_folder(target: Path) -> None:
         )
 
 
-def _prune(root: Path, folder: Path) -> None:
+def prune(root: Path, folder: Path) -> None:
     """Remove a folder that holds nothing any more, and its parents likewise, up to the root."""
     while folder != root:
         try:

@@ -52,9 +52,12 @@ def publish(refs: RefStore, base: Base, draft: Manifest, lease: Lease, *, now: s
 
 
 def content_hash(manifest: Manifest) -> str:
-    """The digest of everything a manifest holds: sources and artefacts."""
-    sources = [(path, state.hash) for path, state in manifest.sources.items()]
-    return hashing.of_tree(sources + [(path, artefact.hash) for path, artefact in manifest.artefacts.items()])
+    """The digest of everything a manifest holds: sources, artefacts, and what was ingested."""
+    lines = [(path, state.hash) for path, state in manifest.sources.items()]
+    lines += [(path, artefact.hash) for path, artefact in manifest.artefacts.items()]
+    # What was hydrated and built from is a source too: the same line twice would say nothing more.
+    lines += {(path, state.hash) for path, state in manifest.ingested.items()}.difference(lines)
+    return hashing.of_tree(lines)
 
 
 def _hold(lease: Lease, base: Base) -> None:

@@ -96,6 +96,7 @@ class Delivery:
         self._waiting: dict[int, None] = {}
         self._done: dict[str, tuple[int, tuple[tuple[str, str], ...]]] = {}
         self._next = 1
+        self.stopped = False  # nothing more is to begin
         self._served: dict[str, float] = {}
         self._claims: dict[str, tuple[int, float]] = {}  # platform: highest batch claimed, when
         self._judge_from = 0.0
@@ -120,12 +121,14 @@ class Delivery:
 
     def due(self, now: float) -> list[Parcel]:
         """What is to be published now."""
+        if self.stopped:
+            return []
         batches = (self._batches[id_] for id_ in self._waiting)
         return [Parcel(b.id, tuple(j.order for j in b.jobs.values())) for b in batches if b.due <= now]
 
     def next_due(self) -> float | None:
         """When something is to be published next."""
-        return min((self._batches[id_].due for id_ in self._waiting), default=None)
+        return None if self.stopped else min((self._batches[id_].due for id_ in self._waiting), default=None)
 
     def sent(self, batches: Iterable[int], now: float) -> None:
         """These were published, or may have been."""
@@ -204,6 +207,19 @@ class Delivery:
                 found += self._look_at_sent(batch, queued.get(batch.platform, 0), now)
         return found + self._unserved(workers, now)
 
+    def stop(self) -> list[JobOutcome]:
+        """Begin nothing more: outcomes of the jobs that were never sent. For what was sent see unclaimed()."""
+        self.stopped = True
+        return self._drop(id_ for id_ in self._waiting if self._batches[id_].sent is None)
+
+    def unclaimed(self) -> list[int]:
+        """The batches that were sent and no worker is known to have."""
+        return [batch.id for batch in self._batches.values() if not batch.worker]
+
+    def revoked(self, batches: Iterable[int]) -> list[JobOutcome]:
+        """No worker can claim these any more; outcomes of their jobs."""
+        return self._drop(id_ for id_ in batches if id_ in self._batches)
+
     def platforms(self) -> set[str]:
         """Platforms of what is under way."""
         return {batch.platform for batch in self._batches.values()}
@@ -214,6 +230,10 @@ class Delivery:
         self._batches.clear()
         self._waiting.clear()
         self._done.clear()
+
+    def _drop(self, batches: Iterable[int]) -> list[JobOutcome]:
+        jobs = [job for id_ in list(batches) for job in self._batches[id_].jobs.values()]
+        return [self._finish(job, JobOutcome(job.order.job, job.attempt, "dropped")) for job in jobs]
 
     def _look_at_claimed(self, batch: _Batch, workers: Mapping[str, Worker], now: float) -> list[JobOutcome]:
         worker = workers.get(batch.worker)

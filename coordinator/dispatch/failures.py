@@ -7,20 +7,24 @@ from shared.errors import BlobMissing
 from shared.model.action import Action, ActionResult, Log
 from shared.model.graph import Recipe
 from shared.model.job import JobOutcome
+from shared.model.tests import TEST_RULE
 from shared.reproduce import describe
 from shared.storage.blobs import BlobStore
+from shared.test_records import split
 
 
 def failure_of(recipe: Recipe, action: Action, outcome: JobOutcome, blobs: BlobStore) -> Failure:
     """The failure with its command and all it printed, stdout first."""
     texts = (_text(log, blobs) for log in (outcome.stdout, outcome.stderr))
+    output, record = split("\n".join(text for text in texts if text))
     return Failure(
         job=recipe.id,
         rule=recipe.rule,
         exit_code=outcome.exit_code,
         message=outcome.message,
-        command=describe(action),
-        output="\n".join(text for text in texts if text),
+        command=recipe.description if recipe.rule == TEST_RULE and recipe.description else describe(action),
+        output=output,
+        record=record,
         worker=outcome.worker,
         seconds=outcome.seconds,
         at=recipe.at,
@@ -29,7 +33,12 @@ def failure_of(recipe: Recipe, action: Action, outcome: JobOutcome, blobs: BlobS
 
 def printed(result: ActionResult, blobs: BlobStore) -> str:
     """What a command that succeeded printed, stdout first."""
-    return "\n".join(text for log in (result.stdout, result.stderr) if (text := _text(log, blobs)))
+    return split("\n".join(text for log in (result.stdout, result.stderr) if (text := _text(log, blobs))))[0]
+
+
+def record_of(result: ActionResult, blobs: BlobStore) -> str:
+    """The record that a test job printed when it was run; empty if it printed none."""
+    return split(_text(result.stdout, blobs))[1]
 
 
 def _text(log: Log, blobs: BlobStore) -> str:

@@ -69,6 +69,7 @@ class FarmPerformer:
         self._beats: list[Beat] = []
         self._ended = False  # closed, cancelled or given up: nothing is delivered any more
         self._cancelled = False
+        self._stopping = False  # nothing more is to begin
         self._contact = self._clock.monotonic()
         self._away = False
         self._silent = False  # it did not answer for as long as anybody wants to wait
@@ -99,6 +100,12 @@ class FarmPerformer:
             if not self._ended and orders:
                 self._delivery.add(orders, self._clock.monotonic())
                 self._changed.notify_all()
+
+    def after_failure(self, *, stop: bool) -> None:
+        """See Performer; what workers have claimed runs, and that is a second's work of tiny jobs at most."""
+        with self._changed:
+            self._stopping = self._stopping or stop
+            self._changed.notify_all()
 
     def cancel(self) -> None:
         """See Performer; workers see it at their next heartbeat, or when the build's marker lapses."""
@@ -152,6 +159,7 @@ class FarmPerformer:
         look_at, tries = 0.0, 0
         while self._wait_for_work(look_at):
             try:
+                self._take_back()
                 self._publish()
                 if self._clock.monotonic() >= look_at:
                     look_at = self._clock.monotonic() + LOOK_SECONDS
@@ -171,7 +179,7 @@ class FarmPerformer:
                 now = self._clock.monotonic()
                 due = self._delivery.next_due() if self._may_send() else None
                 until = look_at if due is None else min(look_at, due)
-                if until <= now:
+                if until <= now or self._stopping is not self._delivery.stopped:
                     return True
                 self._changed.wait(until - now)
             return False
@@ -195,6 +203,21 @@ class FarmPerformer:
             with self._changed:
                 self._delivery.sent((p.batch for p in parcels), self._clock.monotonic())
             self._heard()
+
+    def _take_back(self) -> None:
+        """Once nothing more is to begin: end what no worker has claimed."""
+        with self._changed:
+            if not self._stopping:
+                return
+            dropped, sent = self._delivery.stop(), self._delivery.unclaimed()
+        for outcome in dropped:
+            self._report(outcome)
+        if sent:
+            revoked = self._link.revoke(sent)
+            with self._changed:
+                dropped = self._delivery.revoked(revoked)
+            for outcome in dropped:
+                self._report(outcome)
 
     def _look(self) -> None:
         if self._takeover is None:

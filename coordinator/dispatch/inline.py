@@ -26,6 +26,9 @@ class InlinePerformer:
         self._name = f"job-{id(self):x}"
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix=self._name)
         self._cancelled = False
+        self._turn = threading.Condition()  # guards the next two
+        self._unheard = 0  # failures that nobody has said what to do about
+        self._stopped = False
         self._deliver: Callable[[Report], None] = lambda _report: None
 
     def open(self, deliver: Callable[[Report], None]) -> None:
@@ -42,8 +45,13 @@ class InlinePerformer:
 
     def _run(self, orders: Sequence[JobOrder]) -> None:
         for order in orders:
+            with self._turn:
+                self._turn.wait_for(lambda: self._cancelled or self._stopped or not self._unheard)
             if self._cancelled:
                 return
+            if self._stopped:
+                self._deliver(JobOutcome(order.job, order.attempt, "dropped"))
+                continue
             self._deliver(JobStarted(order.job, "here"))
             try:
                 outcome: Report = self._perform(order)
@@ -53,12 +61,24 @@ class InlinePerformer:
                 bug = WindrowError(f"{type(error).__name__}: {error}", why=f"while performing {order.job}")
                 bug.__cause__ = error
                 outcome = bug
+            if isinstance(outcome, JobOutcome) and outcome.status in ("failed", "lost"):
+                with self._turn:
+                    self._unheard += 1
             if not self._cancelled:
                 self._deliver(outcome)
 
+    def after_failure(self, *, stop: bool) -> None:
+        """See Performer; here nothing begins between a failure and the word on it."""
+        with self._turn:
+            self._stopped = self._stopped or stop
+            self._unheard = max(0, self._unheard - 1)
+            self._turn.notify_all()
+
     def cancel(self) -> None:
         """See Performer."""
-        self._cancelled = True
+        with self._turn:
+            self._cancelled = True
+            self._turn.notify_all()
         self._pool.shutdown(wait=False, cancel_futures=True)
         # An order taken just before is not known to whoever cancels until it has begun.
         while any(thread.is_alive() for thread in self._threads()):

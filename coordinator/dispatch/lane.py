@@ -50,6 +50,11 @@ class Lane:
         """How many jobs can run at once, as far as is known yet."""
         return self._performer.slots() if self._performer else 2
 
+    def after_failure(self, *, stop: bool) -> None:
+        """See Performer."""
+        if self._performer is not None:
+            self._performer.after_failure(stop=stop)
+
     def cancel(self) -> None:
         """Kill what runs."""
         if self._performer is not None:
@@ -90,6 +95,11 @@ class Lanes:
     def slots(self) -> int:
         """How many jobs can run at once in all."""
         return sum(lane.slots() for lane in self._all)
+
+    def after_failure(self, run: JobRun, *, stop: bool) -> None:
+        """A failure of a job was dealt with; see Performer. To stop concerns every lane."""
+        for lane in self._all if stop else (self.of(run),):
+            lane.after_failure(stop=stop)
 
     def cancel(self) -> None:
         """Kill what runs."""

@@ -147,6 +147,19 @@ class FarmLink:
         self._lives += 1
         self._position = self._trimmed = b"0-0"
 
+    def revoke(self, batches: Sequence[int]) -> list[int]:
+        """Take batches back that were published; those that no worker has claimed, and none can claim now."""
+        with self._named("taking jobs back"):
+            key = queue.claims_key(self.build)
+            pipe = self._control.pipeline(transaction=False)
+            for batch in batches:
+                pipe.hsetnx(key, str(batch), queue.REVOKED)
+                pipe.hget(key, str(batch))
+            pipe.expire(key, queue.STREAM_LIFE)
+            # By what stands there, not by who wrote it: a reply may have been lost before.
+            holders = pipe.execute()[1::2]
+            return [batch for batch, holder in zip(batches, holders, strict=True) if holder == queue.REVOKED]
+
     def cancel(self) -> None:
         """Tell workers to kill what they run of this build, and to begin nothing more of it."""
         with self._named("cancelling the build"):

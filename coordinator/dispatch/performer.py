@@ -25,7 +25,7 @@ class Performer(Protocol):
     """Has jobs performed; owns delivery, so every submitted job gets exactly one final outcome.
 
     Reports go to the function given to `open`, from any thread: JobStarted (may repeat), one JobOutcome a
-    job with status executed, reused, failed or missing, or an error that ends the build. A job whose worker
+    job with status executed, reused, failed, missing or dropped, or an error that ends the build. A job whose worker
     dies is tried again; after 3 lost workers its outcome is failed. No outcome comes after `cancel`.
     """
 
@@ -39,6 +39,13 @@ class Performer(Protocol):
 
     def submit(self, orders: Sequence[JobOrder]) -> None:
         """Have these performed, one after another, by one worker."""
+        ...
+
+    def after_failure(self, *, stop: bool) -> None:
+        """Said after each outcome `failed` or `lost` has been dealt with; until then it need not begin another job.
+
+        stop: begin nothing more. What runs goes on; what was not begun ends as `dropped`.
+        """
         ...
 
     def cancel(self) -> None:

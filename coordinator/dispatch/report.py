@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -13,8 +14,8 @@ from shared.model.action import ActionResult
 class Options(msgspec.Struct, frozen=True):
     """How to run: strict layers or ready-first, until when (monotonic seconds).
 
-    failures: how many end the build; 0 for any number. outside: jobs that were not asked for; they do not run even if
-    what they read comes out otherwise.
+    failures: how many end the build; 0 for any number, and those of `lenient` rules do not count. outside: jobs that
+    were not asked for; they do not run even if what they read comes out otherwise.
     """
 
     schedule: Literal["ready", "layers"] = "ready"
@@ -22,6 +23,11 @@ class Options(msgspec.Struct, frozen=True):
     deadline: float | None = None
     require_cached: bool = False
     outside: frozenset[str] = frozenset()
+    lenient: frozenset[str] = frozenset()
+
+    def ends_with(self, failures: Iterable[Failure]) -> bool:
+        """Whether these failures end the build."""
+        return 0 < self.failures <= sum(failure.rule not in self.lenient for failure in failures)
 
 
 class RunReport(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ and all of them report to one inbox. See docs/design/dispatch.md.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -16,13 +16,13 @@ from coordinator.dispatch.batches import planned_run
 from coordinator.dispatch.failures import failure_of, printed
 from coordinator.dispatch.lane import Lanes
 from coordinator.dispatch.performer import JobStarted, Performer, Report
-from coordinator.dispatch.prepare import Given, Preparer, Reuse
+from coordinator.dispatch.prepare import Preparer, Reuse
 from coordinator.dispatch.release import ReadyJobs
 from coordinator.dispatch.report import Options, RunReport
-from coordinator.dispatch.states import ENDED, UNDER_WAY, JobRun, State
+from coordinator.dispatch.states import UNDER_WAY, JobRun, State
 from coordinator.dispatch.table import JobTable
 from coordinator.dispatch.tree import RunTree
-from coordinator.dispatch.wanted import match_wanted
+from coordinator.dispatch.wanted import asked_for
 from coordinator.progress import BuildObserver, Failure, How
 from shared.clock import Clock
 from shared.errors import BlobMissing, Interrupted, TimeLimit, WindrowError
@@ -129,13 +129,15 @@ class Scheduler:
                 # The number of slots may have changed meanwhile.
                 self._pump()
                 if not self._runs.under_way and not self._ready and not self._lanes:
-                    stuck = sorted(run.id for run in self._runs if run.state not in ENDED)
+                    stuck = self._runs.never_ran()
                     raise WindrowError(f"nothing runs and {len(stuck)} jobs wait", why=", ".join(stuck[:5])) from None
 
     def _handle(self, message: _Prepared | _Settled | Report) -> None:
         match message:
             case JobOutcome():
                 self._on_outcome(message)
+                if message.status in ("failed", "lost"):
+                    self._lanes.after_failure(self._runs[message.job], stop=self._stopping)
             case JobStarted():
                 self._on_started(message)
             case _Prepared():
@@ -164,8 +166,7 @@ class Scheduler:
         preparing = self._runs.count(State.PREPARING)
         ahead = max(2 * self._lanes.slots() + PREPARING_AT_ONCE, MOST_PREPARED)
         while self._ready and preparing < PREPARING_AT_ONCE and len(self._lanes) < ahead:
-            run = self._ready.take()
-            if run is None:
+            if (run := self._ready.take()) is None:
                 break
             self._runs.move(run, State.PREPARING)
             run.attempt += 1
@@ -240,6 +241,9 @@ class Scheduler:
                     self._on_settled(_Settled(run.id, None))
                 else:
                     self._pool.submit(self._settle_and_tell, run.id, outcome.result)
+            case "dropped":
+                # Not begun, and the build has stopped.
+                self._runs.move(run, State.WAITING)
             case "missing":
                 self._remake(run, outcome)
             case _:
@@ -340,8 +344,7 @@ class Scheduler:
                 self._join(maker, force=True)
             elif known.state is State.DONE:
                 self._reopen(known, force=True)
-            if self._runs.is_open(maker):
-                run.waiting.add(maker)
+        run.waiting.update(filter(self._runs.is_open, makers))
         self._observer.warned(f"{run.id}: stored bytes of {', '.join(paths)} are gone or damaged; making them again")
         self._ready.release(run)
 
@@ -351,17 +354,17 @@ class Scheduler:
             # What it read is being made anew: this failure says nothing of what it will read.
             self._again(run)
             return
-        if run.given is None and outcome.wanted and run.order is not None:
-            had = {item.path for item in run.order.action.inputs}
-            recipe = self._graph.recipes[run.id]
-            there: Iterable[str] = self._tree.all_paths() if recipe.loose else self._tree.snapshot.sources
-            found = match_wanted(outcome.wanted, (path for path in there if path not in had))
-            if found:
-                run.given = Given(paths=found, tree=recipe.depfile is not None)
-                self._observer.warned(f"{run.id}: repeated with {', '.join(found[:3])}, which its rule does not name")
-                self._again(run)
-                return
-        self._fail(run, outcome)
+        again = asked_for(run, outcome, self._tree, self._runs.is_open)
+        if again is None:
+            self._fail(run, outcome)
+            return
+        run.given = again.given
+        self._observer.warned(f"{run.id}: repeated with {again.named}, which its rule does not name")
+        for maker in again.after:
+            self._dependants[maker].append(run.id)
+        self._runs.move(run, State.WAITING)
+        run.waiting.update(again.after)
+        self._ready.release(run)
 
     def _fail(self, run: JobRun, outcome: JobOutcome) -> None:
         assert run.order is not None
@@ -370,7 +373,7 @@ class Scheduler:
         self._failures.append(failure)
         self._observer.failed(failure)
         self._skip_users(run.id)
-        self._stopping = 0 < self._options.failures <= len(self._failures)
+        self._stopping = self._options.ends_with(self._failures)
         self._ready.ended()
 
     def _skip_users(self, job: str) -> None:
@@ -385,12 +388,11 @@ class Scheduler:
                     stack.append(user)
 
     def _report(self) -> RunReport:
-        runs, done = self._runs, [run for run in self._runs if run.state is State.DONE]
         return RunReport(
-            results={run.id: run.result for run in done if run.result is not None},
-            how={run.id: run.how for run in done if run.how is not None},
+            results={run.id: run.result for run in self._runs.done() if run.result is not None},
+            how={run.id: run.how for run in self._runs.done() if run.how is not None},
             failures=tuple(self._failures),
-            skipped=tuple(sorted(run.id for run in runs if run.state not in (State.DONE, State.FAILED))),
+            skipped=self._runs.never_ran(),
             added=tuple(self._added),
             bytes_up=self._bytes_up + self._preparer.bytes_up,
             bytes_down=self._bytes_down,

@@ -40,6 +40,14 @@ class JobTable:
         run = self._runs.get(job)
         return run is not None and run.state not in ENDED
 
+    def done(self) -> list[JobRun]:
+        """The jobs whose results count."""
+        return [run for run in self if run.state is State.DONE]
+
+    def never_ran(self) -> tuple[str, ...]:
+        """The jobs that are neither done nor failed, sorted."""
+        return tuple(sorted(run.id for run in self if run.state not in (State.DONE, State.FAILED)))
+
     def get(self, job: str) -> JobRun | None:
         """A job, or None if it is not in the build."""
         return self._runs.get(job)

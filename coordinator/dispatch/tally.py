@@ -79,6 +79,10 @@ class Tallied:
         """See Performer."""
         self._inner.submit(orders)
 
+    def after_failure(self, *, stop: bool) -> None:
+        """See Performer."""
+        self._inner.after_failure(stop=stop)
+
     def cancel(self) -> None:
         """See Performer."""
         self._inner.cancel()

@@ -2,9 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from coordinator.dispatch.prepare import Given
+from coordinator.dispatch.states import JobRun
+from coordinator.dispatch.tree import RunTree
+from shared.model.job import JobOutcome
 
 MOST = 64
+
+
+class Again(NamedTuple):
+    """A job is to be repeated: with what, and after which jobs."""
+
+    given: Given
+    after: frozenset[str]
+
+    @property
+    def named(self) -> str:
+        """A few of the paths, for people."""
+        return ", ".join(self.given.paths[:3])
+
+
+def asked_for(run: JobRun, outcome: JobOutcome, tree: RunTree, is_open: Callable[[str], bool]) -> Again | None:
+    """What a failed job lacked that the tree has, or, for an imported one, that a job still to be done makes.
+
+    ninja leaves it to luck whether a file that no edge names is made in time; None if nothing fits.
+    """
+    if run.given is not None or not outcome.wanted or run.order is None:
+        return None
+    recipe, graph = tree.graph.recipes[run.id], tree.graph
+    had = {item.path for item in run.order.action.inputs}
+    there: Iterable[str] = tree.all_paths() if recipe.loose else tree.snapshot.sources
+    found = match_wanted(outcome.wanted, (path for path in there if path not in had))
+    after: frozenset[str] = frozenset()
+    if recipe.loose:
+        coming = (path for path, maker in graph.producer.items() if is_open(maker) and maker != run.id)
+        makers = {path: graph.producer[path] for path in match_wanted(outcome.wanted, coming)}
+        late = [path for path, maker in makers.items() if run.id not in graph.closure([maker])]
+        after = frozenset(makers[path] for path in late)
+        found = (*late, *(path for path in found if path not in late))
+    return Again(Given(paths=found, tree=recipe.depfile is not None), after) if found else None
 
 
 def match_wanted(wanted: Iterable[str], sources: Iterable[str]) -> tuple[str, ...]:

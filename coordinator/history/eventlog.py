@@ -9,7 +9,7 @@ import msgspec
 
 from shared import canonical
 from shared.errors import CorruptRecord
-from shared.model.event import Event, InputEvent
+from shared.model.event import ArtefactEvent, Event
 
 Kind = Literal["inputs", "artefacts"]
 KINDS: tuple[Kind, Kind] = ("inputs", "artefacts")
@@ -44,7 +44,7 @@ class EventLog(Protocol):
 
 def kind_of(event: Event) -> Kind:
     """Which file of the archive an event belongs to."""
-    return "inputs" if isinstance(event, InputEvent) else "artefacts"
+    return "artefacts" if isinstance(event, ArtefactEvent) else "inputs"
 
 
 def encode(event: Event) -> bytes:

@@ -157,7 +157,8 @@ class BuildRecord:
                 yield event(path, job, "skipped")
         made_before = self._base.manifest.artefacts if self._base.manifest else {}
         # What was made and is now written by hand is no artefact any more.
-        for path in (*self._plan.removed, *sorted(made_before.keys() & self._plan.changes.added)):
+        taken_over = sorted(made_before.keys() & self._plan.changes.added)
+        for path in (*self._plan.removed, *self._plan.forgotten, *taken_over):
             yield event(path, "", "removed")
 
     def archive(self, revision: int) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import msgspec
 
 from coordinator.commit.base import read_manifest
 from coordinator.history.archive import archived
-from shared.model.event import Event, InputEvent
+from shared.model.event import Event, IngestEvent, InputEvent
 from shared.model.manifest import Manifest
 from shared.storage.refs import RefStore
 
@@ -18,6 +18,7 @@ class State(msgspec.Struct, frozen=True):
 
     sources: dict[str, str]
     artefacts: dict[str, str]
+    ingested: dict[str, str] = {}
     inputs: dict[str, str] = {}
 
 
@@ -61,14 +62,12 @@ def chain(refs: RefStore, manifest: Manifest) -> list[Manifest]:
 
 def rebuild(events: Iterable[Event]) -> State:
     """The state after these events, all of committed builds, in order."""
-    state = State({}, {}, {})
+    state = State({}, {}, {}, {})
     for event in events:
-        if isinstance(event, InputEvent):
-            known = state.sources if event.what == "source" else state.inputs
-            if event.change == "deleted":
-                known.pop(event.id, None)
-            else:
-                known[event.id] = event.hash
+        if isinstance(event, IngestEvent):
+            _note(state.ingested, event)
+        elif isinstance(event, InputEvent):
+            _note(state.sources if event.what == "source" else state.inputs, event)
         elif event.status == "removed":
             state.artefacts.pop(event.artefact, None)
         elif event.status in ("executed", "reused", "edited"):
@@ -76,14 +75,23 @@ def rebuild(events: Iterable[Event]) -> State:
     return state
 
 
+def _note(known: dict[str, str], event: InputEvent | IngestEvent) -> None:
+    if event.change == "deleted":
+        known.pop(event.id, None)
+    else:
+        known[event.id] = event.hash
+
+
 def differences(manifest: Manifest, state: State) -> list[str]:
     """Every path on which a manifest and a state differ, in words."""
     found: list[str] = []
     sources = {path: file.hash for path, file in manifest.sources.items()}
     artefacts = {path: artefact.hash for path, artefact in manifest.artefacts.items()}
+    ingested = {path: file.hash for path, file in manifest.ingested.items()}
     for word, true, told in (
         ("source", sources, state.sources),
         ("artefact", artefacts, state.artefacts),
+        ("ingested file", ingested, state.ingested),
         ("input", manifest.inputs, state.inputs),
     ):
         found += [

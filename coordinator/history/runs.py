@@ -45,6 +45,7 @@ class PlanRecord(msgspec.Struct, frozen=True):
     preserved: tuple[str, ...]
     removed_outputs: tuple[str, ...]
     estimated_seconds: float
+    work_seconds: float = 0.0
     schema: str = "windrow.plan/1"
 
 
@@ -115,6 +116,7 @@ def plan_record(plan: Plan, graph: BuildGraph, revision: int) -> PlanRecord:
         preserved=plan.preserved,
         removed_outputs=plan.removed,
         estimated_seconds=plan.estimated_seconds,
+        work_seconds=plan.work_seconds,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 
-from coordinator.importers.expansion import RULE, CompiledRule, Job, compile_rules, expand
+from coordinator.importers.expansion import RULE, CompiledRule, Job, compile_rules, expand, narrowed, reference
 from coordinator.importers.links import Links
 from coordinator.importers.outputs import check_outputs
+from coordinator.importers.taken import taken
 from shared import calls, hashing
 from shared.errors import GraphError
 from shared.globs import PathIndex, compiled
@@ -17,6 +18,7 @@ from shared.model.graph import BuildGraph, Recipe
 from shared.model.snapshot import Snapshot
 from shared.settings import Rule, Settings
 
+_FEW = 16
 _SCHEMA = "windrow-declared/1"
 _OWN = ("in", "out", "depfile")  # placeholders for files that are told of elsewhere
 
@@ -30,16 +32,18 @@ def import_rules(
     platform: str,
     environ: Mapping[str, str],
     identity: Callable[[Rule], str] = lambda _rule: "",
+    reaches: Callable[[str], Collection[str]] = lambda _path: (),
 ) -> BuildGraph:
     """The graph of every declared rule; GraphError, with the rule's place, for rules that make none.
 
-    identity: what the tools that a rule runs are, so that another rule's tools do not touch its keys.
+    identity: what the tools that a rule runs are, so that another rule's tools do not touch its keys. reaches: what a
+    file imports, for rules that want to know.
     """
     rules = compile_rules(settings.rules)
     passed = _passed(settings, environ)
     jobs, sources = expand(rules, snapshot)
     makers = check_outputs(jobs, snapshot)
-    recipes = _Importer(jobs, sources, makers, snapshot, passed, identity).recipes()
+    recipes = _Importer(jobs, sources, makers, snapshot, passed, identity, reaches).recipes()
     used = {recipe.rule for recipe in recipes}
     idle = [rule for rule in settings.rules if rule.name not in used]
     return BuildGraph(
@@ -62,14 +66,7 @@ def _passed(settings: Settings, environ: Mapping[str, str]) -> dict[str, str | N
     """The variables that any rule takes over, by name; None for one that is not set."""
     passed: dict[str, str | None] = {}
     for rule in settings.rules:
-        for name in rule.pass_env:
-            value = passed[name] = environ.get(name)
-            try:
-                (value or "").encode()
-            except UnicodeEncodeError as error:
-                raise GraphError(
-                    f"environment variable {name} is not UTF-8", at=rule.at, why=f"rule '{rule.name}' takes it over"
-                ) from error
+        passed.update(taken(rule.pass_env, environ, at=rule.at, whose=f"rule '{rule.name}'"))
     return passed
 
 
@@ -82,7 +79,9 @@ class _Importer:
         snapshot: Snapshot,
         passed: dict[str, str | None],
         identity: Callable[[Rule], str],
+        reaches: Callable[[str], Collection[str]],
     ) -> None:
+        self.reaches = reaches
         self.jobs, self.sources, self.makers, self.passed = jobs, sources, makers, passed
         self.identity = identity
         self.left_over = snapshot.outputs
@@ -109,14 +108,19 @@ class _Importer:
         recipes: list[Recipe] = []
         for job in jobs:
             own = words.named_in(job, declared)
-            if job.each is not None:
-                own.update(self.literal(rule, job.each, "each") if job.each not in self.sources else (job.each,))
+            if job.files is not None:
+                own.update(job.files)
+                for path in job.files:
+                    if path not in self.sources:
+                        own.update(self.literal(rule, path, "each"))
             elif rule.depfile is None or rule.reads_in:
                 own.update(declared)
+            if rule.rule.imports:
+                own.update(self._imported(rule.rule, job))
             inputs = self._widened(own, rule.at)
-            if rule.depfile is None and job.each is not None:
+            if rule.depfile is None and job.files is not None:
                 inputs = _with_few(given, inputs)
-            candidates = given if rule.depfile is not None and not (job.each is None and rule.reads_in) else ()
+            candidates = given if rule.depfile is not None and not (job.files is None and rule.reads_in) else ()
             self._refuse_own(job, inputs, given_set)
             recipes.append(
                 Recipe(
@@ -131,14 +135,23 @@ class _Importer:
                     timeout=rule.rule.timeout or None,
                     kind=calls.KIND if rule.rule.call else "command",
                     tools=tools,
+                    stored=rule.rule.keep == "store",
                     at=rule.at,
                 )
             )
         return recipes
 
+    def _imported(self, rule: Rule, job: Job) -> Iterable[str]:
+        """What the file that a rule is applied to imports, and the file its function is in."""
+        starts = list(job.files or ())
+        if rule.call and (place := calls.in_tree(rule.call[0])):
+            starts.append(place[0])
+        return [path for start in starts for path in self.reaches(start) if path not in job.outputs]
+
     def _entry(self, rule: CompiledRule, entry: str) -> Iterable[str]:
         if entry.startswith(RULE):
-            return self.made_by.get(entry[len(RULE) :], ())
+            name, pattern = reference(entry)
+            return narrowed(self.made_by.get(name, []), pattern, rule)
         try:
             literal = compiled(entry).literal
             return self.sources.glob(entry) if literal is None else self.literal(rule, literal, "inputs")
@@ -176,7 +189,7 @@ class _Importer:
 
     def _refuse_own(self, job: Job, inputs: tuple[str, ...], given: frozenset[str]) -> None:
         for path in job.outputs:
-            if path in given or path == job.each or _holds(inputs, path):
+            if path in given or path in (job.files or ()) or _holds(inputs, path):
                 raise GraphError(
                     f"rule '{job.rule.name}' reads its own output {path}",
                     at=job.rule.at,
@@ -234,7 +247,7 @@ class _Environment:
 
 def _argv(job: Job, declared: tuple[str, ...]) -> tuple[str, ...]:
     rule = job.rule
-    primary = (job.each,) if job.each is not None else declared
+    primary = job.files if job.files is not None else declared
     if rule.shell is not None:
         values = {name: (value,) for name, value in job.values.items()} | {"in": primary, "out": job.outputs}
         return ("/bin/sh", "-c", rule.shell.render(values))
@@ -251,11 +264,13 @@ def _argv(job: Job, declared: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _joined(job: Job, declared: tuple[str, ...]) -> Mapping[str, str]:
-    return job.values if job.each is not None else {**job.values, "in": " ".join(declared)}
+    return job.values if job.files is not None else {**job.values, "in": " ".join(declared)}
 
 
 def _with_few(many: tuple[str, ...], few: tuple[str, ...]) -> tuple[str, ...]:
     """Two sorted tuples as one, quickly when one of them is short."""
+    if len(few) > _FEW:
+        return tuple(sorted({*many, *few}))
     merged = many
     for path in few:
         at = bisect_left(merged, path)

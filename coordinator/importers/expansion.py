@@ -21,10 +21,10 @@ _T = TypeVar("_T")
 
 
 class Job(NamedTuple):
-    """A rule applied to one file, or to none; `values` fill its templates."""
+    """A rule applied to one file, to a group of files, or to none (None); `values` fill its templates."""
 
     rule: CompiledRule
-    each: str | None
+    files: tuple[str, ...] | None
     outputs: tuple[str, ...]
     depfile: str | None
     values: dict[str, str]
@@ -37,6 +37,10 @@ class CompiledRule:
         self.rule, self.name, self.at = rule, rule.name, rule.at
         if not rule.outputs:
             raise GraphError(f"rule '{rule.name}' has no outputs", at=rule.at, fix='outputs = ["build/{stem}.o"]')
+        if rule.group_by and not rule.each:
+            raise GraphError(
+                f"rule '{rule.name}' has a `group_by` and no `each`", at=rule.at, fix='each = "lessons/**/*.md"'
+            )
         if not (rule.command or rule.call):
             raise GraphError(f"rule '{rule.name}' has no command", at=rule.at)
         here: frozenset[str] = OF_FILE | {"in"} if rule.each else frozenset()
@@ -73,24 +77,47 @@ class CompiledRule:
 
     def job(self, each: str | None) -> Job:
         """The rule applied to a file."""
-        values: dict[str, str] = {}
-        if each is not None:
-            folder, _, name = each.rpartition("/")
-            stem, dot, _ = name.rpartition(".")
-            stem = stem if dot and stem else name
-            values = {
-                "in": each,
-                "name": name,
-                "stem": stem,
-                "dir": folder or ".",
-                "path": f"{folder}/{stem}" if folder else stem,
-            }
+        if each is None:
+            return self._job(None, {})
+        folder, _, name = each.rpartition("/")
+        stem, dot, _ = name.rpartition(".")
+        stem = stem if dot and stem else name
+        path = f"{folder}/{stem}" if folder else stem
+        return self._job((each,), {"in": each, "name": name, "stem": stem, "dir": folder or ".", "path": path})
+
+    def jobs(self, files: Sequence[str]) -> list[Job]:
+        """The rule applied to each of some files, or to each group of them."""
+        if not self.rule.group_by:
+            return [self.job(path) for path in files]
+        return [self._of_group(folder, tuple(sorted(group))) for folder, group in sorted(self._groups(files).items())]
+
+    def _groups(self, files: Sequence[str]) -> dict[str, list[str]]:
+        """Files by the deepest folder above each that `group_by` matches; those without one are left out."""
+        glob = self._attempt(lambda: compiled(self.rule.group_by))
+        known: dict[str, str] = {"": ""}
+        groups: dict[str, list[str]] = {}
+        for path in files:
+            passed, folder = [], path.rpartition("/")[0]
+            while folder not in known and not glob.matches(folder):
+                passed.append(folder)
+                folder = folder.rpartition("/")[0]
+            group = known.setdefault(folder, folder)
+            known.update(dict.fromkeys(passed, group))
+            if group:
+                groups.setdefault(group, []).append(path)
+        return groups
+
+    def _of_group(self, path: str, files: tuple[str, ...]) -> Job:
+        folder, _, name = path.rpartition("/")
+        return self._job(files, {"in": " ".join(files), "name": name, "stem": name, "dir": folder or ".", "path": path})
+
+    def _job(self, files: tuple[str, ...] | None, values: dict[str, str]) -> Job:
         outputs = tuple([self._path(template, values, "output") for template in self.outputs])
         values["out"] = outputs[0] if len(outputs) == 1 else " ".join(outputs)
         depfile = None
         if self.depfile is not None:
             depfile = values["depfile"] = self._path(self.depfile, values, "depfile")
-        return Job(self, each, outputs, depfile, values)
+        return Job(self, files, outputs, depfile, values)
 
     def _path(self, template: Template, values: Mapping[str, str], what: str) -> str:
         path = template.render(values)
@@ -119,7 +146,7 @@ def compile_rules(rules: Sequence[Rule]) -> dict[str, CompiledRule]:
     for rule in rules:
         for entry in (rule.each, *rule.inputs):
             if entry.startswith(RULE):
-                _known(entry[len(RULE) :], by_name, rule)
+                _known(reference(entry)[0], by_name, rule)
     ordered: dict[str, CompiledRule] = {}
     for name in by_name:
         _place(name, by_name, ordered, [])
@@ -147,7 +174,7 @@ def _place(name: str, by_name: Mapping[str, CompiledRule], ordered: dict[str, Co
         raise GraphError("the rules form a cycle", at=by_name[name].at, why=why, fix="take one of these out")
     each = by_name[name].rule.each
     if each.startswith(RULE):
-        _place(each[len(RULE) :], by_name, ordered, [*trail, name])
+        _place(reference(each)[0], by_name, ordered, [*trail, name])
     ordered[name] = by_name[name]
 
 
@@ -180,10 +207,29 @@ def _jobs(rules: Mapping[str, CompiledRule], index: PathIndex) -> list[Job]:
         if not each:
             by_rule[name] = [rule.job(None)]
         elif each.startswith(RULE):
-            by_rule[name] = [rule.job(path) for job in by_rule[each[len(RULE) :]] for path in job.outputs]
+            other, pattern = reference(each)
+            made = [path for job in by_rule[other] for path in job.outputs]
+            by_rule[name] = rule.jobs(narrowed(made, pattern, rule))
         else:
-            by_rule[name] = [rule.job(path) for path in _matches(rule, index)]
+            by_rule[name] = rule.jobs(_matches(rule, index))
     return [job for jobs in by_rule.values() for job in jobs]
+
+
+def reference(entry: str) -> tuple[str, str]:
+    """The rule that `rule:NAME` or `rule:NAME:PATTERN` names, and the pattern."""
+    name, _, pattern = entry[len(RULE) :].partition(":")
+    return name, pattern
+
+
+def narrowed(paths: Sequence[str], pattern: str, rule: CompiledRule) -> Sequence[str]:
+    """Those of another rule's outputs that a pattern matches; all without one."""
+    if not pattern:
+        return paths
+    try:
+        glob = compiled(pattern)
+    except ValueError as error:
+        raise GraphError(f"rule '{rule.name}' has a bad pattern '{pattern}'", at=rule.at, why=str(error)) from error
+    return [path for path in paths if glob.matches(path)]
 
 
 def _matches(rule: CompiledRule, index: PathIndex) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def _all_folders(paths: Iterable[str]) -> set[str]:
 
 def _twice(path: str, first: Job, second: Job) -> GraphError:
     def named(job: Job) -> str:
-        return f"rule '{job.rule.name}' ({job.rule.at})" + (f" from {job.each}" if job.each else "")
+        return f"rule '{job.rule.name}' ({job.rule.at})" + (f" from {job.files[0]}" if job.files else "")
 
     if first is second:
         return GraphError(f"{named(second)} makes {path} twice", at=second.rule.at, fix="take one of them out")

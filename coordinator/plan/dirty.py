@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Set
 import msgspec
 
 from coordinator.keying.candidates import Candidates
+from coordinator.keying.texts import noted_texts
 from shared.model.action import Trace
 from shared.model.changes import ChangeSet
 from shared.model.graph import BuildGraph, Recipe
@@ -35,8 +36,9 @@ from shared.model.snapshot import Snapshot
 class Facts(msgspec.Struct, frozen=True):
     """What marking goes by.
 
-    lost: output paths whose blob is gone. failed: job id to the build it failed in. edited: outputs that were written
-    by hand and are so in the manifest, with the digest each had before.
+    full, forced: mark every job, or those of these rules. lost: output paths whose blob is gone. failed: job id to the
+    build it failed in. edited: outputs that were written by hand and are so in the manifest, with the digest each had
+    before.
     """
 
     graph: BuildGraph
@@ -44,6 +46,7 @@ class Facts(msgspec.Struct, frozen=True):
     snapshot: Snapshot
     changes: ChangeSet
     full: bool = False
+    forced: frozenset[str] = frozenset()
     lost: frozenset[str] = frozenset()
     failed: Mapping[str, str] = {}
     edited: Mapping[str, str] = {}
@@ -78,13 +81,14 @@ class _Marker:
         self.outputs_off = frozenset((*changes.missing, *changes.altered))
         self.missing = frozenset(changes.missing)
         self.made = facts.manifest.artefacts if facts.manifest else {}
+        self.stored = frozenset(path for path, made in self.made.items() if made.stored)
         self.candidates = Candidates(facts.snapshot.sources)
         self.edited = facts.edited
 
     def own_reasons(self, id_: str) -> Iterator[Reason]:
         """Reasons that do not come from another recipe."""
         recipe, entry = self.graph.recipes[id_], self.entries.get(id_)
-        if self.facts.full:
+        if self.facts.full or recipe.rule in self.facts.forced:
             yield Forced()
         if entry is None:
             yield NeverBuilt()
@@ -96,7 +100,7 @@ class _Marker:
         yield from self._outputs(recipe)
 
     def _definition(self, recipe: Recipe, entry: JobEntry) -> Iterator[Reason]:
-        if (recipe.argv, recipe.outputs, recipe.depfile, recipe.cwd, recipe.files) != (
+        if (recipe.argv, recipe.outputs, recipe.depfile, recipe.cwd, noted_texts(recipe.files)) != (
             entry.argv,
             entry.outputs,
             entry.depfile,
@@ -149,6 +153,9 @@ class _Marker:
             for path in recipe.outputs:
                 if path in self.outputs_off:
                     yield OutputMissing(path) if path in self.missing else OutputAltered(path)
+        if not recipe.stored and recipe.outputs and recipe.outputs[0] in self.stored:
+            # It was for the store alone, and now the workspace wants it.
+            yield from (OutputMissing(path) for path in recipe.outputs if path not in self.facts.snapshot.outputs)
         if not self.facts.lost.isdisjoint(recipe.outputs):
             yield from (BlobLost(path) for path in recipe.outputs if path in self.facts.lost)
 
@@ -173,7 +180,7 @@ class _Marker:
 
 def _told(of: Recipe | JobEntry) -> tuple[str, ...]:
     """A command in words: what is run, and the response files it is given."""
-    return (*of.argv, *(text for _, text in of.files))
+    return (*of.argv, *(text for _, text in noted_texts(of.files)))
 
 
 def _beyond(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Reason]:

@@ -47,9 +47,11 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
         jobs=jobs,
         priority=priority,
         changes=facts.changes,
-        removed=() if targets else tuple(gone),
+        removed=() if targets else tuple(path for path in gone if not made_before[path].stored),
+        forgotten=() if targets else tuple(path for path in gone if made_before[path].stored),
         preserved=tuple(sorted(id_ for id_ in graph.recipes if id_ not in jobs)),
         estimated_seconds=max(priority.values(), default=0.0) if any(expected.values()) else 0.0,
+        work_seconds=sum(expected.values()),
         outside=outside,
         stale=stale,
     )

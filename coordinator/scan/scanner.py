@@ -57,6 +57,11 @@ class Scan:
         """
         self._scanner.learn(outputs)
 
+    def modified(self, path: str) -> int:
+        """When a source was last modified, in nanoseconds, as it was when it was looked at; 0 for a symlink."""
+        entry = self._scanner.entries.get(path)
+        return entry.mtime if entry is not None else 0
+
     def settled(self) -> dict[str, tuple[int, int]] | None:
         """Change time (ns) and inode of everything looked at, folders included; None if anything was just changed.
 
@@ -86,6 +91,16 @@ def scan(
     known = outputs if isinstance(outputs, set | frozenset | dict) else frozenset(outputs)
     with _no_collecting():
         return Scan(scanner, scanner.run(known, named))
+
+
+def glance(settings: Settings, paths: Collection[str], *, verify: bool = False, clock: Clock | None = None) -> Scan:
+    """Those of some paths that are there, as the outputs of a snapshot; nothing else is looked at.
+
+    Files behind a symlinked folder count as not there. verify and errors as for `scan`.
+    """
+    scanner = _Scanner(settings, verify=verify, clock=clock or SystemClock())
+    with _no_collecting():
+        return Scan(scanner, Snapshot({}, scanner.look(paths), hashed=scanner.hashed))
 
 
 @contextmanager
@@ -147,14 +162,15 @@ class _Scanner:
         return states
 
     def _walk(self, outputs: Collection[str]) -> Walked:
-        settings, skip = self.settings, _own_folders(self.settings)
+        settings, skip = self.settings, _own_paths(self.settings)
         if settings.ninja is None:
             return walk(self.root, settings.ignore, outputs, skip)
         cwd, folders = settings.ninja.cwd, settings.folders or ("",)
         if not cwd:
             return walk(self.root, settings.ignore, outputs, skip, Where(folders, _BOOKKEEPING, _BUILD_FOLDERS))
         # What is made by configuring lies in the build folder, which is ignored as a rule.
-        sources = walk(self.root, settings.ignore, outputs, skip | {cwd}, Where(folders, marks=_BUILD_FOLDERS))
+        besides = tuple(folder for folder in folders if folder != cwd)
+        sources = walk(self.root, settings.ignore, outputs, skip | {cwd}, Where(besides, marks=_BUILD_FOLDERS))
         if not (settings.root / cwd).is_dir():
             return sources
         configured = walk(self.root, (), outputs, skip, Where((cwd,), _BOOKKEEPING, ignore_file=""))
@@ -294,14 +310,16 @@ class _Scanner:
         return self.cache.save(self.entries, self.categories.digest)
 
 
-def _own_folders(settings: Settings) -> frozenset[str]:
-    """Where in the tree, if in it at all, caches and storage lie: they fill up while a build runs."""
+def _own_paths(settings: Settings) -> frozenset[str]:
+    """Where in the tree, if in it at all, caches, storage and exports lie: they change while a build runs."""
     stored = [settings.cache_dir]
     if settings.storage.url.startswith(_FILE_URL):
         stored.append(Path(settings.storage.url.removeprefix(_FILE_URL)))
-    return frozenset(
-        folder.relative_to(settings.root).as_posix() for folder in stored if folder.is_relative_to(settings.root)
-    )
+    own = {folder.relative_to(settings.root).as_posix() for folder in stored if folder.is_relative_to(settings.root)}
+    if settings.context_rules:
+        # Windrow writes these beside the sources, as tools of this kind do.
+        own.update(f"{settings.context_rules}/{name}" for name in (".build-manifest.json", ".build.lock"))
+    return frozenset(own)
 
 
 def _state(entry: Entry) -> FileState:

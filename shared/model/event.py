@@ -20,6 +20,18 @@ class InputEvent(msgspec.Struct, frozen=True, tag_field="type", tag="input"):
     what: Literal["source", "value"] = "source"
 
 
+class IngestEvent(msgspec.Struct, frozen=True, tag_field="type", tag="ingest"):
+    """An ingest put in, replaced or took out a file; id is its path, source where it was found; hash as above."""
+
+    id: str
+    revision: int
+    hash: str
+    change: Literal["added", "modified", "deleted"]
+    build: str
+    created_at: str
+    source: str = ""
+
+
 class ArtefactEvent(msgspec.Struct, frozen=True, tag_field="type", tag="artefact"):
     """A job came to an end for one artefact, or somebody edited it.
 
@@ -40,4 +52,4 @@ class ArtefactEvent(msgspec.Struct, frozen=True, tag_field="type", tag="artefact
     cost: float = 0.0
 
 
-Event = InputEvent | ArtefactEvent
+Event = InputEvent | IngestEvent | ArtefactEvent

@@ -29,7 +29,7 @@ class Recipe(msgspec.Struct, frozen=True):
     before, read or not. finds: how its inputs are found before a run has told them. place: on any worker; here,
     in a sandbox; or in the workspace itself, where nothing is cached. pool: which of the graph's pools bounds it.
     always: it runs whenever it is asked for. outside: absolute paths beyond the tree that it reads, with their
-    digests. description: for people.
+    digests. stored: its outputs are for other recipes alone, and stay in the store. description: for people.
 
     What blueprints add: cost: what running it once costs. editable: what somebody writes over an output of it stays,
     until its own inputs change.
@@ -58,6 +58,7 @@ class Recipe(msgspec.Struct, frozen=True):
     loose: bool = False
     always: bool = False
     outside: tuple[tuple[str, str], ...] = ()
+    stored: bool = False
     description: str = ""
     cost: float = 0.0
     editable: bool = False

@@ -20,7 +20,7 @@ class JobOrder(msgspec.Struct, frozen=True):
     no_cache: bool = False
 
 
-Status = Literal["executed", "reused", "failed", "missing", "lost"]
+Status = Literal["executed", "reused", "failed", "missing", "lost", "dropped"]
 
 
 class JobOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -29,6 +29,7 @@ class JobOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     executed: ran, exit code 0, outputs stored; `result` is set. reused: a result was already there.
     failed: the command failed, timed out, or broke its promise; `message` says how. missing: blobs that
     the action names are not in the store (`missing`, by digest). lost: the machine failed, not the job.
+    dropped: it was not begun, and the build starts nothing more.
     wanted: relative paths a failed command named as not found, in no fixed place of the tree.
     """
 

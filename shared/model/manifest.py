@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from shared.model.action import Trace
@@ -14,7 +16,8 @@ POINTER_SCHEMA = "windrow.pointer/1"
 class Artefact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An output: digest, size in bytes, kind, and the job that made it; target: what a symlink holds.
 
-    id, type: its canonical id and MIME type, where a blueprint makes it. edited: somebody wrote it by hand since.
+    stored: it stays in the store, and the workspace does not hold it. id, type: its canonical id and MIME type, where a
+    blueprint makes it. edited: somebody wrote it by hand since.
     """
 
     hash: str
@@ -22,6 +25,7 @@ class Artefact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     job: str
     mode: Mode = "file"
     target: str = ""
+    stored: bool = False
     id: str = ""
     type: str = ""
     edited: bool = False
@@ -59,9 +63,11 @@ class Manifest(msgspec.Struct, frozen=True):
     """The immutable state of a project and branch at one revision.
 
     graph: fingerprint of what the graph was made from besides the tree. content_hash: digest of the
-    sorted `path:hex` lines of sources and artefacts. rests: with an equal tree and graph there is nothing to do;
-    not so when jobs were left out that nobody had asked for, or that run every time. inputs: the values that a
-    blueprint was given, by id, as digests.
+    sorted `path:hex` lines of sources, artefacts and ingested. rests: with an equal tree and graph there is nothing
+    to do; not so when jobs were left out that nobody had asked for, or that run every time. ingested: files that were
+    put in by `windrow ingest`, by the path they are hydrated to; a build carries them on and reads none of them.
+    kind: what made the revision; a `source` one came of an ingest and has everything else as its base has it.
+    inputs: the values that a blueprint was given, by id, as digests.
     """
 
     project: str
@@ -79,6 +85,8 @@ class Manifest(msgspec.Struct, frozen=True):
     created_at: str = ""
     tool: str = ""
     rests: bool = True
+    ingested: dict[str, FileState] = {}
+    kind: Literal["build", "source"] = "build"
     inputs: dict[str, str] = {}
     schema: str = MANIFEST_SCHEMA
 

@@ -130,9 +130,10 @@ class PlannedJob(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """What must run, in layers; a pure function of graph, manifest and change set.
 
-    base_revision is 0 for a first build. priority: job id to the expected seconds of the longest
-    chain from it. removed: outputs no recipe makes any more. preserved: jobs left as they are. outside: jobs that
-    are not wanted, though the graph has them; stale: those of them that are out of date.
+    base_revision is 0 for a first build. priority: job id to the expected seconds of the longest chain from it.
+    estimated_seconds: along the longest chain; work_seconds: of all jobs together. removed: outputs no recipe makes any
+    more; forgotten: those of them that are only in the store. preserved: jobs left as they are. outside: jobs that are
+    not wanted, though the graph has them; stale: those of them that are out of date.
     """
 
     base_revision: int
@@ -144,9 +145,11 @@ class Plan(msgspec.Struct, frozen=True):
     removed: tuple[str, ...] = ()
     preserved: tuple[str, ...] = ()
     estimated_seconds: float = 0.0
+    work_seconds: float = 0.0
     outside: frozenset[str] = frozenset()
     stale: frozenset[str] = frozenset()
+    forgotten: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.jobs or self.removed or self.changes.sources)
+        return bool(self.jobs or self.removed or self.forgotten or self.changes.sources)

@@ -12,6 +12,7 @@ from shared import hashing
 from shared.errors import BlobCorrupt, BlobMissing, CorruptRecord, SchemaUnknown
 from shared.storage.blobs import BlobInfo, BlobStore
 from shared.storage.compose import Stores
+from shared.storage.figures import KindStats, ProjectStats, by_project_and_kind
 from shared.storage.marking import (
     MANIFESTS,
     PROJECTS,
@@ -71,7 +72,7 @@ class Findings(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """How much is stored; sizes in bytes, ages in seconds."""
+    """How much is stored; sizes in bytes, ages in seconds. hit_rate: of all jobs of kept builds, 0 without any."""
 
     blobs: int = 0
     bytes: int = 0
@@ -81,6 +82,11 @@ class Stats(msgspec.Struct, frozen=True):
     revisions: int = 0
     local_blobs: int = 0
     local_bytes: int = 0
+    hits: int = 0
+    misses: int = 0
+    hit_rate: float = 0.0
+    by_project: dict[str, ProjectStats] = {}
+    by_kind: dict[str, KindStats] = {}
 
 
 def collect(stores: Stores, *, keep_revisions: int, window: float, max_bytes: int, dry_run: bool = False) -> Report:
@@ -158,7 +164,10 @@ def stats(stores: Stores) -> Stats:
     """Count what is stored."""
     blobs = list(stores.far.blobs())
     local = list(stores.local.blobs()) if stores.remote else blobs
-    manifests = [name for name in stores.refs.names(PROJECTS) if MANIFESTS in name]
+    names = list(stores.refs.names(PROJECTS))
+    manifests = [name for name in names if MANIFESTS in name]
+    projects, kinds = by_project_and_kind(stores.refs, names)
+    hits, misses = (sum(getattr(one, what) for one in projects.values()) for what in ("hits", "misses"))
     return Stats(
         blobs=len(blobs),
         bytes=sum(info.size for info in blobs),
@@ -168,6 +177,11 @@ def stats(stores: Stores) -> Stats:
         revisions=len(manifests),
         local_blobs=len(local),
         local_bytes=sum(info.size for info in local),
+        hits=hits,
+        misses=misses,
+        hit_rate=round(hits / (hits + misses), 4) if hits + misses else 0.0,
+        by_project=projects,
+        by_kind=kinds,
     )
 
 

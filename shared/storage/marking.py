@@ -65,14 +65,20 @@ def branches(names: Iterable[str]) -> list[str]:
 
 def current_manifest(refs: AgedRefs, branch: str) -> dict[str, Artefact]:
     """The outputs of a branch's current revision; CorruptRecord unless it is the one that the pointer means."""
+    manifest = current_revision(refs, branch)
+    return manifest.artefacts if manifest else {}
+
+
+def current_revision(refs: AgedRefs, branch: str) -> Manifest | None:
+    """A branch's current revision, None before the first; errors as current_manifest."""
     pointer = _pointer(refs, branch)
     if pointer is None:
-        return {}
+        return None
     name = _manifest_name(branch, pointer)
     record = refs.read(name)
     if record is not None and hashing.of_bytes(record.data) != pointer.manifest_hash:
         raise CorruptRecord(f"{name} is not the manifest that the pointer of its branch means", at=name)
-    return read_manifest(refs, name).artefacts
+    return read_manifest(refs, name)
 
 
 def _pointer(refs: AgedRefs, branch: str) -> Pointer | None:
@@ -107,9 +113,10 @@ def read_manifest(refs: AgedRefs, name: str) -> Manifest:
 
 
 def named_by(refs: AgedRefs, name: str) -> set[str]:
-    """Every blob that a manifest names: its outputs and its sources."""
+    """Every blob that a manifest names: its outputs, its sources, and what was ingested."""
     manifest = read_manifest(refs, name)
-    return {made.hash for made in manifest.artefacts.values()} | {file.hash for file in manifest.sources.values()}
+    states = (*manifest.sources.values(), *manifest.ingested.values())
+    return {made.hash for made in manifest.artefacts.values()} | {state.hash for state in states}
 
 
 def known_results(refs: AgedRefs) -> Iterator[Known]:

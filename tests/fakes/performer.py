@@ -28,7 +28,7 @@ class ScriptedPerformer:
         self.performed: list[str] = []
         self.batches: list[tuple[str, ...]] = []
         self.orders: list[JobOrder] = []
-        self.cancelled = self.closed = False
+        self.cancelled = self.closed = self.stopped = False
         self.under_way = self.most_under_way = 0
         self._slots = slots
         self.held: dict[str, JobOrder] = {}
@@ -93,6 +93,9 @@ class ScriptedPerformer:
         except BlobMissing:
             return True
         return False
+
+    def after_failure(self, *, stop: bool) -> None:
+        self.stopped = self.stopped or stop
 
     def cancel(self) -> None:
         self.cancelled = True

@@ -111,6 +111,28 @@ def test_a_batch_that_takes_too_long_gives_back_what_it_has_not_begun(rig: Rig) 
     assert rig.performed() == {"j0": 1, "j1": 1, "j2": 1}
 
 
+def test_once_stopped_what_runs_ends_and_what_only_waits_never_begins(rig: Rig) -> None:
+    rig.worker(slots=1)
+    with rig.build() as build:
+        rig.ready(1)
+        build.submit("long", "wait", str(rig.folder / "go"))
+        until(lambda: rig.performed() == {"long": 1})
+        for n in range(5):
+            build.submit(f"j{n}")
+
+        build.performer.after_failure(stop=True)
+        until(lambda: len(build.outcomes) == 5)
+        build.submit("late")
+        until(lambda: len(build.outcomes) == 6)
+        (rig.folder / "go").touch()
+        build.wait(7)
+
+        assert {o.job: o.status for o in build.outcomes} == {
+            "long": "executed", "late": "dropped", **{f"j{n}": "dropped" for n in range(5)}
+        }  # fmt: skip
+    assert rig.performed() == {"long": 1}
+
+
 def test_cancel_kills_what_runs_and_begins_nothing_more(rig: Rig) -> None:
     rig.worker(slots=2)
     with rig.build() as build:

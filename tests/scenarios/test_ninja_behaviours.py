@@ -234,7 +234,7 @@ def test_defaults_are_built_when_nothing_is_named(pair: Pair) -> None:
 FAILING = CAT + "rule no\n  command = echo $out >> @LOG@; echo half > $out; echo sorry; exit 3\n" + "".join(f"build f{n}: no a\n" for n in range(4)) + "build b: cat a\nbuild z: cat f0\n"  # fmt: skip
 
 
-@pytest.mark.parametrize(("flags", "ran"), [(("-k", "0"), 5), (("-j1", "-k", "2"), 2)])
+@pytest.mark.parametrize(("flags", "ran"), [(("-k", "0"), 5), (("-j1", "-k", "2"), 2), (("-j1",), 1)])
 def test_as_many_may_fail_as_k_says(pair: Pair, flags: tuple[str, ...], ran: int) -> None:
     pair.write("build.ninja", FAILING)
     pair.write("a", "1\n")
@@ -243,8 +243,8 @@ def test_as_many_may_fail_as_k_says(pair: Pair, flags: tuple[str, ...], ran: int
 
     assert theirs.code == ours.code == 3
     assert sum(word[0] == "f" for word in theirs.ran) == min(ran, 4)
-    # What was handed over before is done with, one job a slot.
-    assert sum(word[0] == "f" for word in ours.ran) in range(min(ran, 4), min(ran + 1, 4) + 1)
+    # What was handed over and not begun does not begin.
+    assert sum(word[0] == "f" for word in ours.ran) == min(ran, 4)
     assert ours.out.splitlines()[-1] == theirs.out.splitlines()[-1]
     assert "z" not in ours.ran
     assert not list(pair.windrow.glob("f*"))
@@ -280,6 +280,21 @@ def test_no_more_run_at_once_than_a_pool_is_deep(pair: Pair) -> None:
     pair.write("a", "1\n" * 1000)
 
     assert same(pair, "-j8").ran == ("ok",) * 8
+
+
+def test_of_a_pool_two_deep_two_run_at_once(pair: Pair) -> None:
+    # Each waits for another: one alone would wait for ever. A third would find both places taken, and fail.
+    wait = "n=0; until test -d @LOG@.a -a -d @LOG@.b -o -e @LOG@.met || test $$n = 3000; do sleep 0.01; n=$$((n+1)); done"
+    take = "for p in a b none; do mkdir @LOG@.$$p 2> /dev/null && break; done; test $$p != none"
+    command = f"{take} && {wait} && test $$n != 3000 && touch @LOG@.met && cat a > $out && rmdir @LOG@.$$p && echo ok >> @LOG@"
+    rule = f"rule p\n  command = {command}\n  pool = two\n"
+    pair.write("build.ninja", "pool two\n  depth = 2\n" + rule + "".join(f"build o{n}: p a\n" for n in range(6)))
+    pair.write("a", "1\n")
+
+    for tool in (pair.by_ninja, pair.by_windrow):
+        ran = tool("-j8")
+        assert (ran.code, ran.ran) == (0, ("ok",) * 6), ran.said
+        (pair.home / "ran.met").unlink()
 
 
 def test_ninja_status_says_how_lines_begin(pair: Pair) -> None:
@@ -441,6 +456,43 @@ def test_the_console_pool_has_the_terminal(pair: Pair) -> None:
     assert [done.returncode for done in said] == [0, 0], said
     assert (pair.windrow / "b").read_text() == (pair.ninja / "b").read_text() == "word\n"
     assert "got word" in said[1].stdout
+
+
+def test_the_console_belongs_to_one_command_at_a_time_while_others_run_beside(pair: Pair) -> None:
+    # A second one of the pool at once would find the place taken. The other waits for the first, and it for the other.
+    rules = (
+        "rule alone\n  command = mkdir @LOG@.one && touch @LOG@.here && "
+        "until test -e @LOG@.beside; do sleep 0.01; done; rmdir @LOG@.one && cat a > $out && echo alone >> @LOG@\n  pool = console\n"
+        "rule beside\n  command = until test -e @LOG@.here; do sleep 0.01; done; touch @LOG@.beside; cat a > $out; echo beside >> @LOG@\n"
+    )
+    pair.write("build.ninja", rules + "".join(f"build o{n}: alone a\n" for n in range(4)) + "build x: beside a\n")
+    pair.write("a", "1\n")
+
+    for tool in (pair.by_ninja, pair.by_windrow):
+        ran = tool("-j8")
+        assert (ran.code, ran.ran) == (0, ("alone",) * 4 + ("beside",)), ran.said
+        for mark in ("here", "beside"):
+            (pair.home / f"ran.{mark}").unlink()
+
+
+def test_while_the_console_is_taken_nothing_else_is_printed(pair: Pair) -> None:
+    rules = (
+        "rule alone\n  command = touch @LOG@.here; until test -e @LOG@.beside; do sleep 0.01; done; sleep 0.2; echo mine; cat a > $out\n"
+        "  pool = console\n  description = ALONE\n"
+        "rule beside\n  command = until test -e @LOG@.here; do sleep 0.01; done; echo theirs; cat a > $out; touch @LOG@.beside\n"
+        "  description = BESIDE\n"
+    )
+    pair.write("build.ninja", rules + "build o: alone a\nbuild x: beside a\n")
+    pair.write("a", "1\n")
+
+    lines = []
+    for tool, folder in (((NINJA,), pair.ninja), (WINDROW, pair.windrow)):
+        done = subprocess.run(tool, cwd=folder, stdin=subprocess.DEVNULL, env=environment(pair), capture_output=True, text=True, timeout=60)  # fmt: skip
+        lines.append([line for line in done.stdout.splitlines() if line in ("mine", "theirs")])
+        for mark in ("here", "beside"):
+            (pair.home / f"ran.{mark}").unlink()
+
+    assert lines == [["mine", "theirs"]] * 2
 
 
 def test_an_interrupted_build_leaves_nothing_half_made(pair: Pair) -> None:

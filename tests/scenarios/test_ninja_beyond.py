@@ -212,3 +212,40 @@ def test_a_store_that_lies_writes_nothing_where_no_rule_writes(pair: Pair, path:
     assert "a stored result" in built.err
     assert (pair.windrow / "src/main.c").read_text() == source
     assert not (pair.home / "said").exists()
+
+
+def test_variables_that_pass_env_names_reach_commands_and_count(tmp_path: Path) -> None:
+    pair = Pair(tmp_path)
+    pair.write("windrow.toml", '[project]\nname = "x"\n[ninja]\nfile = "build.ninja"\npass_env = ["FLAVOUR"]\n')
+    pair.write("build.ninja", "rule tell\n  command = echo $${FLAVOUR-none} > $out\nbuild out: tell\nbuild other: tell\n")
+
+    said = []
+    for flavour in ({"FLAVOUR": "sweet"}, {"FLAVOUR": "sweet"}, {"FLAVOUR": "salty"}, {}, {"FLAVOUR": ""}):
+        built = pair.by_windrow(env=flavour)
+        assert built.code == 0, built.said
+        said.append(((pair.windrow / "out").read_text(), "no work" in built.out))
+
+    assert said == [("sweet\n", False), ("sweet\n", True), ("salty\n", False), ("none\n", False), ("\n", False)]
+
+
+def test_side_by_side_with_its_sources_only_what_commands_name_is_looked_at(pair: Pair) -> None:
+    for path in C_PROJECT:
+        pair.delete(path)
+    pair.write("build-x/CMakeCache.txt", "CMAKE_HOME_DIRECTORY:INTERNAL=@ROOT@/src-x\n")
+    pair.write("src-x/main.c", '#include "value.h"\nint main(void) { return VALUE; }\n')
+    pair.write("third/include/value.h", "#define VALUE 0\n")
+    pair.write("huge/others.txt", "of others\n")
+    rules = "rule cc\n  command = gcc $FLAGS -MD -MF $out.d -c $in -o $out && echo cc >> @LOG@\n  depfile = $out.d\n  deps = gcc\n"
+    pair.write("build-x/build.ninja", rules + "build main.o: cc @ROOT@/src-x/main.c\n  FLAGS = -I@ROOT@/third/include\n")
+
+    first = pair.by_windrow("-C", "build-x")
+    (pair.windrow / "huge/others.txt").write_text("something else\n")
+    still = pair.by_windrow("-C", "build-x")
+    pair.write("third/include/value.h", "#define VALUE 1\n")
+    edited = pair.by_windrow("-C", "build-x")
+
+    assert (first.code, first.ran) == (0, ("cc",)), first.said
+    assert (still.code, still.ran) == (0, ()), still.said
+    assert (edited.code, edited.ran) == (0, ("cc",)), edited.said
+    kept = json.loads((pair.windrow / "build-x/.windrow/manifest.json").read_bytes())
+    assert not [path for path in kept["sources"] if path.startswith("huge")]

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from tests.traps.engines import ENGINES
-from tests.traps.table import LEFT_OUT, rows
+from tests.traps.table import AS_NINJA, LEFT_OUT, NOT_IN_NINJA, rows
 
 
 def main() -> None:
@@ -23,10 +23,18 @@ def main() -> None:
         print(f"| {trap.number} | {trap.title} |", " | ".join(words), "|")
         if given.why and notes:
             print(f"{trap.number} {trap.name}\n{notes}\n", file=sys.stderr)
-    if not given.numbers:
-        print("\nLeft out:\n")
-        for what, why in LEFT_OUT.items():
-            print(f"* {what}: {why}.")
+    if given.numbers:
+        return
+    print("\nLeft out:\n")
+    for what, why in LEFT_OUT.items():
+        print(f"* {what}: {why}.")
+    if "windrow-ninja" in names:
+        print("\nWith a build.ninja as ninja does it:\n")
+        for name, (_, why) in AS_NINJA.items():
+            print(f"* {name.replace('_', ' ')}: {why}.")
+        print("\nNot to be said in a build.ninja:\n")
+        for name, why in NOT_IN_NINJA.items():
+            print(f"* {name.replace('_', ' ')}: {why}.")
 
 
 main()

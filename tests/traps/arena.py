@@ -13,11 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.traps.engines import Engine, Windrow
+from tests.traps.engines import Engine, Ninja, Windrow, WindrowNinja
 from tests.traps.verdict import Built, Step, Verdict
 from tests.waiting import until
 
 PATIENCE = 30.0  # seconds a build may take
+_BUG = 37  # Windrow's exit code for one
 DAY = 86_400 * 10**9  # ns
 
 
@@ -67,8 +68,9 @@ class Gate:
 class Arena:
     """One project for one engine. `findings` are the things that were not right, each with its verdict."""
 
-    def __init__(self, engine: Engine, root: Path) -> None:
-        self.engine, self.root = engine, root
+    def __init__(self, engine: Engine, root: Path, *, inside: bool = False) -> None:
+        """inside: builds that nothing else happens beside run in this process, where the engine can."""
+        self.engine, self.root, self._inside = engine, root, inside
         self.project, self.outside = root / "project", root / "outside"
         for folder in (self.project, self.outside, root / "home"):
             folder.mkdir(parents=True)
@@ -102,6 +104,13 @@ class Arena:
         self._outputs.update(path for step in steps for path in step.outputs)
         self._outputs.update(step.depfile for step in steps if step.depfile)
         self.engine.write(self.project, steps)
+
+    def manifest(self, text: str, *steps: Step) -> None:
+        """Have a build.ninja of this text, whose rules are called like the steps that a clean build takes."""
+        assert isinstance(self.engine, Ninja | WindrowNinja)
+        self.steps = steps
+        self._outputs.update(path for step in steps for path in step.outputs)
+        self.engine.write_manifest(self.project, text)
 
     def put(self, path: str, text: str, *, keep_times: bool = False, executable: bool = False) -> Path:
         """Write a file of the project in place; with its old mtime if asked for."""
@@ -166,14 +175,20 @@ class Arena:
     def end(self, process: subprocess.Popen[str]) -> Built:
         """Wait for a build that was started."""
         stdout, stderr = process.communicate(timeout=PATIENCE)
+        return self._told(process.returncode, stdout, stderr)
+
+    def _told(self, code: int, stdout: str, stderr: str) -> Built:
         self._builds += 1
-        built = self.engine.built(self.root, process.returncode, stdout, stderr)
-        if process.returncode == 37:
+        built = self.engine.built(self.root, code, stdout, stderr)
+        if code == _BUG:
             self.blame(Verdict.WRONG, f"a bug came to light:\n{built.output}")
         return built
 
     def build(self, *, keep_going: bool = False) -> Built:
         """Build everything."""
+        if self._inside and isinstance(self.engine, WindrowNinja):
+            argv = self.engine.argv(keep_going=keep_going)
+            return self._told(*self.engine.run_here(argv, self.project, self.environment()))
         return self.end(self.start(keep_going=keep_going))
 
     def windrow(self, *words: str) -> Built:
@@ -242,8 +257,8 @@ class Arena:
             self.blame(Verdict.STALE, f"succeeded, and should have failed:\n{built.output}")
         elif unnamed := [word for word in naming if word not in built.output]:
             self.blame(Verdict.WRONG, f"does not name {', '.join(unnamed)}:\n{built.output}")
-        elif code is not None and isinstance(self.engine, Windrow) and built.code != code:
-            self.blame(Verdict.WRONG, f"exit code {built.code}, not {code}:\n{built.output}")
+        elif code is not None and (due := self.engine.code(code)) is not None and built.code != due:
+            self.blame(Verdict.WRONG, f"exit code {built.code}, not {due}:\n{built.output}")
 
     def check(self, condition: bool, text: str, verdict: Verdict = Verdict.WRONG) -> None:
         """Any other thing that must hold."""

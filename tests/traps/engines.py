@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
+import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from ninja import BIN_DIR
 
+from cli import main, ninja
 from tests.traps.verdict import Built, NotExpressible, Step
 
+_REPORT = "report.json"
+_FAILED, _USAGE = 1, 2  # Windrow's exit codes
 _GLOB = re.compile(r"[*?\[]")
+# The beginning of a rule of a build.ninja, up to its command.
+_COMMAND = re.compile(r"^((rule (\S+)\n(?:  .*\n)*?)  command = )", re.MULTILINE)
 
 
 class Engine(Protocol):
@@ -39,6 +47,9 @@ class Engine(Protocol):
     def state_files(self, root: Path) -> list[Path]:
         """Every file the engine keeps for itself."""
 
+    def code(self, code: int) -> int | None:
+        """What it ends with where `windrow build` ends with this exit code; None if anything else than 0 will do."""
+
 
 class _Logged:
     """An engine without a report: every command writes its step's name to a log first."""
@@ -60,6 +71,9 @@ class _Logged:
         return [
             path for path in sorted((root / "project").iterdir()) if path.name in self.state and path.name[0] == "."
         ]
+
+    def code(self, code: int) -> int | None:
+        return None
 
 
 class Make(_Logged):
@@ -95,17 +109,12 @@ class Ninja(_Logged):
     state = frozenset({"build.ninja", ".ninja_log", ".ninja_deps", ".ninja_lock"})
 
     def write(self, project: Path, steps: Sequence[Step]) -> None:
-        lines = ["ninja_required_version = 1.5"]
-        for step in steps:
-            if "\n" in step.command or any(map(_GLOB.search, step.inputs)):
-                raise NotExpressible
-            command = step.command.replace("$", "$$")
-            lines += [f"rule {step.name}", f'  command = echo {step.name} >> "$$TRAP_RAN"; {command}']
-            if step.depfile:
-                lines += ["  deps = gcc", f"  depfile = {_ninja(step.depfile)}"]
-            inputs = _joined(step.inputs + step.after, _ninja)
-            lines.append(f"build {_joined(step.outputs, _ninja)}: {step.name} {inputs}")
-        (project / "build.ninja").write_text("\n".join(lines) + "\n")
+        self.write_manifest(project, manifest(steps))
+
+    def write_manifest(self, project: Path, text: str) -> None:
+        """Write a build.ninja whose rules are called like their steps."""
+        logged = _COMMAND.sub(r'\1echo \3 >> "$$TRAP_RAN"; ', text)
+        (project / "build.ninja").write_text(logged)
 
     def argv(self, *, keep_going: bool = False) -> list[str]:
         return [os.path.join(BIN_DIR, "ninja"), "-j2", *(["-k0"] if keep_going else [])]
@@ -164,12 +173,75 @@ class Windrow:
         assert len(names) == count or again, f"{names} were shown, {count} counted:\n{stdout}\n{stderr}"
         return Built(code, tuple(names), stdout + stderr, report)
 
+    def code(self, code: int) -> int | None:
+        return code
+
     def state_files(self, root: Path) -> list[Path]:
         folders = (root / "project" / ".windrow", root / "cache")
         return [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Windrow(), Make(), Ninja())}
+class WindrowNinja(Windrow):
+    """`windrow ninja` on the build.ninja that ninja gets, with nothing else to go by."""
+
+    name = "windrow-ninja"
+    state = frozenset({"build.ninja", ".windrow"})
+
+    def write(self, project: Path, steps: Sequence[Step]) -> None:
+        self.write_manifest(project, manifest(steps))
+
+    def write_manifest(self, project: Path, text: str) -> None:
+        """Write a build.ninja whose rules are called like their steps."""
+        (project / "build.ninja").write_text(text)
+
+    def argv(self, *, keep_going: bool = False) -> list[str]:
+        return [*self.command("ninja"), "--report", f"../{_REPORT}", *(["-k0"] if keep_going else [])]
+
+    def run_here(self, argv: Sequence[str], project: Path, environ: Mapping[str, str]) -> tuple[int, str, str]:
+        """As the command would in a process of its own, sooner: exit code, stdout, stderr."""
+        words = argv[len(self.command("ninja")) :]
+        before, here, handler = dict(os.environ), Path.cwd(), signal.getsignal(signal.SIGTERM)
+        out, err = io.StringIO(), io.StringIO()
+        os.environ.clear()
+        os.environ.update(environ)
+        os.chdir(project)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = main.ends_well(lambda: ninja.run(words), words)
+        finally:
+            os.chdir(here)
+            os.environ.clear()
+            os.environ.update(before)
+            signal.signal(signal.SIGTERM, handler)
+        return code, out.getvalue(), err.getvalue()
+
+    def built(self, root: Path, code: int, stdout: str, stderr: str) -> Built:
+        told = root / _REPORT
+        edges = json.loads(told.read_text())["edges"] if told.exists() else []
+        told.unlink(missing_ok=True)
+        ran = tuple(edge["rule"] for edge in edges if edge["how"] in ("executed", "failed"))
+        return Built(code, ran, stdout + stderr)
+
+    def code(self, code: int) -> int | None:
+        # As ninja: a failed command's own code; 1 for whatever is wrong with what it was asked for.
+        return {_FAILED: None, _USAGE: 1}.get(code, code)
+
+
+def manifest(steps: Sequence[Step]) -> str:
+    """The build.ninja for these steps."""
+    lines = ["ninja_required_version = 1.5"]
+    for step in steps:
+        if "\n" in step.command or any(map(_GLOB.search, step.inputs)) or step.pass_env:
+            raise NotExpressible
+        lines += [f"rule {step.name}", f"  command = {step.command.replace('$', '$$')}"]
+        if step.depfile:
+            lines += ["  deps = gcc", f"  depfile = {_ninja(step.depfile)}"]
+        inputs = _joined(step.inputs + step.after, _ninja)
+        lines.append(f"build {_joined(step.outputs, _ninja)}: {step.name} {inputs}")
+    return "\n".join(lines) + "\n"
+
+
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Windrow(), WindrowNinja(), Make(), Ninja())}
 
 
 def _joined(paths: Iterable[str], spelled: Any) -> str:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import TimeoutExpired
 
-from tests.traps import changes, declared, farm, headers
+from tests.traps import changes, declared, farm, headers, manifests
 from tests.traps.arena import Arena
 from tests.traps.engines import ENGINES, Engine
 from tests.traps.verdict import TRAPS, NotExpressible, Trap, Verdict
@@ -22,13 +22,35 @@ LEFT_OUT = {
     "49, a worker that comes back late": "needs a farm: tests/live/test_farm_faults.py freezes and thaws workers",
     "51, clocks of several hosts": "here only what they leave behind, moved mtimes; times of hosts are never compared",
     "52, LFS, submodules, line ending filters": "to the scan they are files like any other",
-    "53, a build file that makes itself; 54, phony targets, pools, validations, dyndep": "rules in windrow.toml have none",
     "58, NFS, overlayfs, coarse file systems": "need such mounts; coarse times are tested in tests/unit",
     "60, a hundred thousand files": "a measurement: benchmarks/; two thousand are tested",
 }
 
+# Where Windrow does with a build.ninja what ninja does, though it does better with rules of its own.
+AS_NINJA = {
+    "declared_output_never_written": (Verdict.STALE, "ninja lets it pass, and projects rely on it; the edge runs each time"),
+    "folder_made_for_an_output": (Verdict.STALE, "to ninja a folder is an output like another"),
+    "depfile_declared_and_not_written": (Verdict.STALE, "ninja takes it for one that names nothing"),
+    "output_that_is_a_symlink": (Verdict.STALE, "CMake makes such outputs: they are kept as links"),
+    "step_writes_what_it_does_not_declare": (Verdict.STALE, "custom commands do; what else was written is kept with the outputs"),
+}
+
+# What a build.ninja cannot say, by scenario, or where it asks for what `windrow ninja` has no word for.
+NOT_IN_NINJA = {
+    "environment_variable_changed": "a build.ninja names no variables; [ninja] pass_env does",
+    "unset_and_empty_variables_differ": "a build.ninja names no variables; [ninja] pass_env does",
+    "file_added_and_removed_under_a_glob": "a build.ninja has no globs",
+    "older_file_added_under_a_glob": "a build.ninja has no globs",
+    "empty_files_of_one_content": "a build.ninja has no globs",
+    "many_files_deleted_and_renamed": "a build.ninja has no globs",
+    "newline_in_a_command": "a command is one line",
+    "step_that_is_not_deterministic": "--no-cache is a flag of `windrow build`",
+    "rules_edited_without_effect": "about windrow.toml; manifest_edited_without_effect is the same of a build.ninja",
+    "broken_rules": "about windrow.toml; broken_manifest is the same of a build.ninja",
+}
+
 # Importing them is what fills the list; from here on it is in order.
-assert all((changes, declared, farm, headers))
+assert all((changes, declared, farm, headers, manifests))
 TRAPS.sort(key=lambda trap: trap.number)
 
 WORDS = {

@@ -196,9 +196,7 @@ class _Expander:
         """The paths of an artefact for one turn of its producer: one, or a list for each loop besides."""
         if not rest:
             return self._path(made, turn)
-        return [
-            self._nested(made, rest[1:], (*turn, (rest[0], number))) for number in range(self.counts[rest[0]])
-        ]
+        return [self._nested(made, rest[1:], (*turn, (rest[0], number))) for number in range(self.counts[rest[0]])]
 
     def _path(self, made: Made, turn: Turn) -> str:
         return names.artefact_path(self.folder, made.ref.name, turn, made.type)

@@ -139,9 +139,7 @@ class _Reader:
             raise self._wrong(("rates", name), "a whole number of jobs, at least 1", raw)
         return raw
 
-    def _producer(
-        self, name: str, raw: Any, loops: dict[str, LoopDecl], rates: dict[str, int]
-    ) -> ProducerDecl:
+    def _producer(self, name: str, raw: Any, loops: dict[str, LoopDecl], rates: dict[str, int]) -> ProducerDecl:
         path = ("producers", name)
         fields = self._mapping(path, raw)
         self._known(path, fields, _PRODUCER, f"producer '{name}'")

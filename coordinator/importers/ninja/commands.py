@@ -26,7 +26,8 @@ _CLOSED = re.compile(
 _COMPILER = re.compile(r"(?:.*-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-\d+(?:\.\d+)*)?")
 # So a compiler of another name is told to compile: what else writes depfiles may find its files in ways of its own.
 _COMPILES = re.compile(r"(?<!\S)-c(?!\S)")
-_GLOB = re.compile(r"[*?]")
+# The shell puts in words that the line does not say.
+_UNTOLD = re.compile(r"[*?`]|\$\(")
 # A folder of the tree (no absolute path, once its own is marked) that is searched for libraries or copied whole.
 _OPENS_FOLDERS = re.compile(r"(?<!\S)(?:-L *[^\s/]|cp(?: \S+)*? (?:-[A-Za-z]*[rRa]|--recursive|--archive)(?!\S))")
 _CMAKE_TOOL = re.compile(
@@ -71,7 +72,7 @@ def finds(command: str, heads: tuple[str, ...], first_input: str, *, depfile: bo
         (depfile and _COMPILES.search(command)) or any(_COMPILER.fullmatch(basename(head)) for head in heads)
     ):
         return "includes"
-    if depfile or not heads or _GLOB.search(command):
+    if depfile or not heads or _UNTOLD.search(command):
         return "tree"
     if all(_CLOSED.fullmatch(basename(head)) or basename(head) == "cmake" for head in heads):
         tools = [head for head in heads if basename(head) == "cmake"]

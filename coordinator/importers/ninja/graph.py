@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
+from coordinator.importers.ninja.circumstances import Late, Tree
 from coordinator.importers.ninja.commands import builds, finds, opens_folders, programs
 from coordinator.importers.ninja.manifest import Edge, Manifest
 from coordinator.importers.ninja.meanings import Meaning, Meanings
@@ -23,27 +24,11 @@ _SHELL = ("/bin/sh", "-c")
 # A word of a command that may name a file of the sources: absolute, or on the way up from where it runs.
 _WORD = re.compile(r"(?<![^\s'\"=,])(?:\0/|\.\./)[^\s'\";,|&<>()]+")
 
+# A word that may name a file of the folder that the command runs in.
+_BARE = re.compile(r"[^\s'\";,|&<>()=]+")
+
 Identity = Callable[[tuple[str, ...]], str]
 Kept = Mapping[str, JobEntry]
-
-
-class Tree(NamedTuple):
-    """What the importer asks about files.
-
-    sources: of the tree. folders: those of the paths it names that are folders there. outside: the digest of a file
-    beyond the tree, "" for none.
-    """
-
-    sources: Container[str]
-    folders: Container[str]
-    outside: Callable[[str], str]
-
-
-class Late(NamedTuple):
-    """What a dyndep file adds to an edge."""
-
-    outputs: tuple[str, ...] = ()
-    inputs: tuple[str, ...] = ()
 
 
 class Imported(NamedTuple):
@@ -63,7 +48,7 @@ class Importer:
     local: rules (globs) whose commands run on this machine. late: what dyndep files add, by an output.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a graph is made of
         self,
         manifest: Manifest,
         places: Places,
@@ -74,9 +59,11 @@ class Importer:
         local: tuple[str, ...] = (),
         late: Mapping[str, Late] | None = None,
         mounts: tuple[str, ...] = (),
+        env: tuple[tuple[str, str | None], ...] = (),
     ) -> None:
         self.manifest, self.places, self.tree, self.kept, self.identity = manifest, places, tree, kept, identity
         self.local, self.late, self.mounts = local, late or {}, mounts
+        self.env = env
         self.makers: dict[str, Edge] = {}
         for edge in manifest.edges:
             for path in edge.all_outputs:
@@ -91,6 +78,10 @@ class Importer:
         self._ids: dict[int, str] = {}
         self.missing: dict[str, str] = {}
         self.made = {places.of(path) for path in self.makers if not self.makers[path].phony}
+        below = f"{places.cwd}/" if places.cwd else ""
+        # Sources where commands run, as a command names them: many where a project is built in its own folder.
+        beside = (path for path in tree.sources if path.startswith(below) and path not in self.made)
+        self._beside = {path[len(below) :]: path for path in beside}
 
     def run(self, headers: tuple[str, ...] = ()) -> Imported:
         """Everything; `headers` are the sources that a compiler could come by."""
@@ -212,7 +203,9 @@ class Importer:
 
     def _there(self, path: str) -> bool:
         place = self.places.of(path)
-        return bool(self.tree.outside(place)) if outside(place) else place in self.tree.sources
+        if outside(place):
+            return bool(self.tree.outside(place))
+        return place in self.tree.sources or bool(self.tree.through(place, ""))
 
     # -- recipes ----------------------------------------------------------------------------------
 
@@ -248,6 +241,7 @@ class Importer:
             outputs=tuple(self._output(path, edge) for path in (*edge.all_outputs, *late.outputs)),
             inputs=inputs,
             candidates=headers if how == "includes" else (),
+            env=self.env,
             depfile=depfile,
             tools=self._identity(heads),
             at=edge.at,
@@ -274,6 +268,7 @@ class Importer:
                 why=f"the project is {self.places.root}; what a build makes is kept inside it",
                 fix="put the build folder inside the project's root",
             )
+        self.tree.through(posixpath.dirname(place), edge.at)  # refuses a link that leads out of the tree
         return place
 
     def _inputs(
@@ -301,10 +296,13 @@ class Importer:
                         self.missing.setdefault(id_, path)
                 elif place in paths or place in self.tree.folders or not place:
                     continue
+                elif place in self.made or place in self.tree.sources:
+                    paths[place] = None
+                elif behind := self.tree.through(place, edge.at):
+                    paths.update(dict.fromkeys(behind))
                 else:
                     paths[place] = None
-                    if place not in self.made and place not in self.tree.sources:
-                        self.missing.setdefault(id_, path)
+                    self.missing.setdefault(id_, path)
         if extra:
             after = tuple(dict.fromkeys((*after, *(of(path) for path in extra))))
         return tuple(sorted(paths)), tuple(sorted(beyond.items())), after, always
@@ -325,10 +323,12 @@ class Importer:
     def _with_named(self, command: str, inputs: tuple[str, ...]) -> tuple[str, ...]:
         """The inputs, and the sources that the words of a command name although the edge does not."""
         found: set[str] = set()
+        if self._beside:
+            found.update(self._beside[word] for word in _BARE.findall(command) if word in self._beside)
         for word in _WORD.findall(command):
             text = word.replace(ROOT, self.places.root) if word[0] == ROOT else word
             path = self.places.of(posixpath.normpath(text))
-            if path in self.tree.sources and path not in inputs:
+            if path in self.tree.sources:
                 found.add(path)
         return tuple(sorted({*inputs, *found})) if found else inputs
 

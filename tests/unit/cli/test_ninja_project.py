@@ -131,3 +131,25 @@ def test_a_program_that_edges_name_does_not_widen_the_root(tmp_path: Path) -> No
     settings = opened(source / "build")
 
     assert (settings.root, settings.folders) == (source, ())
+
+
+def test_of_a_folder_that_holds_sources_and_build_side_by_side_only_what_is_named_counts(tmp_path: Path) -> None:
+    parent = tmp_path / "p"
+    write(parent / "huge/of/others", "")
+    write(parent / "third/include/t.h", "")
+    write(parent / "tools/gen.py", "")
+    write(parent / "build-x/CMakeCache.txt", f"CMAKE_HOME_DIRECTORY:INTERNAL={parent}/src-x\n")
+    flags = f"  FLAGS = -I{parent}/src-x/include -isystem {parent}/third/include -DX={parent}/not/there\n"
+    gen = "rule gen\n  command = python3 ../tools/gen.py $in > $out\n"
+    write(parent / "build-x/build.ninja", RULE + gen + f"build x: cat ../src-x/a\n{flags}build y: gen ../src-x/b\n")
+
+    settings = opened(parent / "build-x")
+
+    assert settings.root == parent
+    assert settings.folders == ("build-x", "src-x", "third/include", "tools")
+
+
+def test_where_nobody_tells_where_the_sources_are_all_between_counts(tmp_path: Path) -> None:
+    write(tmp_path / "p/build-x/build.ninja", RULE + "build x: cat ../src-x/a\n")
+
+    assert opened(tmp_path / "p/build-x").folders == ()

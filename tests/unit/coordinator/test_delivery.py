@@ -416,6 +416,35 @@ def test_after_forget_nothing_is_sent_and_nothing_counts() -> None:
     assert farm.pass_time(10) == []
 
 
+def test_once_stopped_what_was_not_begun_ends_as_dropped_and_nothing_is_sent() -> None:
+    farm = Farm()
+    running, sent = farm.add("a"), farm.add("b")
+    farm.delivery.claimed(running, "w1", farm.now)
+    farm.worker("w1", running)
+    farm.delivery.add([order("c")], farm.now)
+
+    never_sent = farm.delivery.stop()
+    taken_back = farm.delivery.revoked(farm.delivery.unclaimed())
+
+    assert [(out.job, out.status) for out in (*never_sent, *taken_back)] == [("c", "dropped"), ("b", "dropped")]
+    assert farm.publish() == [] and farm.delivery.next_due() is None  # noqa: PT018
+    assert farm.delivery.unclaimed() == []
+    done = farm.end(outcome("a"), running)
+    assert done is not None and done.status == "executed" and sent  # noqa: PT018
+
+
+def test_once_stopped_what_comes_back_is_not_sent_again() -> None:
+    farm = Farm()
+    batch = farm.add("a", "b")
+    farm.delivery.claimed(batch, "w1", farm.now)
+    farm.delivery.stop()
+
+    farm.delivery.returned(batch, ["b"], farm.now)
+
+    assert [(out.job, out.status, out.attempt) for out in farm.delivery.stop()] == [("b", "dropped", 1)]
+    assert farm.publish() == []
+
+
 def test_a_job_is_refused_while_it_is_under_way() -> None:
     farm = Farm()
     farm.add("a")

@@ -9,7 +9,7 @@ import pytest
 from cli.performers import make_performer
 from coordinator import build as building
 from coordinator.imported import ImportedBuild, is_header
-from coordinator.importers.ninja.graph import Late
+from coordinator.importers.ninja.circumstances import Late
 from coordinator.project import Project
 from coordinator.request import Request
 from shared.clock import SystemClock
@@ -150,7 +150,7 @@ def test_headers_that_are_made_are_no_candidates(root: Path) -> None:
 
     (recipe,) = [
         one
-        for one in imported.recipes(snapshot_of("src/a.c", "inc/a.h", "build/gen.h"), {}, "".join).recipes
+        for one in imported.recipes(snapshot_of("src/a.c", "inc/a.h", "build/gen.h"), {}, "".join, {}).recipes
         if one.rule == "cc"
     ]
 

@@ -23,6 +23,7 @@ class Taking:
     def __init__(self, slots: int = 2) -> None:
         self.taken: list[str] = []
         self.opened = self.cancelled = self.closed = 0
+        self.told: list[bool] = []
         self._slots = slots
 
     def open(self, deliver: Callable[[Report], None]) -> None:
@@ -33,6 +34,9 @@ class Taking:
 
     def submit(self, orders: Sequence[JobOrder]) -> None:
         self.taken += [order.job for order in orders]
+
+    def after_failure(self, *, stop: bool) -> None:
+        self.told.append(stop)
 
     def cancel(self) -> None:
         self.cancelled += 1
@@ -153,9 +157,12 @@ def test_what_must_run_here_goes_to_another_performer() -> None:
     waiting = len(lanes)
 
     lanes.hand_over(submitted)
+    lanes.after_failure(runs[1], stop=False)
+    lanes.after_failure(runs[1], stop=True)
     lanes.cancel()
     lanes.close()
 
+    assert (far.told, near.told) == ([True], [False, True])
     assert (waiting, len(lanes), lanes.slots()) == (2, 0, 4)
     assert (far.taken, near.taken) == (["a"], ["b"])
     assert [(one.cancelled, one.closed) for one in (far, near)] == [(1, 1), (1, 1)]

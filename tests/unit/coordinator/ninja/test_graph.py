@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.importers.ninja.graph import Imported, Importer, Late, Tree, programs_of
+from coordinator.importers.ninja.circumstances import Late, Tree
+from coordinator.importers.ninja.graph import Imported, Importer, programs_of
 from coordinator.importers.ninja.parser import read
 from coordinator.importers.ninja.places import Places
 from shared.errors import GraphError

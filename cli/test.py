@@ -1,0 +1,209 @@
+"""windrow test, affected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from cli import render
+from cli.build import exit_code, make_progress, tell
+from cli.options import open_project, open_settings, project_options, wait_seconds
+from cli.performers import make_here, make_performer
+from coordinator import build as building
+from coordinator.plan.explain import sentence
+from coordinator.project import Project
+from coordinator.request import Request
+from coordinator.select.selector import Choice, Selection
+from coordinator.testing import TestFile, chosen, results
+from shared.errors import UsageError
+from shared.model.plan import Plan
+
+_SHOWN = 10
+
+
+@click.command()
+@click.argument("tests", nargs=-1, metavar="[TEST]...")
+@project_options
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Jobs at once when they run here (default: cores).")
+@click.option("--run-all-tests", is_flag=True, help="Run every test, whatever changed and whatever is stored.")
+@click.option("-x", "--fail-fast", is_flag=True, help="Stop at the first test file that fails.")
+@click.option("--dry-run", "-n", is_flag=True, help="Show which tests would run and why, and why not the others.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a JUnit XML report to this file.")
+@click.option(
+    "--wait",
+    is_flag=False,
+    flag_value="for ever",
+    default=None,
+    metavar="[SECONDS]",
+    help="Wait for a build that holds the lock (without a number: as long as it takes).",
+)
+@click.option("--strict-remote", is_flag=True, help="Fail when the farm is away, also where jobs could run here.")
+@click.option("-v", "--verbose", is_flag=True, help="Show skipped tests and started jobs too.")
+@click.option("-q", "--quiet", is_flag=True, help="Show failures and the result only.")
+def test(tests: tuple[str, ...], **given: Any) -> int:
+    """Build, and run the tests that what changed can affect. Exits 3 when nothing failed but tests.
+
+    TEST is a test file, a folder of them, or a glob; without one, all that are affected.
+    """
+    settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project", "jobs")})
+    if settings.tests is None:
+        raise UsageError("this project has no tests", at="windrow.toml", fix="add [tests]; all its keys have defaults")
+    project = open_project(settings, make_performer, make_here)
+    request = Request(
+        targets=tuple(_target(project, name) for name in tests),
+        failures=1 if given["fail_fast"] else 0,
+        wait=wait_seconds(given["wait"]),
+        all_tests=given["run_all_tests"],
+    )
+    if given["dry_run"]:
+        return _look(project, request, as_json=given["as_json"])
+    from cli import fallback  # noqa: PLC0415
+
+    progress = make_progress(verbose=given["verbose"], quiet=given["quiet"])
+    try:
+        report = fallback.build(project, request, progress, strict=given["strict_remote"])
+    finally:
+        progress.close()
+    selection = chosen(project, report.plan, sentence)
+    files = results(project, report, selection)
+    if given["junit"]:
+        from cli.junit import write  # noqa: PLC0415
+
+        write(given["junit"], files)
+    if given["as_json"]:
+        render.as_json({**report.as_json(), "schema": "windrow.test-run/1", "tests": tests_json(files)})
+    else:
+        tell(project, report, as_json=False, quiet=given["quiet"], diff=False)
+        if given["verbose"]:
+            for choice in selection.skipped:
+                render.err(f"skipped {choice.test}: {choice.reason}")
+        render.out(_headline(files))
+    return exit_code(project, report)
+
+
+def _target(project: Project, name: str) -> str:
+    path = name.removeprefix("./").rstrip("/")
+    if (project.settings.root / path).is_dir():
+        assert project.settings.tests is not None
+        return f"{project.settings.tests.results}/{path}/*"
+    return path
+
+
+def _look(project: Project, request: Request, *, as_json: bool) -> int:
+    seen = building.look(project, request)
+    selection = chosen(project, seen.plan if seen.graph else None, sentence)
+    if as_json:
+        render.as_json({"schema": "windrow.tests/1", **selection_json(selection)})
+        return 0
+    for warning in (*seen.base.problems, *seen.warnings):
+        render.err(f"warning: {warning}")
+    for line in selection_lines(selection):
+        render.out(line)
+    return 0
+
+
+def selection_lines(selection: Selection) -> list[str]:
+    """Every test with why it runs, then every other with why not."""
+    count = len(selection.selected) + len(selection.skipped)
+    lines = [f"{len(selection.selected)} of {render.plural(count, 'test file')} to run"]
+    lines += [f"run   {choice.test}  because {_because(choice)}" for choice in selection.selected]
+    lines += [f"skip  {choice.test}  because {choice.reason}" for choice in selection.skipped]
+    return lines
+
+
+def _first(plan: Plan, job: str) -> str:
+    return sentence(plan.jobs[job].reasons[0])
+
+
+def _because(choice: Choice) -> str:
+    return f"{choice.reason} ({' → '.join(choice.chain)})" if choice.chain else choice.reason
+
+
+def selection_json(selection: Selection) -> dict[str, Any]:
+    """`selected` and `skipped` of windrow.tests/1."""
+    return {
+        "selected": [msgspec.to_builtins(choice) for choice in selection.selected],
+        "skipped": [msgspec.to_builtins(choice) for choice in selection.skipped],
+    }
+
+
+def tests_json(files: list[TestFile]) -> list[dict[str, Any]]:
+    """`tests` of windrow.test-run/1."""
+    told = []
+    for file in files:
+        record = file.record
+        told.append(
+            {
+                "test": file.test,
+                "how": file.how,
+                "reason": file.reason,
+                "success": record.success if record else file.how not in ("failed", "not run"),
+                "passed": record.passed if record else 0,
+                "failed": record.failed if record else 0,
+                "total": record.total if record else 0,
+                "duration": round(file.seconds, 3),
+                "test_command": record.test_command if record else "",
+                "tests": record.tests if record else {},
+            }
+        )
+    return told
+
+
+def _headline(files: list[TestFile]) -> str:
+    by = {how: [file for file in files if file.how == how] for how in ("passed", "failed", "skipped", "not run")}
+    ran = by["passed"] + by["failed"]
+    counts = [file.record for file in ran if file.record]
+    text = f"{len(ran)} of {render.plural(len(files), 'test file')}: "
+    text += f"{sum(c.passed for c in counts)} passed, {sum(c.failed for c in counts)} failed"
+    if by["skipped"]:
+        text += f"; {render.plural(len(by['skipped']), 'file')} skipped: nothing they depend on changed"
+    if by["not run"]:
+        text += f"; {render.plural(len(by['not run']), 'file')} not run"
+    return text
+
+
+@click.command()
+@project_options
+@click.option("--since", "ref", required=True, metavar="REF", help="rev-0001, or a git branch, tag or commit.")
+@click.option("--paths", is_flag=True, help="Print the affected test files alone, one a line.")
+def affected(ref: str, **given: Any) -> int:
+    """Show which jobs and tests are affected by what differs since REF, edits that git does not know included."""
+    from coordinator.since import since  # noqa: PLC0415
+
+    project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
+    found = since(project, ref)
+    selection = chosen(project, found.plan, sentence) if project.settings.tests else Selection()
+    changes = found.plan.changes
+    tests = set(project.test_jobs.values())
+    jobs = [job for layer in found.plan.layers for job in layer if job not in tests]
+    for warning in found.warnings:
+        render.err(f"warning: {warning}")
+    if given["as_json"]:
+        render.as_json(
+            {
+                "schema": "windrow.affected/1",
+                "since": found.base,
+                "changes": {"added": changes.added, "modified": changes.modified, "deleted": changes.deleted},
+                "jobs": [
+                    {"job": job, "outputs": found.graph.recipes[job].outputs, "reason": _first(found.plan, job)}
+                    for job in jobs
+                ],
+                "tests": selection_json(selection),
+            }
+        )
+    elif given["paths"]:
+        for choice in selection.selected:
+            render.out(choice.test)
+    else:
+        for kind in ("added", "modified", "deleted"):
+            for path in getattr(changes, kind):
+                render.out(f"{kind:8}  {path}")
+        for job in jobs:
+            render.out(f"job       {job}  because {_first(found.plan, job)}")
+        if project.settings.tests:
+            for line in selection_lines(selection):
+                render.out(line)
+    return 0

@@ -1,0 +1,1 @@
+"""What Python files import, found without running them. Format of the cache: docs/design/tests.md."""

@@ -1,0 +1,92 @@
+"""The graph of a project, joined from all that makes recipes: rules, context rules, blueprint, build.ninja, tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from coordinator.importers.declared import import_rules
+from shared.model.graph import BuildGraph, Names, Recipe
+from shared.model.manifest import Manifest
+from shared.model.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from coordinator.project import Project
+    from coordinator.tested import PythonCode
+
+
+def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code: PythonCode | None) -> BuildGraph:
+    """The graph of a tree; GraphError, ConfigError and ToolMissing as the parts raise them.
+
+    Rules see what the kinds before them make as no source; tests see what all others make.
+    """
+    recipes: list[Recipe] = []
+    warnings: tuple[str, ...] = ()
+    names, default = Names(), None
+    jobs = manifest.jobs if manifest else {}
+    if project.context is not None:
+        context = project.context.recipes(snapshot)
+        recipes += context.recipes
+        warnings += context.warnings
+    declared = import_rules(
+        project.settings,
+        _without(snapshot, recipes),
+        platform=project.toolchain(),
+        environ=project.environ,
+        identity=project.identity,
+        **({"reaches": code.reaches(snapshot)} if code else {}),
+    )
+    recipes += declared.recipes.values()
+    warnings = (*declared.warnings, *warnings)
+    if project.blueprint is not None:
+        expanded = project.blueprint.expanded(snapshot.sources)
+        maker = {path: recipe.id for recipe in expanded.recipes for path in recipe.outputs}
+        names = Names(
+            aliases={id_: (maker[path],) for path, (id_, _) in expanded.artefacts.items() if path in maker},
+            pools=dict(project.blueprint.blueprint.rates),
+            artefacts=expanded.artefacts,
+            inputs=expanded.inputs,
+        )
+        recipes += expanded.recipes
+    imported = None
+    if project.imported is not None:
+        imported = project.imported.recipes(snapshot, jobs, project.identity_of, project.environ)
+        default = (*(recipe.id for recipe in recipes), *(imported.names.default or ()))
+        names = msgspec.structs.replace(
+            imported.names,
+            aliases={**names.aliases, **imported.names.aliases},
+            pools={**names.pools, **imported.names.pools},
+            artefacts=names.artefacts,
+            inputs=names.inputs,
+        )
+        recipes += imported.recipes
+        warnings += imported.warnings
+    if code is not None and code.tests is not None:
+        made = {path for recipe in recipes for path in recipe.outputs}
+        tested = code.jobs(snapshot, made, jobs, project.identity_of((code.tests.python,)))
+        project.test_map = tested.mapped
+        project.test_jobs = {test: ids[0] for test, ids in tested.aliases.items()}
+        names = msgspec.structs.replace(names, aliases={**names.aliases, **tested.aliases})
+        default = None if default is None else (*default, *(recipe.id for recipe in tested.recipes))
+        recipes += tested.recipes
+        warnings += tested.warnings
+    if len(recipes) == len(declared.recipes):
+        return declared
+    return BuildGraph(
+        recipes,
+        platform=declared.platform,
+        fingerprint=project.made_from(),
+        warnings=warnings,
+        names=msgspec.structs.replace(names, default=default),
+        also=imported.also if imported else None,
+    )
+
+
+def _without(snapshot: Snapshot, recipes: list[Recipe]) -> Snapshot:
+    """A tree without what some recipes make."""
+    if not recipes:
+        return snapshot
+    made = {path for recipe in recipes for path in recipe.outputs}
+    kept = {path: state for path, state in snapshot.sources.items() if path not in made}
+    return msgspec.structs.replace(snapshot, sources=kept)

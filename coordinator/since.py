@@ -1,0 +1,119 @@
+"""What differs since a revision or a git commit, and which jobs and tests that affects. Reads only."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from coordinator.commit import base as bases
+from coordinator.diff import diff, reclaim, sift
+from coordinator.git_tree import GitTree
+from coordinator.keying.texts import noted_texts
+from coordinator.plan.dirty import Facts
+from coordinator.plan.planner import plan
+from coordinator.project import Project
+from coordinator.scan.categories import Categories
+from coordinator.scan.scanner import scan
+from shared.errors import UnknownTarget
+from shared.model.action import Trace
+from shared.model.graph import BuildGraph, Recipe
+from shared.model.manifest import JobEntry, Manifest, revision_number
+from shared.model.plan import Plan
+from shared.model.snapshot import Snapshot
+from shared.settings_keys import PROJECT_FILE
+
+_REVISION = re.compile(r"rev-\d+")
+
+
+class Since(msgspec.Struct, frozen=True):
+    """The answer: what is affected as a plan, with the graph it is a plan of. base: how the point in time is called."""
+
+    base: str
+    plan: Plan
+    graph: BuildGraph
+    warnings: tuple[str, ...] = ()
+
+
+def since(project: Project, ref: str) -> Since:
+    """What differs between the tree and a revision (`rev-0001`) or a git commit; UnknownTarget for neither.
+
+    Content decides, of files as they are now, committed to git or not.
+    """
+    settings = project.settings
+    committed = project.load_base().manifest
+    scanned = scan(settings, committed.artefacts if committed else ())
+    snapshot = reclaim(committed, scanned.snapshot)
+    warnings = list(scanned.warnings)
+    if _REVISION.fullmatch(ref):
+        found = bases.read_manifest(project.stores.refs, *project.name, revision_number(ref))
+        if found is None:
+            raise UnknownTarget(f"no revision {ref}", why=f"of project {project.name[0]}", fix="windrow builds")
+        graph = project.graph(snapshot, committed)
+        before, name = msgspec.structs.replace(found, artefacts={}), ref
+    else:
+        git = GitTree(settings.root, ref, project.environ.get("PATH", ""))
+        then, given = _then(git, snapshot, project)
+        # First the tree as it was: the project keeps the tests of the graph that is made last.
+        was = _graph_then(project, then, given)
+        graph = project.graph(snapshot, committed)
+        before = _as_manifest(was, then, committed)
+        name = git.commit
+        if then.sources.get(PROJECT_FILE) != snapshot.sources.get(PROJECT_FILE):
+            warnings.append(f"{PROJECT_FILE} differs since {ref}, so everything counts as affected")
+            before = msgspec.structs.replace(before, jobs={})
+    snapshot = sift(snapshot, graph.producer)
+    before = msgspec.structs.replace(
+        before, sources={path: state for path, state in before.sources.items() if path not in graph.producer}
+    )
+    facts = Facts(graph=graph, manifest=before, snapshot=snapshot, changes=diff(before, snapshot))
+    return Since(name, plan(facts), graph, (*warnings, *graph.warnings))
+
+
+def _then(git: GitTree, snapshot: Snapshot, project: Project) -> tuple[Snapshot, dict[str, bytes]]:
+    states, given = git.states(snapshot.sources)
+    categories = Categories(project.settings.categories)
+    sources = {
+        path: state if path in snapshot.sources else msgspec.structs.replace(state, category=categories.of(path))
+        for path, state in states.items()
+    }
+    links = {
+        path: given[state.hash].decode()
+        for path, state in sources.items()
+        if state.mode == "link" and state.hash in given
+    }
+    kept = {path: text for path, text in snapshot.links.items() if path in sources and path not in links}
+    return Snapshot(sources=sources, outputs={}, links={**kept, **links}), given
+
+
+def _graph_then(project: Project, then: Snapshot, given: dict[str, bytes]) -> BuildGraph:
+    from coordinator.tested import PythonCode  # noqa: PLC0415 - only where there is code to read
+
+    code = PythonCode(project.settings, project.environ, given) if project.code else None
+    return project.graph(then, None, code)
+
+
+def _as_manifest(graph: BuildGraph, then: Snapshot, committed: Manifest | None) -> Manifest:
+    """The manifest that a build of that tree would have left, as far as can be told without one."""
+
+    def entry(recipe: Recipe) -> JobEntry:
+        known = committed.jobs.get(recipe.id) if committed else None
+        read = recipe.inputs if recipe.depfile is None else tuple(sorted({*recipe.inputs, *recipe.candidates}))
+        return JobEntry(
+            rule=recipe.rule,
+            key="",
+            argv=recipe.argv,
+            outputs=recipe.outputs,
+            inputs=recipe.inputs,
+            env=recipe.env,
+            depfile=recipe.depfile,
+            trace=known.trace if known and known.trace else Trace(used=read),
+            unread=known.unread if known else (),
+            platform=recipe.tools or graph.platform,
+            cwd=recipe.cwd,
+            files=noted_texts(recipe.files),
+            outside=recipe.outside,
+        )
+
+    jobs = {id_: entry(recipe) for id_, recipe in graph.recipes.items()}
+    return Manifest(project="", branch="", revision=0, sources=dict(then.sources), jobs=jobs, artefacts={})

@@ -1,0 +1,126 @@
+"""What a build means for the tests of a project: which run and why, and how each came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from coordinator.dispatch.failures import record_of
+from coordinator.importers.pytests.recipes import tests_of
+from coordinator.project import Project
+from coordinator.report import BuildReport
+from coordinator.scan.categories import Categories
+from coordinator.select.selector import Choice, Selection, because, why_skipped
+from shared.model.changes import ChangeSet
+from shared.model.manifest import Manifest
+from shared.model.plan import InputAdded, InputChanged, InputRemoved, Plan, Reason
+from shared.model.tests import TEST_RULE
+from shared.test_records import TestRecord, parse
+
+_WORDS = {InputChanged: "changed", InputAdded: "is new", InputRemoved: "is gone"}
+
+
+class TestFile(msgspec.Struct, frozen=True):
+    """What became of a test file, or of the shard it is in: how is passed, failed, reused or skipped."""
+
+    __test__ = False  # its name has pytest think otherwise
+
+    test: str
+    how: str
+    reason: str
+    record: TestRecord | None = None
+    seconds: float = 0.0
+
+
+def chosen(project: Project, plan: Plan | None, explained: Callable[[Reason], str]) -> Selection:
+    """Which tests a plan runs and which not, by the graph that the project made last; explained: a reason in words.
+
+    Without a plan, or where no graph had to be made for it, nothing differs from what was committed.
+    """
+    mapped = project.test_map
+    if mapped is None or plan is None:
+        return _at_rest(project)
+    changes = plan.changes
+    changed = {*changes.added, *changes.modified, *changes.deleted}
+    docs = _docs(changes, project)
+    selected: list[Choice] = []
+    skipped: list[Choice] = []
+    for test, one in sorted(mapped.tests.items()):
+        job = project.test_jobs[test]
+        planned = plan.jobs.get(job)
+        if planned is not None:
+            named = _named(planned.reasons, one.via)
+            choice = because(test, one, mapped, *named) if named else Choice(test, explained(planned.reasons[0]))
+            selected.append(choice)
+        elif job in plan.outside:
+            skipped.append(Choice(test, "not asked for"))
+        else:
+            skipped.append(Choice(test, why_skipped(one, changed, docs)))
+    return Selection(tuple(selected), tuple(skipped))
+
+
+def _named(reasons: tuple[Reason, ...], via: Mapping[str, str]) -> tuple[str, str] | None:
+    """The file to name and what became of it: one that is imported rather than another."""
+    files = [reason for reason in reasons if isinstance(reason, InputChanged | InputAdded | InputRemoved)]
+    if not files or not isinstance(reasons[0], InputChanged | InputAdded | InputRemoved):
+        return None
+    first = min(files, key=lambda reason: (reason.path not in via, isinstance(reason, InputAdded), reason.path))
+    return first.path, _WORDS[type(first)]
+
+
+def _docs(changes: ChangeSet, project: Project) -> set[str]:
+    categories = Categories(project.settings.categories)
+    return {path for path in (*changes.added, *changes.modified, *changes.deleted) if categories.of(path) == "docs"}
+
+
+def _at_rest(project: Project) -> Selection:
+    """Nothing differs: every test that the manifest has is skipped."""
+    manifest = project.load_base().manifest
+    jobs = manifest.jobs.values() if manifest else ()
+    tests = sorted(test for entry in jobs if entry.rule == TEST_RULE for test in tests_of(entry.argv))
+    return Selection((), tuple(Choice(test, "nothing changed") for test in tests))
+
+
+def results(project: Project, report: BuildReport, selection: Selection) -> list[TestFile]:
+    """How each test file came out; a shard stands for its files."""
+    manifest = project.load_base().manifest
+    jobs = project.test_jobs or {
+        test: id_
+        for id_, entry in (manifest.jobs.items() if manifest else ())
+        if entry.rule == TEST_RULE
+        for test in tests_of(entry.argv)
+    }
+    failed = {failure.job: failure for failure in report.failures}
+    how = {**dict.fromkeys((one.test for one in selection.selected), "passed")}
+    found: list[TestFile] = []
+    for choice in sorted((*selection.selected, *selection.skipped), key=lambda choice: choice.test):
+        job = jobs[choice.test]
+        if job in failed:
+            record = parse(failed[job].record)
+            found.append(TestFile(choice.test, "failed", choice.reason, record, failed[job].seconds))
+            continue
+        record, seconds = _record(project, job, manifest)
+        way = how.get(choice.test, "skipped")
+        if way == "passed" and job not in report.done:
+            way, record = "not run", None
+        found.append(TestFile(choice.test, way, choice.reason, record, seconds))
+    return found
+
+
+def _record(project: Project, job: str, manifest: Manifest | None) -> tuple[TestRecord | None, float]:
+    """The record of a job that passed and how long it took: as it was printed, else as it lies in the workspace."""
+    entry = manifest.jobs.get(job) if manifest else None
+    path = entry.outputs[0] if entry else f"{_results(project)}/{job.partition(':')[2]}.json"
+    hit = project.stores.results.get(entry.key) if entry else None
+    if hit is not None and (record := parse(record_of(hit.result, project.stores.blobs))):
+        return record, hit.result.timings.run
+    try:
+        return parse((project.settings.root / path).read_bytes()), entry.seconds if entry else 0.0
+    except OSError:
+        return None, entry.seconds if entry else 0.0
+
+
+def _results(project: Project) -> str:
+    assert project.settings.tests is not None
+    return project.settings.tests.results

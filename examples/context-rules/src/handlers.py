@@ -1,0 +1,1 @@
+def total(rows): return sum(row["cents"] for row in rows)

@@ -1,0 +1,80 @@
+"""InlinePerformer: what begins after a failure, and what does not."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from coordinator.dispatch.inline import InlinePerformer
+from coordinator.dispatch.performer import JobStarted, Report
+from shared.model.action import Action
+from shared.model.job import JobOrder, JobOutcome, Status
+from tests.waiting import until
+
+
+class Bench:
+    """A performer of two slots; the jobs `bad` and `long` wait until they are told to go on."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+        self.go = {"bad": threading.Event(), "long": threading.Event()}
+        self.performer = InlinePerformer(self.perform, lambda: None, 2)
+        self.performer.open(self.reports.append)
+
+    def perform(self, order: JobOrder) -> JobOutcome:
+        if order.job in self.go:
+            assert self.go[order.job].wait(10)
+        return JobOutcome(order.job, 1, "failed" if order.job == "bad" else "executed")
+
+    def submit(self, *jobs: str) -> None:
+        for job in jobs:
+            self.performer.submit([JobOrder("b", job, 1, Action("command", ("x",), (), (job,), None, "", (), ()), 9.0)])
+
+    def started(self) -> list[str]:
+        return [report.job for report in self.reports if isinstance(report, JobStarted)]
+
+    def outcomes(self) -> dict[str, Status]:
+        return {report.job: report.status for report in self.reports if isinstance(report, JobOutcome)}
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench()
+    bench.submit("bad", "long", "a", "b")
+    until(lambda: len(bench.started()) == 2)
+    bench.go["bad"].set()
+    until(lambda: "bad" in bench.outcomes())
+    return bench
+
+
+def test_nothing_begins_between_a_failure_and_the_word_on_it(bench: Bench) -> None:
+    bench.go["long"].set()
+    until(lambda: "long" in bench.outcomes())
+
+    assert sorted(bench.started()) == ["bad", "long"]
+
+    bench.performer.after_failure(stop=False)
+    bench.performer.close()
+    assert bench.outcomes() == {"bad": "failed", "long": "executed", "a": "executed", "b": "executed"}
+
+
+def test_once_stopped_what_runs_ends_and_what_only_waits_never_begins(bench: Bench) -> None:
+    bench.performer.after_failure(stop=True)
+    until(lambda: len(bench.outcomes()) == 3)
+    bench.submit("c")
+    until(lambda: "c" in bench.outcomes())
+    bench.go["long"].set()
+    bench.performer.close()
+
+    assert bench.outcomes() == {"bad": "failed", "long": "executed", "a": "dropped", "b": "dropped", "c": "dropped"}
+    assert sorted(bench.started()) == ["bad", "long"]
+
+
+def test_a_cancel_ends_the_waiting_for_that_word(bench: Bench) -> None:
+    bench.go["long"].set()
+
+    bench.performer.cancel()
+    bench.performer.close()
+
+    assert sorted(bench.started()) == ["bad", "long"]
