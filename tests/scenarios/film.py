@@ -61,3 +61,8 @@ class Film(RealWorkspace):
     def ran(self) -> set[str]:
         """What the last build executed, without `Producer:`."""
         return {job.removeprefix("Producer:") for job in self.jobs("executed")}
+
+    def outputs_on_disk(self) -> dict[str, bytes]:
+        """The artefacts as they lie in the tree."""
+        found = (path for path in (self.root / "movie").rglob("*") if path.is_file())
+        return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in found}

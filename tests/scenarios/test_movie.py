@@ -408,27 +408,47 @@ def test_what_a_build_left_that_committed_nothing_is_no_edit(made: Film) -> None
 # -- dispatch, stores, farms ----------------------------------------------------------------------------
 
 
-def test_strict_layers_and_rate_keys_bound_what_runs_at_once(film: Film) -> None:
-    """W3-03: no layer begins before the one before is complete; of 8 slots at most 4 hold images."""
+PAINT = """
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+
+def image(text):
+    job = json.loads(text)
+    inside = Path(job["config"]["inside"])
+    mine = tempfile.mkdtemp(dir=inside)
+    (inside.parent / "counts" / Path(mine).name).write_text(str(len(os.listdir(inside))))
+    time.sleep(0.03)
+    os.rmdir(mine)
+    Path(job["makes"]["Image"]).write_text(job["id"])
+"""
+
+
+def test_strict_layers_and_rate_keys_bound_what_runs_at_once(film: Film, tmp_path: Path) -> None:
+    """W3-03: no layer begins before the one before is complete; of 8 slots at most 4 hold images, as these count."""
+    for folder in ("inside", "counts"):
+        (tmp_path / folder).mkdir()
+    film.write("tools/paint.py", PAINT)
     film.give(NumOfSegments=4, NumOfImages=3)
-    film.configure("Image", seconds=0.05)
+    call = "  Image:\n    call: tools/paint.py:image\n    config: " + json.dumps({"inside": str(tmp_path / "inside")})
+    film.amend("  Image:\n    call: mock.text", call)
     film.environ["WINDROW_JOBS"] = "8"
     layer_of = {job.id: job.layer for job in film.look().plan.jobs.values()}
 
     report = film.build(schedule="layers")
 
-    running: set[str] = set()
-    most, done = 0, Counter[int]()
+    done = Counter[int]()
     for what, job in film.observer.order:
         if what == "started":
             assert all(done[n] == report.layers[n] for n in range(layer_of[job])), job
-            running.add(job)
         elif what == "executed":
             done[layer_of[job]] += 1
-            running.discard(job)
-        most = max(most, sum(job.startswith("Producer:Image[") for job in running))
-    assert report.executed == 25
-    assert 2 <= most <= 4
+    counts = [int(path.read_text()) for path in (tmp_path / "counts").iterdir()]
+    assert (report.executed, report.failed, len(counts)) == (25, 0, 12)
+    assert 2 <= max(counts) <= 4
 
 
 def test_layers_one_by_one_commit_nothing_until_all_are_done(film: Film) -> None:
