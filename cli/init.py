@@ -47,7 +47,16 @@ command = "cat {{in}} > {{out}}"
 outputs = ["build/total"]
 """
 
+_CONTEXT_RULES = ".context/rules"
+_CONTEXT = """
+[context-rules]                    # the sources are in .context; see docs/guide/context-rules.md
+
+[build]
+mode = "clean"                     # compile everything; `windrow build --incremental` what changed
+"""
+
 _IGNORED = (".windrow/", "windrow.local.toml", "build/")
+_CONTEXT_IGNORED = ("/.context/.build-manifest.json", "/.context/.build.lock")
 
 
 @click.command()
@@ -66,14 +75,17 @@ def init(directory: str | None, name: str | None) -> int:
         except OSError as error:
             raise errors.named(error, path, "writing") from error
         render.out(f"wrote {path}")
-    if _ignore(folder / ".gitignore"):
-        render.out(f"added {', '.join(_IGNORED)} to .gitignore")
+    ignored = (*_IGNORED, *_CONTEXT_IGNORED) if (folder / _CONTEXT_RULES).is_dir() else _IGNORED
+    if _ignore(folder / ".gitignore", ignored):
+        render.out(f"added {', '.join(ignored)} to .gitignore")
     render.out("next: windrow build")
     return 0
 
 
 def settings_text(folder: Path, name: str) -> str:
     """A windrow.toml that fits what lies in the folder."""
+    if (folder / _CONTEXT_RULES).is_dir():
+        return _HEAD.format(name=name) + _CONTEXT
     sources = sorted(folder.rglob("*.c"))
     if sources:
         where = "src/**/*.c" if (folder / "src").is_dir() else "**/*.c"
@@ -85,12 +97,12 @@ def _name(folder: Path) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.lower()).strip("-._") or "project"
 
 
-def _ignore(path: Path) -> bool:
+def _ignore(path: Path, names: tuple[str, ...]) -> bool:
     """Add what git need not see, once."""
     try:
         had = path.read_text() if path.exists() else ""
         lines = had.splitlines()
-        missing = [line for line in _IGNORED if line not in lines and line.rstrip("/") not in lines]
+        missing = [line for line in names if line not in lines and line.rstrip("/") not in lines]
         if missing:
             path.write_text(had + ("\n" if had and not had.endswith("\n") else "") + "\n".join(missing) + "\n")
     except OSError as error:

@@ -188,15 +188,21 @@ def test_touching_every_file_updates_the_stored_times_alone(built: ContextProjec
 # -- full and incremental --------------------------------------------------------------------------------
 
 
-def test_a_plain_build_compiles_everything_where_the_project_says_so(built: ContextProject) -> None:
+@pytest.mark.parametrize(
+    ("project", "jobs"), [("small", FEW_JOBS), pytest.param("built", JOBS, marks=pytest.mark.slow)]
+)
+def test_a_plain_build_compiles_everything_where_the_project_says_so(
+    request: pytest.FixtureRequest, project: str, jobs: int
+) -> None:
     """W4-05: whatever the manifest says; `--incremental` takes that back."""
+    built: ContextProject = request.getfixturevalue(project)
     built.edit("windrow.toml", "[context-rules]", '[build]\nmode = "clean"\n[context-rules]')
     built.console.run("build", "--incremental")
 
     plain = built.console.run("build", "--json").json()
     incremental = built.console.run("build", "--incremental", "--json").json()
 
-    assert (plain["planned"], plain["executed"], plain["outputs_written"]) == (JOBS, JOBS, 0)
+    assert (plain["planned"], plain["executed"], plain["outputs_written"]) == (jobs, jobs, 0)
     assert incremental["status"] == "no-changes"
 
 
@@ -230,6 +236,21 @@ def test_a_manifest_that_says_nothing_means_a_warning_and_a_full_build(
     assert "building fully" in said.err
     assert (report["planned"], report["executed"]) == (FEW_JOBS, FEW_JOBS)
     assert manifest_of(small)["version"] == "1.0"
+
+
+def test_init_finds_context_rules_and_ignores_what_they_leave(tmp_path: Path) -> None:
+    """S3-05: once, also with the first build after it."""
+    project = ContextProject(tmp_path / "tree", rules=FEW)
+    project.delete("windrow.toml")
+
+    said = project.console.run("init")
+    built = project.console.run("build")
+    again = project.console.run("build", "--incremental")
+
+    lines = project.read(".gitignore").splitlines()
+    assert (said.code, built.code, again.out[:19]) == (0, 0, "No changes detected"), built.err
+    assert [line for line in lines if line.startswith("/.context")] == [f"/{MANIFEST}", f"/{LOCK}"]
+    assert project.exists("CLAUDE.md")
 
 
 # -- failures --------------------------------------------------------------------------------------------
