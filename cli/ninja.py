@@ -55,6 +55,7 @@ options:
 """
 # Errors that ninja tells of without a place.
 _OF_THE_GRAPH = re.compile("^dependency cycle|missing and no known rule")
+_VALUED = frozenset(("-C", "-f", "-j", "-k", "-l", "-d", "-w", "--download", "--report"))
 _LONG = ["version", "verbose", "quiet", "help", "strict-remote", "download=", "report="]
 # Flags that tell something and end there, with what and with which code.
 _TOLD = {"--version": (VERSION, 0), "-h": (USAGE.rstrip(), 0), "--help": (USAGE.rstrip(), 0)}
@@ -189,17 +190,30 @@ def _parsed(arguments: list[str], options: Options) -> tuple[list[tuple[str, str
     """As getopt_long: flags and targets in any order, but everything after `-t TOOL` is the tool's."""
     given: list[tuple[str, str]] = []
     targets: list[str] = []
+    arguments, tool = _before_tool(arguments)
+    if tool:
+        found, _ = getopt.getopt(arguments, "C:f:j:k:l:nvhd:w:", _LONG)
+        options.tool = tool[0].removeprefix("-t") or (tool[1] if len(tool) > 1 else "list")
+        return found, tool[1:] if tool[0] != "-t" else tool[2:]
     while arguments:
-        found, arguments = getopt.getopt(arguments, "C:f:j:k:l:nvhd:t:w:", _LONG)
-        for position, (flag, value) in enumerate(found):
-            given.append((flag, value))
-            if flag == "-t":
-                options.tool = value
-                later = [word for pair in found[position + 1 :] for word in pair if word]
-                return given, [*later, *arguments]
+        found, arguments = getopt.getopt(arguments, "C:f:j:k:l:nvhd:w:", _LONG)
+        given += found
         if arguments:
             targets.append(arguments.pop(0))
     return given, targets
+
+
+def _before_tool(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The flags before `-t`, and everything from there on: what follows the tool is the tool's, flags and all."""
+    words = iter(enumerate(arguments))
+    for number, word in words:
+        if word == "--":
+            break
+        if word.startswith("-t"):
+            return arguments[:number], arguments[number:]
+        if word in _VALUED:
+            next(words, None)
+    return arguments, []
 
 
 def _whole(text: str, flag: str, *, negative: bool = False) -> int:
@@ -238,8 +252,7 @@ def _build_in(project: Project, options: Options) -> int:
 
     targets = _targets(project, options.targets) if options.targets else ()
     if targets is None:
-        render.out("ninja: no work to do.")
-        return 0
+        return _regenerated(project, options)
     request = Request(targets=targets, failures=options.failures, download=options.download)
     if options.dry:
         return _dry(project, request, options)
@@ -289,7 +302,22 @@ def _targets(project: Project, names: Sequence[str]) -> tuple[str, ...] | None:
     for path in paths:
         if path not in lookup.makers and not Path(path).exists():
             raise UsageError(f"'{path}' missing and no known rule to make it")
-    return tuple(imported.target(path) for path in paths if path in lookup.makers) or None
+    made = (path for path in paths if path in lookup.makers)
+    # What makes the build file itself runs before there is a plan.
+    own = imported.generator()
+    return tuple(imported.target(path) for path in made if own is None or path not in own.all_outputs) or None
+
+
+def _regenerated(project: Project, options: Options) -> int:
+    """Nothing was asked for but the build file itself, if that; `meson test` asks for it."""
+    from coordinator import build as building  # noqa: PLC0415
+
+    own = project.imported.generator() if project.imported else None
+    asked = own is not None and not set(options.targets).isdisjoint(own.all_outputs)
+    made = asked and not options.dry and building.regenerate(project, Request(), render.err)
+    if not made:
+        render.out("ninja: no work to do.")
+    return 0
 
 
 def _dry(project: Project, request: Request, options: Options) -> int:

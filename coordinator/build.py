@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import cast
 
@@ -42,7 +42,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     if not project.pending and request.base is None and (told := at_rest(project, request)) is not None:
         return _still(project, told, name, project.clock.monotonic() - began)
     _clear_up(project, request)
-    _regenerate(project, request, observer)
+    regenerate(project, request, observer.warned)
     if project.context is not None:
         request = project.context.heed(request, observer.warned)
     if project.imported is not None:
@@ -96,16 +96,17 @@ def _refuse_other(request: Request, base: Base) -> None:
         )
 
 
-def _regenerate(project: Project, request: Request, observer: BuildObserver) -> None:
-    """Have an imported build file made anew if it is out of date."""
+def regenerate(project: Project, request: Request, say: Callable[[str], None]) -> bool:
+    """Have an imported build file made anew if it is out of date; whether it was. Raises what `Regeneration` does."""
     if project.imported is None:
-        return
+        return False
     from coordinator.regenerate import Regeneration  # noqa: PLC0415 - only for projects with a build.ninja
 
     regeneration = Regeneration(project.imported)
     if regeneration.due():
         with workspace.holding(project.settings.state_dir, project.clock, wait=request.wait):
-            regeneration.run(observer.warned)
+            return regeneration.run(say)
+    return False
 
 
 def _clear_up(project: Project, request: Request) -> None:

@@ -72,13 +72,22 @@ class Regeneration:
             self._execute(edge)
             self._imported.forget()
             after = self._imported.generator()
-            # What it read is what was there when it began; what changed meanwhile makes it run again.
-            self._keep({**(self._inputs(after) if after is not None else {}), **before})
+            self._keep(self._read(before, self._inputs(after) if after is not None else {}))
         raise BuildFailed(
             f"{self._imported.ninja.file} is still out of date after {_MOST} runs of its generator",
             why=self.due(),
             fix="see whether a time lies in the future, or a file is written each time",
         )
+
+    def _read(self, before: dict[str, str], after: dict[str, str]) -> dict[str, str]:
+        """What it is taken to have read: what was there when it began; what changed meanwhile makes it run again.
+
+        But for what it has itself written into the build folder, as Meson does: that is not newer than the build file.
+        """
+        made = self._imported.file.stat().st_mtime_ns
+        folder = f"{self._folder}{os.sep}"
+        own = {path for path in after if path.startswith(folder) and after[path] and self._time(path) <= made}
+        return {**after, **{path: digest for path, digest in before.items() if path not in own}}
 
     def _execute(self, edge: Edge) -> None:
         command = self._imported.manifest.command(edge)

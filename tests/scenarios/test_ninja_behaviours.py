@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.ninja_pair import NINJA, Pair, Ran
+from tests.scenarios.ninja_pair import NINJA, ROOT, Pair, Ran
 
 WINDROW = (sys.executable, "-c", "import windrow; windrow.ninja()")
 CAT = """\
@@ -493,6 +493,50 @@ def test_while_the_console_is_taken_nothing_else_is_printed(pair: Pair) -> None:
             (pair.home / f"ran.{mark}").unlink()
 
     assert lines == [["mine", "theirs"]] * 2
+
+
+def test_who_reads_a_thin_archive_reads_its_members(pair: Pair) -> None:
+    rules = (
+        "rule cc\n  command = gcc -c $in -o $out && echo $out >> @LOG@\n"
+        "rule ar\n  command = rm -f $out && ar csrDT $out $in && echo $out >> @LOG@\n"
+        "rule link\n  command = gcc $in -o $out && echo $out >> @LOG@\n"
+    )
+    edges = "build f.o: cc f.c\nbuild m.o: cc m.c\nbuild libf.a: ar f.o\nbuild program: link m.o libf.a\n"
+    pair.write("build.ninja", rules + edges)
+    pair.write("m.c", "int f(void); int main(void) { return f(); }\n")
+
+    # The archive comes out the same, for the objects are equally long.
+    for value in (3, 4):
+        pair.write("f.c", f"int f(void) {{ return {value}; }}\n")
+        ran = pair.by_windrow()
+        assert ran.code == 0, ran.said
+        assert "repeated" not in ran.said
+        assert subprocess.run([pair.windrow / "program"], check=False).returncode == value
+
+
+def test_flags_behind_a_tool_are_the_tools(pair: Pair) -> None:
+    pair.write("build.ninja", CAT + "build b: cat a\n")
+    pair.write("a", "1\n")
+
+    theirs, ours = pair.both("-t", "compdb", "-x", "cat")
+
+    assert (ours.code, ours.out.replace(str(pair.windrow), ROOT)) == (0, theirs.out.replace(str(pair.ninja), ROOT)), ours.said
+
+
+def test_the_build_file_itself_may_be_asked_for(pair: Pair) -> None:
+    # As Meson's, the generator writes a file that it also reads, before the build file.
+    make = "rule make\n  command = cp list state; cp build.in build.ninja; echo made >> @LOG@\n  generator = 1\n"
+    pair.write("build.in", CAT + make + "build build.ninja: make list build.in state\nbuild b: cat a\n")
+    pair.write("build.ninja", pair.files["build.in"])
+    for path in ("a", "list", "state"):
+        pair.write(path, "1\n")
+    pair.by_windrow()
+    pair.write("list", "2\n")
+
+    made, again = pair.by_windrow("build.ninja"), pair.by_windrow("build.ninja")
+
+    assert (made.code, made.ran) == (0, ("made",)), made.said
+    assert (again.code, again.ran, again.out) == (0, (), "ninja: no work to do.\n"), again.said
 
 
 def test_an_interrupted_build_leaves_nothing_half_made(pair: Pair) -> None:

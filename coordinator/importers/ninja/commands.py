@@ -23,6 +23,7 @@ _CLOSED = re.compile(
     r"(?:.*-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|gfortran|ld|ld\.\w+|ar|gcc-ar|llvm-ar|ranlib|strip|objcopy|nm)"
     r"(?:-\d+(?:\.\d+)*)?|rm|cp|mv|ln|mkdir|touch|echo|true|:|cd|install|cat|printf|test|\[|gzip|cmp"
 )
+_THIN = re.compile(r"(?:^|[\s/;&-])ar(?:-\d+)?\s+(?:-?[a-zA-Z]*T[a-zA-Z]*\s|(?:\S+\s+)*?--thin\s)")
 _COMPILER = re.compile(r"(?:.*-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-\d+(?:\.\d+)*)?")
 # So a compiler of another name is told to compile: what else writes depfiles may find its files in ways of its own.
 _COMPILES = re.compile(r"(?<!\S)-c(?!\S)")
@@ -59,6 +60,11 @@ def _launched(command: str, launcher: str) -> Iterator[str]:
             continue
         yield word
         return
+
+
+def thin(command: str) -> bool:
+    """Whether a command makes an archive that holds only where its members lie: who reads it reads those."""
+    return _THIN.search(command) is not None
 
 
 def builds(heads: tuple[str, ...]) -> bool:

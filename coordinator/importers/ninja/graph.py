@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
 from coordinator.importers.ninja.circumstances import Late, Tree
-from coordinator.importers.ninja.commands import builds, finds, opens_folders, programs
+from coordinator.importers.ninja.commands import builds, finds, opens_folders, programs, thin
 from coordinator.importers.ninja.manifest import Edge, Manifest
 from coordinator.importers.ninja.meanings import Meaning, Meanings
 from coordinator.importers.ninja.places import Places, outside
@@ -76,6 +76,7 @@ class Importer:
         self._tools: dict[tuple[str, ...], str] = {}
         self._phony_checks = any(edge.phony and edge.validations for edge in manifest.edges)
         self._ids: dict[int, str] = {}
+        self._thins: dict[int, bool] = {}
         self.missing: dict[str, str] = {}
         self.made = {places.of(path) for path in self.makers if not self.makers[path].phony}
         below = f"{places.cwd}/" if places.cwd else ""
@@ -286,7 +287,7 @@ class Importer:
             meant = self.meanings.of(name)
             always = always or meant.always
             extra.update(dict.fromkeys(meant.after))
-            for path in meant.paths:
+            for path in self._members(meant.paths):
                 place = of(path, edge.at)
                 if outside(place):
                     digest = self.tree.outside(place)
@@ -306,6 +307,21 @@ class Importer:
         if extra:
             after = tuple(dict.fromkeys((*after, *(of(path) for path in extra))))
         return tuple(sorted(paths)), tuple(sorted(beyond.items())), after, always
+
+    def _members(self, paths: tuple[str, ...]) -> Iterable[str]:
+        """The paths, and the members of those that are thin archives."""
+        archives = [path for path in paths if path.endswith(".a")]
+        found: Iterable[str] = paths
+        for path in archives:
+            edge = self.makers.get(path)
+            if edge is not None and not edge.phony and self._thin(edge):
+                found = dict.fromkeys((*found, *self._members(edge.inputs)))
+        return found
+
+    def _thin(self, edge: Edge) -> bool:
+        if id(edge) not in self._thins:
+            self._thins[id(edge)] = thin(self.manifest.command(edge))
+        return self._thins[id(edge)]
 
     def _names_folder(self, edge: Edge) -> bool:
         """Whether an input is a folder: what of it is read is not said."""
