@@ -19,7 +19,7 @@ from shared.storage.marking import (
     RESULTS,
     Known,
     branches,
-    current_manifest,
+    current_files,
     each_done,
     in_parallel,
     known_results,
@@ -186,15 +186,15 @@ def stats(stores: Stores) -> Stats:
 
 
 def _missing(stores: Stores, there: set[str]) -> tuple[list[str], list[str]]:
-    """Outputs of current manifests that nobody has, and the records that cannot tell."""
+    """Outputs and ingested files of current manifests that nobody has, and the records that cannot tell."""
     missing, unreadable = [], []
     for branch in branches(stores.refs.names(PROJECTS)):
         try:
-            artefacts = current_manifest(stores.refs, branch)
+            files = current_files(stores.refs, branch)
         except (CorruptRecord, SchemaUnknown) as error:
             unreadable.append(str(error))
             continue
-        named = {path: artefact.hash for path, artefact in artefacts.items() if artefact.hash not in there}
+        named = {path: hash_ for path, hash_ in files.items() if hash_ not in there}
         lost = stores.far.find_missing(set(named.values()))
         missing += [f"{path}: {hash_}" for path, hash_ in sorted(named.items()) if hash_ in lost]
     return missing, unreadable

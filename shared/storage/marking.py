@@ -12,7 +12,7 @@ import msgspec
 from shared import hashing
 from shared.errors import CorruptRecord, SchemaUnknown
 from shared.model.action import RESULT_SCHEMA, TRACES_SCHEMA
-from shared.model.manifest import MANIFEST_SCHEMA, POINTER_SCHEMA, Artefact, Manifest, Pointer, revision_name
+from shared.model.manifest import MANIFEST_SCHEMA, POINTER_SCHEMA, Manifest, Pointer, revision_name
 from shared.storage.ages import AgedRefs
 from shared.storage.stored_results import blobs_of, decode_result
 
@@ -63,14 +63,20 @@ def branches(names: Iterable[str]) -> list[str]:
     return sorted({name.rpartition(MANIFESTS)[0] for name in names if MANIFESTS in name})
 
 
-def current_manifest(refs: AgedRefs, branch: str) -> dict[str, Artefact]:
-    """The outputs of a branch's current revision; CorruptRecord unless it is the one that the pointer means."""
+def current_files(refs: AgedRefs, branch: str) -> dict[str, str]:
+    """Outputs and ingested files of a branch's current revision, with the blob of each.
+
+    CorruptRecord unless it is the revision that the pointer means.
+    """
     manifest = current_revision(refs, branch)
-    return manifest.artefacts if manifest else {}
+    if manifest is None:
+        return {}
+    ingested = {path: state.hash for path, state in manifest.ingested.items()}
+    return {**ingested, **{path: artefact.hash for path, artefact in manifest.artefacts.items()}}
 
 
 def current_revision(refs: AgedRefs, branch: str) -> Manifest | None:
-    """A branch's current revision, None before the first; errors as current_manifest."""
+    """A branch's current revision, None before the first; errors as current_files."""
     pointer = _pointer(refs, branch)
     if pointer is None:
         return None

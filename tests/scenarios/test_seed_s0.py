@@ -227,6 +227,20 @@ def test_a_build_carries_what_is_ingested_and_an_ingest_what_is_built(ingested: 
     assert (again["status"], again["revision"]) == ("ok", "rev-0005")
 
 
+def test_collection_keeps_what_is_ingested_and_a_check_misses_what_is_gone(ingested: Book) -> None:
+    book = ingested
+    data = (book.source / book.lesson(1, 1, 1)).read_bytes()
+
+    book.run("cache", "gc", WINDROW_CACHE__WINDOW="0", WINDROW_CACHE__KEEP_REVISIONS="1")
+
+    assert blob(book, hashing.of_bytes(data)).read_bytes() == data
+    assert hydrate_here(book).downloaded == 20
+    blob(book, hashing.of_bytes(data)).unlink()
+    said = book.console.run("cache", "verify")
+    assert "content/01-Part/01-Chapter/01-lesson.md" in said.out + said.err
+    assert said.code != 0
+
+
 # -- delta queries ------------------------------------------------------------------------------------
 
 
