@@ -5,15 +5,14 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo book movie test check lint types layers unit live faults clients bench farm lock clean
-
-book: $(VENV)/.ready
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) -C examples/book
+.PHONY: help demo book impact movie rules test check lint types layers unit live faults clients bench farm lock clean
 
 help:
 	@echo "make demo    build the example, edit a header, build again, ask why"
 	@echo "make book    a book of 1,200 lessons: ingest, hydrate, build, check"
+	@echo "make impact  a project of 52 test files: which of them an edit runs, and why"
 	@echo "make movie   build a film from a blueprint, edit an input and an artefact"
+	@echo "make rules   compile context rules to CLAUDE.md, AGENTS.md and .mdc files"
 	@echo "make test    the whole suite (installs what it needs)"
 	@echo "make check   ruff, mypy --strict, import-linter, unit tests"
 	@echo "make faults  the long fault sweeps      make bench  the measurements"
@@ -28,8 +27,17 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 demo: $(VENV)/.ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
+book: $(VENV)/.ready
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) -C examples/book
+
+impact: $(VENV)/.ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/impact/run.sh
+
 movie: $(VENV)/.ready
-	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/movie.sh
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/movie/run.sh
+
+rules: $(VENV)/.ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/context-rules/run.sh
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

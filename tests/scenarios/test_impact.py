@@ -361,7 +361,7 @@ def test_a_stored_result_that_does_not_fit_is_a_miss(space: ImpactProject, damag
 
 
 def test_an_estimate_rests_on_what_jobs_took(space: ImpactProject) -> None:
-    """W2-20 in form: the sum along the longest chain of what was recorded; bench_impact holds it against the clock."""
+    """W2-20 in form: the sum along the longest chain of what was recorded; `python -m benchmarks.impact twenty` holds it against the clock."""
     space.edit("core2")
 
     seen, _ = space.look()

@@ -4,7 +4,7 @@ set -eu
 home=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/windrow-movie.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-cp -R "$home/movie/." "$work"
+cp -R "$home/." "$work"
 cd "$work"
 WINDROW_CACHE_DIR="$work/.cache"
 export WINDROW_CACHE_DIR
