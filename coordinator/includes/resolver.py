@@ -54,7 +54,7 @@ class Tree:
             if path not in self.paths:
                 self.paths.add(path)
                 self._count(path, 1)
-                self._forget(path)
+                self._forget(path, came=True)
 
     def remove(self, paths: Iterable[str]) -> None:
         """Files that there are no longer."""
@@ -62,7 +62,7 @@ class Tree:
             if path in self.paths:
                 self.paths.remove(path)
                 self._count(path, -1)
-                self._forget(path)
+                self._forget(path, came=False)
 
     def found(self, path: Path) -> Found:
         """What is known of a search path."""
@@ -81,14 +81,14 @@ class Tree:
         if header or standard.in_family(path) is not None:
             (of.add if step > 0 else of.discard)(path)
 
-    def _forget(self, path: str) -> None:
+    def _forget(self, path: str, *, came: bool) -> None:
         name = basename(precompiled(path) or path)
         if name in standard.BASE_NAMES or standard.in_family(path) is not None:
             self._found.clear()
             self.askers.clear()
             return
         askers = self.askers.pop(name, None)
-        if askers is None and self.names.get(name) == 1:
+        if came and askers is None and self.names.get(name) == 1:
             return  # it is the first of its name, and nothing has asked for it
         for found in self._found.values():
             found.forget(name, askers or ())
