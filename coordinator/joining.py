@@ -71,7 +71,7 @@ def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code
         default = None if default is None else (*default, *(recipe.id for recipe in tested.recipes))
         recipes += tested.recipes
         warnings += tested.warnings
-    if len(recipes) == len(declared.recipes):
+    if imported is None and len(recipes) == len(declared.recipes):
         return declared
     return BuildGraph(
         recipes,
