@@ -86,8 +86,8 @@ def fresh(home: Path) -> list[Row]:
         cache, far = home / "cache", home / "cache-shared"
         shared = {
             "WINDROW_CACHE_DIR": str(far),
-            "WINDROW_STORAGE_URL": f"s3://{BUCKET}/zstd",
-            "WINDROW_STORAGE_ENDPOINT": store.url,
+            "WINDROW_STORAGE__URL": f"s3://{BUCKET}/zstd",
+            "WINDROW_STORAGE__ENDPOINT": store.url,
             "AWS_ACCESS_KEY_ID": key,
             "AWS_SECRET_ACCESS_KEY": secret,
         }
