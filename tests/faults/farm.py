@@ -29,16 +29,25 @@ STORE = f"s3://{BUCKET}/faults"
 PLATFORM = "faults"
 HEARTBEAT = 0.4  # seconds: a worker is missed after two
 SLOTS = 2
+# What a worker takes the time of day to be, from the one place that asks the system for it.
+SKEWED = """
+import windrow
+from shared.clock import SystemClock
+told = SystemClock.now
+SystemClock.now = lambda clock: told(clock) + {skew}
+windrow.main()
+"""
 
 
 class FarmWorker:
     """A worker process. `number` is its place: the machine it would be on."""
 
-    def __init__(self, farm: Farm, number: int, failpoint: str) -> None:
+    def __init__(self, farm: Farm, number: int, failpoint: str, skew: float) -> None:
         folder = farm.folder / f"machine{number}"
         folder.mkdir(exist_ok=True)
         self.number, self.sandbox, self.log = number, folder / "sandbox", folder / "log"
-        command = [sys.executable, str(LAUNCHER), "worker", "--broker", farm.broker.url, "--storage", STORE]
+        start = ["-c", SKEWED.format(skew=skew)] if skew else [str(LAUNCHER)]
+        command = [sys.executable, *start, "worker", "--broker", farm.broker.url, "--storage", STORE]
         command += ["--endpoint", farm.store.url, "--slots", str(SLOTS), "--name", f"machine{number}"]
         command += ["--cache-dir", str(folder / "cache"), "--sandbox-dir", str(self.sandbox), "--platform", PLATFORM]
         environ = {"PATH": os.environ["PATH"], "HOME": str(folder), **farm.keys, "WINDROW_FAILPOINT": failpoint}
@@ -129,9 +138,9 @@ class Farm:
         self.ready(*self.workers)
         return self.workers
 
-    def start(self, number: int, failpoint: str = "") -> FarmWorker:
+    def start(self, number: int, failpoint: str = "", skew: float = 0.0) -> FarmWorker:
         """A worker on a machine; it may not be there yet."""
-        worker = FarmWorker(self, number, failpoint)
+        worker = FarmWorker(self, number, failpoint, skew)
         self.workers.append(worker)
         return worker
 

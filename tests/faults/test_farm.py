@@ -54,8 +54,62 @@ def rests(farm: Farm) -> None:
 # -- workers ------------------------------------------------------------------------------------------
 
 
+def test_workers_that_come_and_go_during_a_build_change_nothing(farm: Farm, site: Site) -> None:
+    """X-01: from one to four and back to one."""
+    site.hold("part0", "pair1")
+    running = site.start()
+    site.await_begun("part0")
+
+    farm.ensure(4)
+    site.let_go("part0")
+    site.await_begun("pair1")
+    stays = farm.runner("pair1", site)
+    for worker in farm.workers:
+        if worker is not stays:
+            worker.process.send_signal(signal.SIGTERM)
+    until(lambda: all(worker.over for worker in farm.workers if worker is not stays), what="the end of three workers")
+    site.let_go()
+
+    built = running.wait()
+    assert built.code == 0, built.output
+    assert Counter(built.began) == Counter(JOBS)
+    site.is_right()
+    rests(farm)
+
+
+@pytest.mark.parametrize("skew", [3600.0, -3600.0])
+def test_a_worker_whose_clock_is_an_hour_off_changes_nothing(farm: Farm, site: Site, skew: float) -> None:
+    """X-05: nothing is decided by what a worker takes the time to be."""
+    farm.workers.pop().kill(whole=True)
+    farm.start(0, skew=skew)
+    farm.ready(*farm.workers)
+
+    site.right(began=15)
+    needed = site.edit(3)
+    assert set(site.right().began) == needed
+    site.right(began=0)
+
+
+def test_two_projects_that_build_at_once_do_not_meet(farm: Farm, site: Site, tmp_path: Path) -> None:
+    """X-06: each has its own lock, and both get through."""
+    other = farm.site(tmp_path / "other")
+    try:
+        site.hold("whole")
+        first = site.start()
+        site.await_begun("whole")
+        assert other.right().code == 0
+        site.let_go()
+
+        assert first.wait().code == 0
+        site.is_right()
+        assert (site.revision(), other.revision()) == (1, 1)
+    finally:
+        other.end()
+
+
 @pytest.mark.parametrize("whole", [False, True], ids=["alone", "with its supervisors and jobs"])
 def test_a_worker_killed_in_mid_job_costs_its_jobs_one_more_try(farm: Farm, site: Site, whole: bool) -> None:
+    """W3-07."""
     farm.ensure(2)
     with site.witness():
         site.hold(*(f"part{n}" for n in range(8)))
@@ -201,6 +255,7 @@ def test_a_worker_frozen_until_the_build_is_over_changes_nothing(farm: Farm, sit
 
 @pytest.mark.parametrize("empty", [False, True], ids=["with what it knew", "empty"])
 def test_a_broker_killed_and_started_again_delays_a_build(farm: Farm, site: Site, empty: bool) -> None:
+    """X-02."""
     with site.witness():
         site.hold("part0", "part1")
         running = site.start()
@@ -302,6 +357,7 @@ def test_a_frozen_store_is_waited_for(farm: Farm, site: Site) -> None:
 
 
 def test_a_store_killed_and_started_again_costs_nothing_that_was_finished(farm: Farm, site: Site) -> None:
+    """X-03; a slow and a refusing store: test_a_frozen_store…, test_flaky_store.py."""
     with site.witness():
         known = site.results()
         site.hold("pair0", "pair1")
@@ -389,6 +445,7 @@ def test_a_build_killed_at_a_failpoint_is_made_good_by_the_next(farm: Farm, site
 
 
 def test_a_build_killed_in_mid_job_is_gone_on_with_at_once(farm: Farm, site: Site) -> None:
+    """X-04."""
     with site.witness():
         site.hold("pair0")
         running = site.start()

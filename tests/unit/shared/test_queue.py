@@ -88,6 +88,7 @@ def test_a_blob_that_is_gone_is_told() -> None:
     ids=str,
 )
 def test_an_envelope_that_is_not_ours_is_refused(wrong: dict[str, object]) -> None:
+    """X-07 among them: a worker takes no orders of a version that it does not know."""
     with pytest.raises(CorruptRecord):
         queue.read_envelope(envelope(**wrong))
 
