@@ -220,6 +220,8 @@ def test_after_the_time_to_finish_what_still_runs_is_killed_and_given_back(rig: 
         rig.ready(1)
         build.submit("long", "wait", str(rig.folder / "go"))
         build.wait_started("long")
+        # That it begins is told before it does.
+        until(lambda: rig.performed()["long"] == 1, what="the job to run")
 
         leaving.send_signal(signal.SIGTERM)
         assert leaving.wait(10) == 0

@@ -12,10 +12,11 @@ from tests.traps.engines import ENGINES
 from tests.traps.table import TRAPS
 from tests.traps.verdict import NotExpressible, Trap, Verdict
 
+_ENGINE = ENGINES["windrow"]
 
 def _test_of(trap: Trap) -> Callable[[Path], None]:
     def test(tmp_path: Path) -> None:
-        with Arena(ENGINES["windrow"], tmp_path) as arena:
+        with Arena(_ENGINE, tmp_path) as arena:
             try:
                 trap.run(arena)
             except NotExpressible:
@@ -29,4 +30,5 @@ def _test_of(trap: Trap) -> Callable[[Path], None]:
 
 for _trap in TRAPS:
     assert _trap.test_name not in globals(), f"two scenarios are called {_trap.name}"
-    globals()[_trap.test_name] = _test_of(_trap)
+    if _ENGINE.name in (_trap.only or (_ENGINE.name,)):
+        globals()[_trap.test_name] = _test_of(_trap)
