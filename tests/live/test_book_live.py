@@ -96,7 +96,8 @@ def end(processes: list[Any]) -> None:
         process.communicate(timeout=60)
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 4])
 def test_w1_06_the_table_on_a_farm(bucket: S3Service, broker: str, tmp_path: Path, count: int) -> None:
     """The counts are those of an embedded build on disk, with one worker and with four."""
     prefix = f"farm{count}"

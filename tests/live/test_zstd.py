@@ -138,6 +138,7 @@ def test_every_change_to_zstd_executes_what_it_must_and_leaves_what_make_does(
     _nothing_is_left_to_do(here.another(tmp_path / "two", tmp_path / "cache"), by_make, source="local")
 
 
+@pytest.mark.slow
 def test_four_workers_do_the_same_and_another_machine_finds_what_they_made(
     by_make: dict[str, Made], tmp_path: Path
 ) -> None:

@@ -349,7 +349,7 @@ class Incremental(RuleBasedStateMachine):
 
 
 Incremental.TestCase.settings = settings(
-    max_examples=500 if sweeps.ALL else 100,
+    max_examples=500 if sweeps.ALL else 60,
     stateful_step_count=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),
