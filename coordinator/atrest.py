@@ -111,6 +111,8 @@ def _paths(project: Project) -> Iterator[tuple[str, bool]]:
     yield from ((path, True) for path in project.tool_files())
     if project.context is not None:
         yield str(project.context.manifest), True
+    if project.context is not None or settings.blueprint is not None or any(rule.call for rule in settings.rules):
+        # The versions of the calls that come with Windrow: an upgrade may change what they make.
         yield str(calls.__file__), True
     if settings.blueprint is not None:
         for name in filter(None, (settings.blueprint.file, settings.blueprint.inputs)):
