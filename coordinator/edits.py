@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from coordinator.commit.materialise import stay_inside
 from coordinator.scan.scanner import NOT_A_FILE
 from shared import atomic, canonical, hashing
 from shared.errors import UsageError
@@ -83,13 +84,21 @@ def write_pending(project: Project) -> bool:
     """Write what is pending into the tree, and whether that was anything; LocalError."""
     pending = dict(project.pending)
     for path, data in pending.items():
+        stay_inside(project.settings.root, path)
         target = project.settings.root / path
-        if not target.is_file() or target.read_bytes() != data:
+        if not _holds(target, data):
             atomic.write_atomic(target, data, durable=False)
     project.pending.clear()
     if project.blueprint is not None:
         project.blueprint.forget()
     return bool(pending)
+
+
+def _holds(target: Path, data: bytes) -> bool:
+    try:
+        return target.read_bytes() == data
+    except OSError:
+        return False  # if it cannot be replaced either, writing says why
 
 
 def placed(project: Project) -> dict[str, str]:

@@ -8,7 +8,7 @@ import msgspec
 
 from coordinator.commit.base import read_manifest
 from coordinator.history.archive import archived
-from shared.model.event import Event, IngestEvent, InputEvent
+from shared.model.event import Changed, Event, IngestEvent, InputEvent
 from shared.model.manifest import Manifest
 from shared.storage.refs import RefStore
 
@@ -75,7 +75,7 @@ def rebuild(events: Iterable[Event]) -> State:
     return state
 
 
-def _note(known: dict[str, str], event: InputEvent | IngestEvent) -> None:
+def _note(known: dict[str, str], event: Changed) -> None:
     if event.change == "deleted":
         known.pop(event.id, None)
     else:

@@ -7,8 +7,8 @@ from typing import Literal
 import msgspec
 
 
-class InputEvent(msgspec.Struct, frozen=True, tag_field="type", tag="input"):
-    """A source, or the value of a blueprint's input, changed: digest, or empty when it was deleted."""
+class Changed(msgspec.Struct, frozen=True):
+    """Something by its id came, went or holds something else: digest, or empty when it was deleted."""
 
     id: str
     revision: int
@@ -16,19 +16,18 @@ class InputEvent(msgspec.Struct, frozen=True, tag_field="type", tag="input"):
     change: Literal["added", "modified", "deleted"]
     build: str
     created_at: str
+
+
+class InputEvent(Changed, frozen=True, tag_field="type", tag="input"):
+    """A source, or the value of a blueprint's input, changed."""
+
     edited_by: Literal["user", "system"] = "user"
     what: Literal["source", "value"] = "source"
 
 
-class IngestEvent(msgspec.Struct, frozen=True, tag_field="type", tag="ingest"):
-    """An ingest put in, replaced or took out a file; id is its path, source where it was found; hash as above."""
+class IngestEvent(Changed, frozen=True, tag_field="type", tag="ingest"):
+    """An ingest put in, replaced or took out a file; id is its path, source where it was found."""
 
-    id: str
-    revision: int
-    hash: str
-    change: Literal["added", "modified", "deleted"]
-    build: str
-    created_at: str
     source: str = ""
 
 

@@ -54,7 +54,7 @@ def free_port() -> int:
 
 
 def bucket(port: int) -> dict[str, str]:
-    return {"WINDROW_STORAGE__URL": "s3://farm/faults", "WINDROW_STORAGE__ENDPOINT": f"http://127.0.0.1:{port}", **KEYS}
+    return {"WINDROW_STORAGE__URL": "s3://builds/faults", "WINDROW_STORAGE__ENDPOINT": f"http://127.0.0.1:{port}", **KEYS}
 
 
 def broker(port: int, patience: float) -> dict[str, str]:
@@ -110,7 +110,7 @@ def test_a_store_that_never_answers_is_waited_for_as_long_as_was_set(tmp_path: P
 
 def test_a_bucket_that_never_answers_ends_a_job_as_soon(silent: int) -> None:
     """What a worker does with the store: four tries, each of them many, and all within the patience."""
-    opened = Bucket("s3://farm/x", endpoint=f"http://127.0.0.1:{silent}", keys=Keys("a", "b"), patience=1.5)
+    opened = Bucket("s3://builds/x", endpoint=f"http://127.0.0.1:{silent}", keys=Keys("a", "b"), patience=1.5)
     clock = SystemClock()
     began = clock.monotonic()
 

@@ -190,7 +190,7 @@ def test_a_wrong_key_is_named_without_its_secret(seaweedfs: S3Service) -> None:
 
 def test_a_server_that_is_gone_is_named_within_bounds(tmp_path: Path) -> None:
     clock = FakeClock()
-    bucket = Bucket("s3://farm/x", endpoint="http://127.0.0.1:9", keys=Keys("a", "b"))
+    bucket = Bucket("s3://builds/x", endpoint="http://127.0.0.1:9", keys=Keys("a", "b"))
 
     with pytest.raises(StoreUnavailable) as read:
         S3Refs(bucket, clock=clock).read(POINTER)

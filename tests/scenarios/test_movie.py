@@ -377,6 +377,20 @@ def test_an_edit_that_makes_no_sense_is_refused_and_writes_nothing(made: Film) -
     assert made.tree() == tree
 
 
+def test_an_edit_behind_a_folder_that_leads_out_of_the_tree_is_not_written(made: Film) -> None:
+    """Invariant 9: the folder was replaced by a symlink since the artefact was made."""
+    outside = made.root.parent / "outside"
+    (made.root / "movie" / "Narration").rename(outside)
+    (made.root / "movie" / "Narration").symlink_to(outside)
+    before = {path.name: path.read_bytes() for path in outside.iterdir()}
+
+    said = made.console.run("build", "--edit", "Artifact:Narration[segment=1]=by hand")
+
+    assert said.code != 0
+    assert "Traceback" not in said.err
+    assert {path.name: path.read_bytes() for path in outside.iterdir()} == before
+
+
 def test_edits_of_the_command_line_keep_the_rest_of_the_file(made: Film) -> None:
     """R28: comments too."""
     made.write("inputs.yaml", "# of a film\n" + made.read("inputs.yaml").replace("\n", "  # so\n"))

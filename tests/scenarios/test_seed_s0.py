@@ -674,7 +674,7 @@ def _peak(book: Book, *words: str) -> int:
 def test_w1_21_secrets_of_a_storage_address_are_never_shown(book: Book) -> None:
     secret = "hunter2-of-the-test"
     # A port where nobody listens, and keys in the address: refused, and not repeated.
-    for url in (f"s3://user:{secret}@farm/book", f"s3://farm/book?secret_key={secret}"):
+    for url in (f"s3://user:{secret}@builds/book", f"s3://builds/book?secret_key={secret}"):
         for command in (("ingest",), ("hydrate",), ("changes",)):
             said = book.console.run(*command, "--json", env={"WINDROW_STORAGE__URL": url})
             assert said.code == 2
@@ -682,7 +682,7 @@ def test_w1_21_secrets_of_a_storage_address_are_never_shown(book: Book) -> None:
     keys = {
         "AWS_ACCESS_KEY_ID": "AKIDTEST",
         "AWS_SECRET_ACCESS_KEY": secret,
-        "WINDROW_STORAGE__URL": "s3://farm/book",
+        "WINDROW_STORAGE__URL": "s3://builds/book",
         "WINDROW_STORAGE__ENDPOINT": "http://127.0.0.1:9",
         "WINDROW_FARM__BROKER_PATIENCE": "1",
     }

@@ -137,7 +137,7 @@ def test_settings_in_compose_are_settings_windrow_takes(name: str) -> None:
     settings = load_without_project(ROOT, flags={}, environ={**environment, "HOME": "/nowhere"})
 
     assert settings.farm.broker == "redis://:x@broker:6379/0"
-    assert settings.storage.url == "s3://farm/windrow"
+    assert settings.storage.url == "s3://builds/windrow"
     assert settings.storage.endpoint == "http://storage:8333"
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # What most calls import: loaded once here, so that their forks have it.
 COMMON = ("collections", "csv", "dataclasses", "datetime", "functools", "hashlib", "html", "itertools", "pathlib", "re")
+OWN = ("importlib.util", "shared.calls")  # what a fork itself needs
 
 
 def main() -> int:
@@ -31,7 +32,7 @@ def main() -> int:
     import importlib
 
     sys.path[:] = json.loads(sys.argv[1])
-    for name in COMMON:
+    for name in (*COMMON, *OWN):
         importlib.import_module(name)
     from workers.execute import supervisor
 

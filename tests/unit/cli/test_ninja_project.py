@@ -52,7 +52,7 @@ def test_one_whose_settings_name_another_does_not(tmp_path: Path, table: str) ->
 
 
 def test_the_root_holds_the_build_folder_and_all_that_edges_name(tmp_path: Path) -> None:
-    write(tmp_path / "deep/app/build/build.ninja", RULE + "build x: cat ../src/a ../../shared/b /usr/lib/c\n")
+    write(tmp_path / "deep/app/build/build.ninja", RULE + "build x: cat ../src/a ../../common/b /usr/lib/c\n")
 
     settings = opened(tmp_path / "deep/app/build")
 
