@@ -14,13 +14,13 @@ from coordinator.keying.keys import action_keys, primary_of
 from coordinator.progress import How
 from shared.errors import BlobCorrupt, BlobMissing, LocalError, WindrowError
 from shared.keys import rooted, shadowing
-from shared.model.action import Action, ActionResult, Input, Output, Trace
+from shared.model.action import Action, ActionResult, Input, Output, Timings, Trace
 from shared.model.graph import Recipe
 from shared.model.job import JobOrder
 from shared.model.manifest import JobEntry
 from shared.relocation import local_result, local_trace
 from shared.storage.blobs import BlobStore
-from shared.storage.results import Results
+from shared.storage.results import Results, Source
 
 # The kind of an action that runs in the workspace itself; nothing of it is kept for others.
 WORKSPACE = "workspace"
@@ -53,7 +53,10 @@ Includes = Callable[[Recipe, RunTree], Iterable[str]]
 
 
 class Preparer:
-    """Thread-safe: jobs are prepared in a pool while others run."""
+    """Thread-safe: jobs are prepared in a pool while others run.
+
+    settle: has the workspace hold what a result says, and tells which store it came from; None when it was there.
+    """
 
     def __init__(  # noqa: PLR0913 - what it goes by
         self,
@@ -66,7 +69,7 @@ class Preparer:
         default_timeout: float,
         use_cache: bool,
         fresh: frozenset[str] = frozenset(),
-        settle: Callable[[ActionResult], None],
+        settle: Callable[[ActionResult], Source | None],
         includes: Includes = lambda recipe, _tree: recipe.candidates,
     ) -> None:
         self.includes = includes
@@ -115,10 +118,13 @@ class Preparer:
             if reuse is None or (recipe.loose and _left_out(recipe, reuse.result)):
                 continue
             try:
-                self.settle(reuse.result)
+                brought = self.settle(reuse.result)
             except BlobMissing:
                 # Gone or damaged since it was looked up: make it again.
                 continue
+            if reuse.how == "cut_off" and brought is not None:
+                # The manifest knew it, but the workspace did not have it: a store did.
+                return Reuse(reuse.result, brought)
             return reuse
         return None
 
@@ -149,7 +155,8 @@ class Preparer:
         hashes = [output.hash for output in outputs if output.mode != "link"]
         if len(outputs) != len(made) or self.blobs.find_missing(hashes):
             return None
-        return Reuse(ActionResult(key=key, outputs=outputs, trace=trace), "cut_off")
+        ran = Timings(run=entry.seconds)
+        return Reuse(ActionResult(key=key, outputs=outputs, trace=trace, timings=ran), "cut_off")
 
     def _stored(self, key: str, root: str) -> Reuse | None:
         hit = self.results.get(key)

@@ -619,6 +619,12 @@ def table(site: Site, fresh: Any) -> None:
     assert pages == {
         path.relative_to(checkout.folder): path.read_bytes() for path in (checkout.folder / "site").rglob("*") if path.is_file()
     }
+    # and where the branch has a revision that knows every one of them
+    shutil.rmtree(checkout.folder / "site")
+    shutil.rmtree(checkout.folder / ".windrow")
+    built = checkout.build()
+    reused = built["reused"]
+    assert (built["planned"], built["executed"], reused["local"] + reused["remote"]) == (site.jobs, 0, site.jobs)
 
 
 def sharing(folder: Path) -> str:
