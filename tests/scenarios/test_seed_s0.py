@@ -241,6 +241,32 @@ def test_collection_keeps_what_is_ingested_and_a_check_misses_what_is_gone(inges
     assert said.code != 0
 
 
+def test_collection_forgets_states_that_no_kept_revision_holds(ingested: Book) -> None:
+    """Of three states two go; the one that a build carries on is found where it is kept, and so is its delta."""
+    book = ingested
+    trees = sorted((book.console.cache / "store/projects").rglob("trees/*.json"))
+    for text in ("two", "three"):
+        book.edit(book.lesson(1, 1, 1), text)
+        ingest_here(book)
+    book.hydrate()
+    book.build()  # rev-0004 has the state of rev-0003
+    now = plan_build(project(book))["manifest_hash"]
+    counts = {"WINDROW_CACHE__WINDOW": "0", "WINDROW_CACHE__KEEP_REVISIONS": "1"}
+
+    tried = book.run("cache", "gc", "--json", "--dry-run", **counts).json()
+    before = len(list(trees[0].parent.glob("*.json")))
+    done = book.run("cache", "gc", "--json", **counts).json()
+
+    assert (tried["trees_removed"], before, done["trees_removed"]) == (2, 3, 2)
+    assert [path.stem for path in trees[0].parent.glob("*.json")] == [now]
+    told = plan_build(project(book), now)
+    assert (told["status"], told["files"]) == ("unchanged", [])
+    book.edit(book.lesson(1, 1, 1), "four")
+    ingest_here(book)
+    told = plan_build(project(book), now)
+    assert (told["changed_count"], "warning" in told) == (1, False)
+
+
 # -- delta queries ------------------------------------------------------------------------------------
 
 
