@@ -676,22 +676,28 @@ def test_w1_06_the_eight_rows_of_the_table(tmp_path: Path) -> None:
 def long_lesson(tmp_path: Path) -> Book:
     """A book with one lesson of 50 MB."""
     book = Book(tmp_path, parts=1, chapters=1, lessons=1, settings=sharing(tmp_path))
+    make_long(book)
+    return book
+
+
+def make_long(book: Book) -> None:
+    """Give the second lesson of the first chapter 50 MB."""
     line = b"one line of a lesson that does not come to its end, and on it goes, and on, and on\n"
     with (book.source / book.lesson(1, 1, 2)).open("wb") as file:
         file.write(b"# Long\n\n")
         for _ in range(50 * 1024 * 1024 // len(line)):
             file.write(line)
-    return book
 
 
+@pytest.mark.slow  # against a bucket, in test_book_live.py, always
 def test_w1_19_a_lesson_of_50_mb_needs_less_than_256_mb_of_memory(long_lesson: Book) -> None:
     for words in (("ingest",), ("hydrate",), ("build", "-q")):
-        peak = _peak(long_lesson, *words)
-        assert peak < 256 << 20, f"windrow {words[0]}: {peak:,} bytes"
+        memory = peak(long_lesson, *words)
+        assert memory < 256 << 20, f"windrow {words[0]}: {memory:,} bytes"
     assert (long_lesson.folder / "site/content/01-Part/01-Chapter/02-lesson.html").stat().st_size > 50 << 20
 
 
-def _peak(book: Book, *words: str) -> int:
+def peak(book: Book, *words: str) -> int:
     """Bytes of memory that a command, or the largest of the processes it started, held at most."""
     program = "import resource, subprocess, sys; code = subprocess.run([sys.executable, '-m', 'windrow', *sys.argv[1:]]).returncode; "
     program += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
