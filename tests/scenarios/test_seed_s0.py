@@ -731,6 +731,31 @@ def test_w1_21_secrets_of_a_storage_address_are_never_shown(book: Book) -> None:
     assert not any(secret.encode() in path.read_bytes() for path in left)
 
 
+def test_s0_19_one_command_ingests_hydrates_and_builds(tmp_path: Path) -> None:
+    """And stops at the first step that has not done all: nothing is built of half a book."""
+    book = Book(tmp_path, parts=1, chapters=1, lessons=2)
+    first = book.run("sync", "--json", "-q").json()
+    book.edit(book.lesson(1, 1, 1), "of one lesson")
+    second = book.run("sync")
+    third = book.run("sync", "--json", "-q").json()
+    (book.source / book.lesson(1, 1, 3)).write_bytes(b"# Third\n")
+    # Written when the ingest is over, and gone before the hydrate looks for it.
+    gone = blob(book, hashing.of_bytes(b"# Third\n"))
+    book.ingest()
+    gone.unlink()
+    broken = book.run("sync", "--json", code=32)
+
+    assert (first["ingest"]["revision"], first["hydrate"]["downloaded"]) == ("rev-0001", first["ingest"]["files"])
+    assert (first["build"]["revision"], first["build"]["executed"]) == ("rev-0002", 3 + 3)
+    assert "0 added, 1 updated" in second.out
+    assert "1 downloaded" in second.out
+    assert "rev-0003 → rev-0004" in second.err
+    assert [third[step]["status"] for step in ("ingest", "hydrate", "build")] == ["no-changes", "up-to-date", "no-changes"]
+    told = broken.json()
+    assert (told["hydrate"]["failed"], told["build"]) == (1, None)
+    assert "failed: content/01-Part/01-Chapter/03-lesson.md" in broken.err
+
+
 def test_w1_22_every_target_of_the_makefile_works(tmp_path: Path) -> None:
     book = Book(tmp_path, parts=1, chapters=2, lessons=1)
 
