@@ -58,7 +58,9 @@ def request_of(settings: Settings, given: dict[str, Any]) -> IngestRequest:
     )
 
 
-def performed(project: Project, request: IngestRequest, profile: Literal["part-chapter", "preserve"] | None) -> IngestReport:
+def performed(
+    project: Project, request: IngestRequest, profile: Literal["part-chapter", "preserve"] | None
+) -> IngestReport:
     """An ingest, with what is odd told on stderr."""
     settings = project.settings.ingest
     report = run(project, request, Mapper(profile or settings.profile, settings.map))

@@ -67,7 +67,7 @@ def test(tests: tuple[str, ...], **given: Any) -> int:
         report = fallback.build(project, request, progress, strict=given["strict_remote"])
     finally:
         progress.close()
-    selection = chosen(project, report.plan, sentence)
+    selection = chosen(project, report.plan, report.tests, sentence)
     files = results(project, report, selection)
     if given["junit"]:
         from cli.junit import write  # noqa: PLC0415
@@ -94,7 +94,7 @@ def _target(project: Project, name: str) -> str:
 
 def _look(project: Project, request: Request, *, as_json: bool) -> int:
     seen = building.look(project, request)
-    selection = chosen(project, seen.plan if seen.graph else None, sentence)
+    selection = chosen(project, seen.plan, seen.graph.tests if seen.graph else None, sentence)
     if as_json:
         render.as_json({"schema": "windrow.tests/1", **selection_json(selection)})
         return 0
@@ -175,9 +175,10 @@ def affected(ref: str, **given: Any) -> int:
 
     project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
     found = since(project, ref)
-    selection = chosen(project, found.plan, sentence) if project.settings.tests else Selection()
+    mapped = found.graph.tests
+    selection = chosen(project, found.plan, mapped, sentence) if mapped else Selection()
     changes = found.plan.changes
-    tests = set(project.test_jobs.values())
+    tests = set(mapped.jobs.values()) if mapped else set()
     jobs = [job for layer in found.plan.layers for job in layer if job not in tests]
     for warning in found.warnings:
         render.err(f"warning: {warning}")

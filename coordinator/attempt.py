@@ -330,6 +330,7 @@ class Attempt:
             changed=done.written,
             not_committed=why_not,
             plan=self.plan,
+            tests=self.graph.tests,
             done=frozenset(ran.results),
         )
 

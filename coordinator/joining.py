@@ -49,7 +49,7 @@ def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code
             inputs=expanded.inputs,
         )
         recipes += expanded.recipes
-    imported = None
+    imported = tests = None
     if project.imported is not None:
         imported = project.imported.recipes(snapshot, jobs, project.identity_of, project.environ)
         default = (*(recipe.id for recipe in recipes), *(imported.names.default or ()))
@@ -65,13 +65,14 @@ def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code
     if code is not None and code.tests is not None:
         made = {path for recipe in recipes for path in recipe.outputs}
         tested = code.jobs(snapshot, made, jobs, project.identity_of((code.tests.python,)))
-        project.test_map = tested.mapped
-        project.test_jobs = {test: ids[0] for test, ids in tested.aliases.items()}
-        names = msgspec.structs.replace(names, aliases={**names.aliases, **tested.aliases})
+        tests = tested.mapped
+        names = msgspec.structs.replace(
+            names, aliases={**names.aliases, **{test: (job,) for test, job in tests.jobs.items()}}
+        )
         default = None if default is None else (*default, *(recipe.id for recipe in tested.recipes))
         recipes += tested.recipes
         warnings += tested.warnings
-    if imported is None and len(recipes) == len(declared.recipes):
+    if imported is None and tests is None and len(recipes) == len(declared.recipes):
         return declared
     return BuildGraph(
         recipes,
@@ -80,6 +81,7 @@ def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code
         warnings=warnings,
         names=msgspec.structs.replace(names, default=default),
         also=imported.also if imported else None,
+        tests=tests,
     )
 
 

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from coordinator.history.eventlog import EventLog
     from coordinator.imported import ImportedBuild
     from coordinator.tested import PythonCode
-    from shared.model.tests import TestMap
 
 MakePerformer = Callable[["Project", str, str], Performer]
 
@@ -61,8 +60,6 @@ class Project:
         self.files = {str(path): rest.look(str(path)) for path in settings_files(settings.root, environ)}
         self.warnings: list[str] = []
         # Of the graph that was made last: its tests, and each test file's job.
-        self.test_map: TestMap | None = None
-        self.test_jobs: Mapping[str, str] = {}
         # What files of the tree are to hold once a build begins, by path.
         self.pending: dict[str, bytes] = {}
 

@@ -10,6 +10,7 @@ import msgspec
 from coordinator.progress import Failure, How
 from shared.model.manifest import revision_name
 from shared.model.plan import Plan
+from shared.model.tests import TestMap
 
 Status = Literal["ok", "failed", "no-changes", "interrupted"]
 
@@ -18,7 +19,8 @@ class BuildReport(msgspec.Struct, frozen=True):
     """Counts are jobs, bytes are bytes, seconds are seconds; revision is 0 when nothing was committed.
 
     executed counts each execution of all passes; all other counts of jobs are those of the last pass, and what it
-    took over from an earlier one is not reused. done: the jobs that have a result now.
+    took over from an earlier one is not reused. done: the jobs that have a result now. tests: those of the graph that
+    the plan is one of.
     """
 
     build: str
@@ -44,6 +46,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     changed: tuple[str, ...] = ()
     not_committed: str = ""
     plan: Plan | None = None
+    tests: TestMap | None = None
     done: frozenset[str] = frozenset()
 
     def as_json(self) -> dict[str, Any]:

@@ -54,7 +54,6 @@ def since(project: Project, ref: str) -> Since:
     else:
         git = GitTree(settings.root, ref, project.environ.get("PATH", ""))
         then, given = _then(git, snapshot, project)
-        # First the tree as it was: the project keeps the tests of the graph that is made last.
         was = _graph_then(project, then, given)
         graph = project.graph(snapshot, committed)
         before = _as_manifest(was, then, committed)

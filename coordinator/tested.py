@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
+import msgspec
+
 from coordinator.importers.pytests import recipes as making
 from coordinator.importers.pytests import shards as sharding
 from coordinator.importers.pytests.inputs import TreeTests
@@ -25,12 +27,11 @@ _FEW = 3
 
 
 class Tested(NamedTuple):
-    """The recipes of the tests, the map they were made by, and what is odd."""
+    """The recipes of the tests, the map they were made by with the jobs in it, and what is odd."""
 
     recipes: list[Recipe]
     mapped: TestMap
     warnings: tuple[str, ...]
-    aliases: Mapping[str, tuple[str, ...]]
 
 
 class PythonCode:
@@ -115,8 +116,9 @@ class PythonCode:
             tools=hashing.of_value([identity, self.interpreter.digest]),
             environment=self.interpreter.digest,
         )
-        aliases = {test: (f"{TEST_RULE}:{shard.name}",) for shard in shards for test in shard.tests}
-        return Tested(recipes, mapped, tuple(_warnings(mapped, settings)), aliases)
+        jobs = {test: f"{TEST_RULE}:{shard.name}" for shard in shards for test in shard.tests}
+        mapped = msgspec.structs.replace(mapped, jobs=jobs)
+        return Tested(recipes, mapped, tuple(_warnings(mapped, settings)))
 
     def save(self) -> str:
         """Keep what was read of imports; a warning if that cannot be done."""

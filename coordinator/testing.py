@@ -15,8 +15,8 @@ from coordinator.select.selector import Choice, Selection, because, why_skipped
 from shared.model.changes import ChangeSet
 from shared.model.manifest import Manifest
 from shared.model.plan import InputAdded, InputChanged, InputRemoved, Plan, Reason
-from shared.model.tests import TEST_RULE
-from shared.test_records import TestRecord, parse
+from shared.model.tests import TEST_RULE, TestMap
+from shared.pytest_record import TestRecord, parse
 
 _WORDS = {InputChanged: "changed", InputAdded: "is new", InputRemoved: "is gone"}
 
@@ -33,12 +33,13 @@ class TestFile(msgspec.Struct, frozen=True):
     seconds: float = 0.0
 
 
-def chosen(project: Project, plan: Plan | None, explained: Callable[[Reason], str]) -> Selection:
-    """Which tests a plan runs and which not, by the graph that the project made last; explained: a reason in words.
+def chosen(
+    project: Project, plan: Plan | None, mapped: TestMap | None, explained: Callable[[Reason], str]
+) -> Selection:
+    """Which tests a plan runs and which not; mapped: those of its graph, explained: a reason in words.
 
     Without a plan, or where no graph had to be made for it, nothing differs from what was committed.
     """
-    mapped = project.test_map
     if mapped is None or plan is None:
         return _at_rest(project)
     changes = plan.changes
@@ -47,7 +48,7 @@ def chosen(project: Project, plan: Plan | None, explained: Callable[[Reason], st
     selected: list[Choice] = []
     skipped: list[Choice] = []
     for test, one in sorted(mapped.tests.items()):
-        job = project.test_jobs[test]
+        job = mapped.jobs[test]
         planned = plan.jobs.get(job)
         if planned is not None:
             named = _named(planned.reasons, one.via)
@@ -85,7 +86,7 @@ def _at_rest(project: Project) -> Selection:
 def results(project: Project, report: BuildReport, selection: Selection) -> list[TestFile]:
     """How each test file came out; a shard stands for its files."""
     manifest = project.load_base().manifest
-    jobs = project.test_jobs or {
+    jobs = (report.tests.jobs if report.tests else None) or {
         test: id_
         for id_, entry in (manifest.jobs.items() if manifest else ())
         if entry.rule == TEST_RULE

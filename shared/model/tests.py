@@ -34,13 +34,17 @@ class MappedTest(msgspec.Struct, frozen=True):
 
 
 class TestMap(msgspec.Struct, frozen=True):
-    """Test file to what it depends on. config, support: files that every test is given, because any may read them."""
+    """Test file to what it depends on. config, support: files that every test is given, because any may read them.
+
+    jobs: test file to the id of the job that runs it.
+    """
 
     __test__: ClassVar[bool] = False  # its name has pytest think otherwise
 
     tests: Mapping[str, MappedTest]
     config: frozenset[str] = frozenset()
     support: frozenset[str] = frozenset()
+    jobs: Mapping[str, str] = {}
 
     def files_for(self, test: str) -> tuple[str, ...]:
         """All that a test file depends on; KeyError for one that is none."""
