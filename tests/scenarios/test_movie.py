@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -339,6 +340,32 @@ def test_graph_prints_the_expanded_blueprint(tmp_path: Path) -> None:
     printed["platform"] = "masked"
     golden = Path(__file__).parents[1] / "golden/film-graph.json"
     assert printed == json.loads(golden.read_text())
+
+
+def test_what_is_affected_since_a_commit_goes_by_the_blueprint_of_then(film: Film) -> None:
+    """Only what the edit of the blueprint or of an input changes; the expansion of that commit is made anew for it."""
+
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        subprocess.run(["git", *who, *words], cwd=film.root, check=True, capture_output=True)
+
+    def jobs() -> set[str]:
+        told = film.console.run("affected", "--since", "HEAD", "--json").json()
+        return {job["job"].removeprefix("Producer:") for job in told["jobs"]}
+
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message=film")
+    same = jobs()
+    film.configure("Music", tempo=90)
+    slower = jobs()
+    git("commit", "--quiet", "--all", "--message=tempo")
+    film.give(VoiceId="stern")
+    voices = jobs()
+
+    assert same == set()
+    assert slower == {"Music", "Timeline", "Exporter"}
+    assert voices == {"Audio[segment=0]", "Audio[segment=1]", "Audio[segment=2]", "Timeline", "Exporter"}
 
 
 # -- pending edits --------------------------------------------------------------------------------------

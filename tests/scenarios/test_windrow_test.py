@@ -187,6 +187,37 @@ def test_affected_compares_content_whatever_git_has_been_told(space: RealImpact)
     assert (wrong.code, "error[W0401]: no revision and no git commit 'no-such-tag'" in wrong.err) == (4, True)
 
 
+def test_affected_by_an_edit_of_windrow_toml_are_the_rules_that_it_changes(space: RealImpact) -> None:
+    """The rest of the file may say what it likes; what cannot be told affects everything, and says so."""
+    toml = space.read("windrow.toml")
+    git(space, "init", "--quiet")
+    git(space, "add", ".")
+    git(space, "commit", "--quiet", "--message=all")
+
+    def since() -> tuple[list[str], list[str]]:
+        told = space.console.run("affected", "--since", "HEAD", "--json").json()
+        return [job["job"] for job in told["jobs"]], [one["test"] for one in told["tests"]["selected"]]
+
+    more = '\n[[rule]]\nname = "more"\ninputs = ["README.md"]\ncommand = "cp {in} {out}"\noutputs = ["build/more"]\n'
+    space.write("windrow.toml", f"# about the project\n{toml}{more}")
+    one_more = since()
+    space.write("windrow.toml", toml.replace("[tests]\n", '[tests]\nargs = ["-v"]\n'))
+    of_tests = since()
+    space.write("windrow.toml", toml.replace('name = "check"', 'name = "check"\ntimeout = 77'))
+    of_time = since()
+    git(space, "commit", "--quiet", "--all", "--message=timeout")
+    space.write("windrow.toml", "[project]\nname = 7\n")
+    git(space, "commit", "--quiet", "--all", "--message=broken")
+    space.write("windrow.toml", toml)
+    said = space.console.run("affected", "--since", "HEAD")
+
+    assert one_more == (["more:build/more"], [])
+    assert of_tests == ([], [CORE, LEAF, MID])
+    assert of_time == ([], [])  # how long it may take is nothing that an output depends on
+    assert "so everything counts as affected: `project.name` must be" in said.err
+    assert "3 of 3 test files to run" in said.out
+
+
 def test_statistics_tell_projects_and_kinds_apart(space: RealImpact) -> None:
     """S1-25."""
     shutil.rmtree(space.root / "build")
