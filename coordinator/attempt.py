@@ -331,6 +331,7 @@ class Attempt:
             not_committed=why_not,
             plan=self.plan,
             tests=self.graph.tests,
+            made={one.path: one.hash for result in ran.results.values() for one in result.outputs},
             done=frozenset(ran.results),
         )
 

@@ -71,6 +71,8 @@ def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code
         )
         default = None if default is None else (*default, *(recipe.id for recipe in tested.recipes))
         recipes += tested.recipes
+        if project.recording:
+            recipes += code.recordings(snapshot, made, project.identity_of((code.tests.python,)))
         warnings += tested.warnings
     if imported is None and tests is None and len(recipes) == len(declared.recipes):
         return declared

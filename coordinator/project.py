@@ -59,9 +59,10 @@ class Project:
         self.opened = clock.monotonic()
         self.files = {str(path): rest.look(str(path)) for path in settings_files(settings.root, environ)}
         self.warnings: list[str] = []
-        # Of the graph that was made last: its tests, and each test file's job.
         # What files of the tree are to hold once a build begins, by path.
         self.pending: dict[str, bytes] = {}
+        # Whether the graph has the jobs that record what tests execute.
+        self.recording = False
 
     @cached_property
     def stores(self) -> Stores:

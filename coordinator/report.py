@@ -20,7 +20,7 @@ class BuildReport(msgspec.Struct, frozen=True):
 
     executed counts each execution of all passes; all other counts of jobs are those of the last pass, and what it
     took over from an earlier one is not reused. done: the jobs that have a result now. tests: those of the graph that
-    the plan is one of.
+    the plan is one of. made: what those jobs made, path to blob.
     """
 
     build: str
@@ -47,6 +47,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     not_committed: str = ""
     plan: Plan | None = None
     tests: TestMap | None = None
+    made: Mapping[str, str] = {}
     done: frozenset[str] = frozenset()
 
     def as_json(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -19,6 +19,7 @@ from shared.model.tests import TEST_RULE, TestMap
 from shared.pytest_record import TestRecord, parse
 
 _WORDS = {InputChanged: "changed", InputAdded: "is new", InputRemoved: "is gone"}
+_OTHERWISE: dict[type[Reason], str] = {InputAdded: "is needed now", InputRemoved: "is not needed any more"}
 
 
 class TestFile(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ def chosen(
         job = mapped.jobs[test]
         planned = plan.jobs.get(job)
         if planned is not None:
-            named = _named(planned.reasons, one.via)
+            named = _named(planned.reasons, one.via, changed)
             choice = because(test, one, mapped, *named) if named else Choice(test, explained(planned.reasons[0]))
             selected.append(choice)
         elif job in plan.outside:
@@ -61,13 +62,14 @@ def chosen(
     return Selection(tuple(selected), tuple(skipped))
 
 
-def _named(reasons: tuple[Reason, ...], via: Mapping[str, str]) -> tuple[str, str] | None:
+def _named(reasons: tuple[Reason, ...], via: Mapping[str, str], changed: Collection[str]) -> tuple[str, str] | None:
     """The file to name and what became of it: one that is imported rather than another."""
     files = [reason for reason in reasons if isinstance(reason, InputChanged | InputAdded | InputRemoved)]
     if not files or not isinstance(reasons[0], InputChanged | InputAdded | InputRemoved):
         return None
     first = min(files, key=lambda reason: (reason.path not in via, isinstance(reason, InputAdded), reason.path))
-    return first.path, _WORDS[type(first)]
+    # What did not change itself was added to what the test depends on, or taken from it.
+    return first.path, _WORDS[type(first)] if first.path in changed else _OTHERWISE.get(type(first), "changed")
 
 
 def _docs(changes: ChangeSet, project: Project) -> set[str]:

@@ -173,6 +173,8 @@ def _tests(given: dict[str, Any], project: SettingsFile | None) -> TestSettings 
             fix="take it out of one of them",
         )
     results = normalise(given.get("results", TestSettings().results))
+    if "coverage" in given:
+        given["coverage"] = normalise(given["coverage"])
     return TestSettings(**{**given, "results": results}, at=project.where(("tests",)))
 
 
