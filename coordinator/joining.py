@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code: PythonCode | None) -> BuildGraph:
     """The graph of a tree; GraphError, ConfigError and ToolMissing as the parts raise them.
 
-    Rules see what the kinds before them make as no source; tests see what all others make.
+    Rules see what context rules make as no source, and may read it as they do other rules' outputs; tests see what all
+    others make.
     """
     recipes: list[Recipe] = []
     warnings: tuple[str, ...] = ()
@@ -30,12 +31,16 @@ def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code
         context = project.context.recipes(snapshot)
         recipes += context.recipes
         warnings += context.warnings
+    others: dict[str, list[str]] = {}
+    for recipe in recipes:
+        others.setdefault(recipe.rule, []).extend(recipe.outputs)
     declared = import_rules(
         project.settings,
         _without(snapshot, recipes),
         platform=project.toolchain(),
         environ=project.environ,
         identity=project.identity,
+        others=others,
         **({"reaches": code.reaches(snapshot)} if code else {}),
     )
     recipes += declared.recipes.values()
