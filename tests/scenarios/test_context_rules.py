@@ -695,6 +695,23 @@ def test_detection_takes_less_than_100_ms_and_one_change_less_than_500(built: Co
     assert min(builds) < limit, builds
 
 
+@pytest.mark.parametrize("limit", [2.0, pytest.param(0.5, marks=pytest.mark.slow)])
+def test_one_changed_rule_of_50_is_built_in_less_than_500_ms_from_start_to_end(tmp_path: Path, limit: float) -> None:
+    """W4-14: a whole process, with its start; the limit itself holds where nobody else uses the machine."""
+    project = ContextProject(tmp_path / "tree", rules=names()[:50])
+    project.build()
+    project.settle()
+    took = []
+    for round_ in range(3 if limit > 1 else 7):
+        project.edit(".context/rules/docs/rule-03.md", "\nThe third", f"\nIn round {round_}:\nThe third")
+        began = time.perf_counter()
+        said = project.console.run("build")
+        took.append(time.perf_counter() - began)
+        assert (said.code, "jobs executed" in said.err) == (0, True)
+
+    assert min(took) < limit, took
+
+
 @pytest.mark.slow
 def test_a_full_build_takes_less_than_three_seconds(built: ContextProject) -> None:
     """W4-14."""
