@@ -101,10 +101,6 @@ def _write(refs: RefStore, base: Base, complete: Manifest) -> tuple[Manifest, by
         if (pointer.tag if pointer else None) != base.tag:
             # The number is taken because somebody committed: no need to leave an orphan.
             raise _conflict(refs, base)
-        now = refs.read(refnames.pointer(base.project, base.branch))
-        if (now.tag if now else None) != base.tag:
-            # Whoever took the number has committed already: no other number would help.
-            raise _conflict(refs, base)
         revision = max(revision, *revisions(refs, base.project, base.branch)) + 1
 
 
