@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -22,6 +22,9 @@ from coordinator.report import BuildReport
 from coordinator.request import Request
 from coordinator.survey import Survey, survey
 from shared.errors import BrokerUnavailable, Conflict, LockHeld, WindrowError
+
+if TYPE_CHECKING:
+    from coordinator.attempt import Attempt, Tally
 
 SURVEYS = 4
 
@@ -67,6 +70,7 @@ def _build(project: Project, request: Request, observer: BuildObserver, name: st
         materialise.sweep(project.settings.root, project.settings.state_dir, seen.snapshot.outputs)
         tally = Tally()
         tended = project.context is not None and project.context.ignore()
+        before: Attempt | None = None
         for attempt in range(SURVEYS):
             base = project.load_base(seen.base)
             _refuse_other(request, base)
@@ -74,12 +78,17 @@ def _build(project: Project, request: Request, observer: BuildObserver, name: st
                 # Somebody committed while this build waited, or a source changed under it.
                 seen = survey(project, base, request.question)
                 if not seen.plan:
+                    if before is not None:
+                        before.record.nothing_left()
                     seconds = project.clock.monotonic() - began
-                    return _nothing(project, request, seen, observer, name, seconds, executed=tally.executed)
+                    return _after_all(_nothing(project, request, seen, observer, name, seconds), tally)
+            before = Attempt(project, request, observer, seen, lease, name, began, tally)
             try:
-                return Attempt(project, request, observer, seen, lease, name, began, tally).run()
+                return before.run()
             except SourceMoved as moved:
                 observer.warned(f"{moved.what}; looking again")
+        if before is not None:
+            before.record.end("failed")
         raise WindrowError(
             "the sources keep changing while the build runs",
             why=f"looked at them {SURVEYS} times",
@@ -122,14 +131,7 @@ def _clear_up(project: Project, request: Request) -> None:
 
 
 def _nothing(
-    project: Project,
-    request: Request,
-    seen: Survey,
-    observer: BuildObserver,
-    name: str,
-    seconds: float,
-    *,
-    executed: int = 0,
+    project: Project, request: Request, seen: Survey, observer: BuildObserver, name: str, seconds: float
 ) -> BuildReport:
     for warning in (*seen.base.problems, *seen.warnings):
         observer.warned(warning)
@@ -137,7 +139,20 @@ def _nothing(
     if project.context is not None and (warning := project.context.retouch(seen.scan, seen.snapshot.touched)):
         observer.warned(warning)
     remember(project, seen, request.question)
-    return _still(project, _told(seen), name, seconds, executed=executed)
+    return _still(project, _told(seen), name, seconds)
+
+
+def _after_all(report: BuildReport, tally: Tally) -> BuildReport:
+    """The report of a build that has nothing to do any more, with what it did before."""
+    return msgspec.structs.replace(
+        report,
+        executed=tally.executed,
+        outputs_written=len(tally.written),
+        outputs_removed=len(tally.removed),
+        bytes_up=tally.bytes_up,
+        bytes_down=tally.bytes_down,
+        changed=tuple(tally.written),
+    )
 
 
 def _told(seen: Survey) -> dict[str, object]:
@@ -147,9 +162,7 @@ def _told(seen: Survey) -> dict[str, object]:
     }
 
 
-def _still(
-    project: Project, told: Mapping[str, object], name: str, seconds: float, *, executed: int = 0
-) -> BuildReport:
+def _still(project: Project, told: Mapping[str, object], name: str, seconds: float) -> BuildReport:
     settings = project.settings
     return BuildReport(
         build=name,
@@ -158,7 +171,6 @@ def _still(
         branch=settings.branch,
         base_revision=cast("int", told["revision"]),
         revision=0,
-        executed=executed,
         seconds=seconds,
         files=cast("int", told["files"]),
     )

@@ -17,8 +17,8 @@ Status = Literal["ok", "failed", "no-changes", "interrupted"]
 class BuildReport(msgspec.Struct, frozen=True):
     """Counts are jobs, bytes are bytes, seconds are seconds; revision is 0 when nothing was committed.
 
-    executed counts each execution of all passes; all other counts of jobs are those of the last pass, and what it
-    took over from an earlier one is not reused. done: the jobs that have a result now.
+    executed counts each execution of all passes, and outputs and bytes are those of all; the other counts of jobs are
+    those of the last pass, and what it took over from an earlier one is not reused. done: the jobs that have a result.
     """
 
     build: str
