@@ -26,6 +26,7 @@ from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.request import Request
 from coordinator.survey import Survey, survey, wanted_here
+from coordinator.vanished import store_again
 from shared.clock import iso
 from shared.errors import CorruptRecord, Interrupted, LockLost, named
 from shared.model.action import ActionResult, Output
@@ -114,6 +115,7 @@ class Attempt:
             default_timeout=self.settings.job_timeout,
             use_cache=not self.request.no_cache,
             fresh=frozenset({TEST_RULE}) if self.request.all_tests else frozenset(),
+            again=self.tally.vanished,
             settle=self._settle,
             includes=self.project.includes,
         )
@@ -212,6 +214,8 @@ class Attempt:
         whole = not ran.skipped and all(failure.rule in self.lenient for failure in ran.failures)
         if whole or self.request.failures != 1:
             self.done = self._materialise(whole=whole)
+        if whole:
+            self._all_there(ran)
         why_not = self._why_not(ran, whole=whole)
         committed: Base | None = None
         if not why_not:
@@ -220,7 +224,6 @@ class Attempt:
                 why_not = "the revision is as it should be"
             else:
                 self._still_ours()
-                self._all_there(ran)
                 committed = self.project.publish(self.seen.base, draft, self.lease)
                 edits.forget_placed(self.project)
                 for problem in (*self.record.archive(committed.revision), *committed.problems):
@@ -292,17 +295,19 @@ class Attempt:
         )
 
     def _all_there(self, ran: RunReport) -> None:
-        """No revision may name a blob that is gone, whoever took it away while the build ran."""
+        """No revision may name a blob that is gone, whoever took it away: before the build, unnoticed, or meanwhile."""
         made = {
-            output.hash: job
+            output.hash: (job, output.path)
             for job, result in ran.results.items()
             if self.graph.recipes[job].place != "workspace"
             for output in result.outputs
             if output.mode != "link"
         }
-        missing = self.stores.blobs.find_missing(made)
-        if missing:
-            raise SourceMoved(f"stored outputs of {', '.join(sorted({made[hash_] for hash_ in missing})[:3])} vanished")
+        lost = {hash_: made[hash_][1] for hash_ in self.stores.blobs.find_missing(made)}
+        if gone := store_again(self.stores, self.settings.root, lost):
+            # What is stored of these jobs answers without its bytes: they are to run.
+            self.tally.vanished = frozenset(made[hash_][0] for hash_ in gone)
+            raise SourceMoved(f"stored outputs of {', '.join(sorted(self.tally.vanished)[:3])} vanished")
 
     def _draft(self, ran: RunReport) -> Manifest:
         base = self.seen.manifest

@@ -21,7 +21,7 @@ from coordinator.project import Project
 from coordinator.report import BuildReport
 from coordinator.request import Request
 from coordinator.survey import Survey, survey
-from shared.errors import BrokerUnavailable, Conflict, LockHeld, WindrowError
+from shared.errors import BrokerUnavailable, Conflict, LockHeld
 
 if TYPE_CHECKING:
     from coordinator.attempt import Attempt, Tally
@@ -71,6 +71,7 @@ def _build(project: Project, request: Request, observer: BuildObserver, name: st
         tally = Tally()
         tended = project.context is not None and project.context.ignore()
         before: Attempt | None = None
+        told = ""
         for attempt in range(SURVEYS):
             base = project.load_base(seen.base)
             _refuse_other(request, base)
@@ -86,13 +87,14 @@ def _build(project: Project, request: Request, observer: BuildObserver, name: st
             try:
                 return before.run()
             except SourceMoved as moved:
-                observer.warned(f"{moved.what}; looking again")
+                told = moved.what
+                observer.warned(f"{told}; looking again")
         if before is not None:
             before.record.end("failed")
-        raise WindrowError(
+        raise SourceMoved(
             "the sources keep changing while the build runs",
-            why=f"looked at them {SURVEYS} times",
-            fix="build again when the tree is at rest",
+            why=f"looked at them {SURVEYS} times; at last, {told}",
+            fix="build again when the tree is at rest; finished jobs are kept",
         )
 
 

@@ -16,12 +16,14 @@ class Tally:
     """Heard of every outcome, also of one that no longer counts for the pass it was meant for. Thread-safe.
 
     bytes_up, bytes_down, written, removed: what earlier passes moved, and the outputs they wrote and removed.
+    vanished: the jobs whose stored outputs the last one missed.
     """
 
     def __init__(self) -> None:
         self.bytes_up = self.bytes_down = 0
         self.written: dict[str, None] = {}
         self.removed: dict[str, None] = {}
+        self.vanished: frozenset[str] = frozenset()
         self._seconds = 0.0
         self._up = self._down = 0
         self._now: list[Execution] = []

@@ -110,18 +110,33 @@ def test_a_job_of_an_earlier_pass_is_no_reuse_for_status_either(passes: Passes) 
 
 
 def test_outputs_that_an_earlier_pass_wrote_were_written(passes: Passes) -> None:
-    """A blob vanishes when the outputs are in place: the next pass stores it again, and finds them as they should be."""
-    running = passes.start("build", "--json", env={"WINDROW_FAILPOINT": "materialise.done=stop"})
+    """A blob vanishes when the outputs are in place, and somebody writes over one: the next pass makes that again."""
+    running = passes.start("build", "--json", env={"WINDROW_FAILPOINT": "materialise.renamed-2=stop"})
     until(lambda: psutil.Process(running.pid).status() == psutil.STATUS_STOPPED, what="the outputs in place")
     blob = hashing.bare(hashing.of_bytes(b"a\nb\n"))
     (passes.cache / "store/blobs" / blob[:2] / blob).unlink()
+    (passes.folder / "out/second").write_text("by hand\n")
     running.send_signal(signal.SIGCONT)
 
     said = ended(running)
 
     told = said.json()
     assert "vanished; looking again" in said.err
-    assert (said.code, told["outputs_written"]) == (0, 2), said
+    assert (said.code, told["outputs_written"], told["executed"]) == (0, 2, 3), said
+    assert (passes.folder / "out/second").read_text() == "a\nb\n"
+
+
+def test_sources_that_never_come_to_rest_end_the_build_with_an_error_that_says_so(passes: Passes) -> None:
+    restless = "".join(f"; date +%N > {passes.folder}/{name}.txt" for name in "ab")
+    rules = passes.folder / "windrow.toml"
+    rules.write_text(rules.read_text().replace("cp a.txt out/first", "cp a.txt out/first" + restless))
+
+    said = passes.run("build")
+
+    assert said.code == 1
+    assert "error[W1003]: the sources keep changing while the build runs" in said.err
+    assert "b.txt changed while the build ran" in said.err.partition("error[")[2]
+    assert passes.run("status", "--json").json()["last_build"]["status"] == "failed"
 
 
 def test_what_ran_is_told_even_when_there_is_nothing_left_to_do(passes: Passes) -> None:
