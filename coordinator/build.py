@@ -180,8 +180,8 @@ def _still(project: Project, told: Mapping[str, object], name: str, seconds: flo
 
 @contextmanager
 def _held(project: Project, request: Request, name: str, base: Base) -> Iterator[Lease]:
-    with workspace.holding(project.settings.state_dir, project.clock, wait=request.wait):
-        holder = me(name, target=" ".join(request.targets))
+    holder = me(name, target=" ".join(request.targets))
+    with workspace.holding(project.settings.state_dir, project.clock, holder=holder, wait=request.wait):
         lease = project.lock().acquire(holder, wait=request.wait, at_least=base.fence)
         away = False
         try:
