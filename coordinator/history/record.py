@@ -179,7 +179,8 @@ class BuildRecord:
             yield event(path, "", "removed")
 
     def archive(self, revision: int) -> tuple[str, ...]:
-        """Move the events to their revision's archive; what went wrong, since no build fails for it."""
+        """Note the revision made and move the events to its archive; what went wrong, since no build fails for it."""
+        self.writer.committed(revision)
         return archive(self._project.stores.refs, self._log, *self._project.name, revision)
 
     def end(self, status: RunStatus) -> None:

@@ -208,6 +208,11 @@ class ProgressWriter:
         with self._guard:
             self._counts = {"executed": executed, "reused": reused}
 
+    def committed(self, revision: int) -> None:
+        """Note the revision made: not the one expected, where a build that died left a manifest of that number."""
+        with self._guard:
+            self._record = msgspec.structs.replace(self._record, revision=revision_name(revision))
+
     def failed(self, failure: FailedJob) -> None:
         """Note that a job failed."""
         with self._guard:
