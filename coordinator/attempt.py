@@ -86,7 +86,7 @@ class Attempt:
             self.record.begin(self.seen.snapshot, self.seen.manifest)
             self._bring()
             report = self._finish(self._dispatch())
-        except Interrupted:
+        except (Interrupted, KeyboardInterrupt):
             self.record.end("interrupted")
             raise
         except SourceMoved:

@@ -18,10 +18,10 @@ from coordinator.lock import workspace
 from coordinator.lock.lease import Lease, me
 from coordinator.progress import BuildObserver
 from coordinator.project import Project
-from coordinator.report import BuildReport
+from coordinator.report import BuildReport, InterruptedBuild
 from coordinator.request import Request
 from coordinator.survey import Survey, survey
-from shared.errors import BrokerUnavailable, Conflict, LockHeld
+from shared.errors import BrokerUnavailable, Conflict, Interrupted, LockHeld
 
 if TYPE_CHECKING:
     from coordinator.attempt import Attempt, Tally
@@ -38,7 +38,8 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     """Build what must be built and commit it.
 
     Raises LockHeld, Conflict, FarmError, LocalError, UsageError; failed jobs are in the report. Whatever
-    is raised, nothing half-made is shared, and what finished is found again by the next build.
+    is raised, nothing half-made is shared, and what finished is found again by the next build. Interrupted once
+    jobs have begun it raises InterruptedBuild, with what it did.
     """
     began = project.clock.monotonic()
     name = os.urandom(3).hex()
@@ -89,6 +90,8 @@ def _build(project: Project, request: Request, observer: BuildObserver, name: st
             except SourceMoved as moved:
                 told = moved.what
                 observer.warned(f"{told}; looking again")
+            except (Interrupted, KeyboardInterrupt) as error:
+                raise InterruptedBuild(_so_far(before, tally, project.clock.monotonic() - began)) from error
         if before is not None:
             before.record.end("failed")
         raise SourceMoved(
@@ -162,6 +165,33 @@ def _told(seen: Survey) -> dict[str, object]:
         "revision": seen.base.revision,
         "files": len(seen.snapshot.sources) + len(seen.snapshot.outputs),
     }
+
+
+def _so_far(attempt: Attempt, tally: Tally, seconds: float) -> BuildReport:
+    """The report of a build that was interrupted."""
+    settings, record, plan = attempt.settings, attempt.record, attempt.plan
+    return BuildReport(
+        build=attempt.name,
+        status="interrupted",
+        project=settings.project,
+        branch=settings.branch,
+        base_revision=attempt.seen.base.revision,
+        revision=record.revision,
+        planned=len(plan.jobs),
+        executed=tally.executed,
+        reused=record.reused,
+        failed=len(record.failures),
+        layers=tuple(map(len, plan.layers)),
+        outputs_written=len({*tally.written, *attempt.done.written}),
+        outputs_removed=len({*tally.removed, *attempt.done.removed}),
+        bytes_up=tally.bytes_up,
+        bytes_down=tally.bytes_down,
+        seconds=seconds,
+        files=len(attempt.seen.snapshot.sources),
+        failures=tuple(record.failures),
+        not_committed="" if record.revision else "it was interrupted",
+        plan=plan,
+    )
 
 
 def _still(project: Project, told: Mapping[str, object], name: str, seconds: float) -> BuildReport:

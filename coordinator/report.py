@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from coordinator.progress import Failure, How
+from shared.errors import Interrupted
 from shared.model.manifest import revision_name
 from shared.model.plan import Plan
 
@@ -71,6 +72,14 @@ class BuildReport(msgspec.Struct, frozen=True):
             "not_committed": self.not_committed or None,
             "failures": [{"job": f.job, "exit_code": f.exit_code, "log": f.output} for f in self.failures],
         }
+
+
+class InterruptedBuild(Interrupted):
+    """A build was interrupted after its jobs had begun; `report` tells what it did until then."""
+
+    def __init__(self, report: BuildReport) -> None:
+        super().__init__("interrupted", fix="finished jobs are kept; build again to go on")
+        self.report = report
 
 
 def count_how(how: Mapping[str, How]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
@@ -43,6 +44,9 @@ class BuildRecord:
         self._build, self._base, self._revision = build, base, base.next_revision
         self._writer: ProgressWriter | None = None
         self._log = project.event_log()
+        self.reused: Counter[str] = Counter()
+        self.failures: list[Failure] = []
+        self.revision = 0  # that it committed
 
     def begin(self, snapshot: Snapshot, manifest: Manifest | None) -> None:
         """Keep the plan, the changed inputs, and the outputs that were written by hand."""
@@ -116,6 +120,8 @@ class BuildRecord:
     def finished(self, job: str, how: How, seconds: float) -> None:
         """See BuildObserver."""
         ran = how == "executed"
+        if not ran:
+            self.reused[how] += 1
         self.writer.done(job, executed=ran, seconds=seconds if ran else 0, cost=self._cost(job) if ran else 0)
 
     def said(self, job: str, text: str) -> None:
@@ -123,6 +129,7 @@ class BuildRecord:
 
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""
+        self.failures.append(failure)
         self.writer.failed(FailedJob(failure.job, failure.exit_code, failure.output[-LOG_END:] or failure.message))
 
     def skipped(self, job: str, because: str) -> None:
@@ -180,6 +187,7 @@ class BuildRecord:
 
     def archive(self, revision: int) -> tuple[str, ...]:
         """Note the revision made and move the events to its archive; what went wrong, since no build fails for it."""
+        self.revision = revision
         self.writer.committed(revision)
         return archive(self._project.stores.refs, self._log, *self._project.name, revision)
 
