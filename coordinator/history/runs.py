@@ -60,6 +60,8 @@ class FailedJob(msgspec.Struct, frozen=True):
 class Progress(msgspec.Struct, frozen=True):
     """`runs/rev-0002-progress.json`: how a build stands. jobs: those not done yet, by state. Times are ISO 8601.
 
+    revision: what it was to commit; committed tells whether it did.
+
     All of a build counts, also when its sources changed under it and it planned anew; planned is what the last plan
     held. seconds: how long the build has taken. job_seconds, cost: of the jobs that it executed.
     """
@@ -83,6 +85,7 @@ class Progress(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     job_seconds: float = 0.0
     cost: float = 0.0
+    committed: bool = False
     schema: str = "windrow.progress/1"
 
     @property
@@ -211,7 +214,7 @@ class ProgressWriter:
     def committed(self, revision: int) -> None:
         """Note the revision made: not the one expected, where a build that died left a manifest of that number."""
         with self._guard:
-            self._record = msgspec.structs.replace(self._record, revision=revision_name(revision))
+            self._record = msgspec.structs.replace(self._record, revision=revision_name(revision), committed=True)
 
     def failed(self, failure: FailedJob) -> None:
         """Note that a job failed."""
