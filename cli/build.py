@@ -16,7 +16,7 @@ from cli.progress_lines import LineProgress
 from coordinator import build as building
 from coordinator.plan.explain import sentence
 from coordinator.project import Project
-from coordinator.report import BuildReport
+from coordinator.report import BuildReport, InterruptedBuild
 from coordinator.request import Request
 from shared.errors import BuildFailed, DifferencesFound, TestsFailed, UsageError
 from shared.model.plan import Plan, PlannedJob
@@ -93,6 +93,12 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     progress = make_progress(verbose=given["verbose"], quiet=given["quiet"])
     try:
         report = fallback.build(project, request, progress, strict=given["strict_remote"])
+    except InterruptedBuild as error:
+        progress.close()
+        tell(project, error.report, as_json=given["as_json"], quiet=given["quiet"], diff=False)
+        render.err(render.error_text(error))
+        error.told = True
+        raise
     finally:
         progress.close()
     tell(project, report, as_json=given["as_json"], quiet=given["quiet"], diff=given["show_diff"])

@@ -68,13 +68,14 @@ class Preparer:
         default_timeout: float,
         use_cache: bool,
         fresh: frozenset[str] = frozenset(),
+        again: frozenset[str] = frozenset(),
         settle: Callable[[ActionResult], None],
         includes: Includes = lambda recipe, _tree: recipe.candidates,
     ) -> None:
         self.includes = includes
         self.tree, self.blobs, self.results, self.root = tree, blobs, results, root
         self.build, self.default_timeout, self.use_cache = build, default_timeout, use_cache
-        self.fresh = fresh  # rules whose jobs are to run, whatever is stored
+        self.fresh, self.again = fresh, again  # rules, and jobs, that are to run, whatever is stored
         self.settle = settle
         self.bytes_up = 0
         self.candidates = Candidates(tree.snapshot.sources)
@@ -88,7 +89,7 @@ class Preparer:
         force: do not look for a result. Raises SourceMoved when a source no longer holds what was scanned.
         """
         recipe = self.tree.graph.recipes[job]
-        force = force or recipe.rule in self.fresh
+        force = force or recipe.rule in self.fresh or job in self.again
         # A scan of includes, which costs more than the rest: once a job.
         could_read = cache(lambda: tuple(self._could_read(recipe)))
         if self.use_cache and not force and given is None and _reusable(recipe):
