@@ -217,7 +217,8 @@ class Attempt:
                 self._still_ours()
                 self._all_there(ran)
                 committed = self.project.publish(self.seen.base, draft, self.lease)
-                edits.forget_placed(self.project)
+            edits.forget_placed(self.project, self.seen.left(done.removed))
+            if committed:
                 for problem in (*self.record.archive(committed.revision), *committed.problems):
                     self.observer.warned(problem)
                 if self.settings.emit.folder and (problem := emit(self.project, self.seen)):
@@ -228,8 +229,7 @@ class Attempt:
         return self._report(ran, done, committed, why_not)
 
     def _materialise(self, *, whole: bool) -> Applied:
-        manifest = self.seen.base.manifest
-        gone = {path: manifest.artefacts[path].hash for path in self.plan.removed} if manifest and whole else {}
+        gone = {path: self._hash_of_ours(path) for path in self.plan.removed} if whole else {}
         self._spare()
         edits.note_placed(self.project, ((write.path, write.hash) for write in self.staging.writes()))
         done = materialise.apply(self.settings.root, self.settings.state_dir, self.staging, gone)
@@ -238,6 +238,14 @@ class Attempt:
         for warning in done.warnings:
             self.observer.warned(warning)
         return done
+
+    def _hash_of_ours(self, path: str) -> str:
+        """What an output holds if nobody wrote over it: what some build put there."""
+        there, manifest = self.seen.snapshot.outputs.get(path), self.seen.base.manifest
+        if there is not None and there.hash == self.seen.placed.get(path):
+            return there.hash
+        assert manifest is not None
+        return manifest.artefacts[path].hash
 
     def _spare(self) -> None:
         """Keep a copy of what outputs replace that no revision made and git does not ignore: it may be somebody's."""
@@ -256,8 +264,9 @@ class Attempt:
             self.observer.warned(f"{write.path} was there and no revision made it; it is kept as {kept}")
 
     def _edited(self) -> dict[str, FileState]:
-        outputs = self.seen.snapshot.outputs
-        return {path: outputs[path] for path in self.plan.changes.edited}
+        outputs, placed = self.seen.snapshot.outputs, self.seen.placed
+        written = (path for path in placed if path in outputs and outputs[path].hash != placed[path])
+        return {path: outputs[path] for path in (*self.plan.changes.edited, *written)}
 
     def _why_not(self, ran: RunReport, *, whole: bool) -> str:
         if not whole:
