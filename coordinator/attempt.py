@@ -21,6 +21,7 @@ from coordinator.dispatch.tree import RunTree
 from coordinator.emit import emit
 from coordinator.history.record import BuildRecord
 from coordinator.lock.lease import Lease
+from coordinator.plan.planner import up_to
 from coordinator.progress import BuildObserver, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
@@ -57,7 +58,7 @@ class Attempt:
         self.name, self.began, self.tally = name, began, tally
         self.settings, self.stores, self.clock = project.settings, project.stores, project.clock
         self.graph: BuildGraph = seen.graph or BuildGraph(())
-        self.plan: Plan = _up_to(seen.plan, request.up_to_layer)
+        self.plan: Plan = up_to(seen.plan, request.up_to_layer)
         if not request.commit:
             # What nobody makes any more stays until there is a revision without it.
             self.plan = msgspec.structs.replace(self.plan, removed=())
@@ -376,17 +377,6 @@ class Attempt:
             plan=self.plan,
             done=frozenset(ran.results),
         )
-
-
-def _up_to(plan: Plan, layer: int | None) -> Plan:
-    """The plan cut after a layer (numbered from 0)."""
-    if layer is None:
-        return plan
-    layers = plan.layers[: layer + 1]
-    kept = {id_ for group in layers for id_ in group}
-    return msgspec.structs.replace(
-        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=(), forgotten=()
-    )
 
 
 def _same(base: Manifest | None, draft: Manifest) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from coordinator.plan.dirty import Facts, mark
 from coordinator.plan.layers import expected_seconds, layers_of, priorities
 from shared.errors import GraphError, UnknownTarget
@@ -55,6 +57,17 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
         work_seconds=sum(expected.values()),
         outside=outside,
         stale=stale,
+    )
+
+
+def up_to(plan: Plan, layer: int | None) -> Plan:
+    """The plan cut after a layer (numbered from 0); None for all of it."""
+    if layer is None:
+        return plan
+    layers = plan.layers[: layer + 1]
+    kept = {id_ for group in layers for id_ in group}
+    return msgspec.structs.replace(
+        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=(), forgotten=()
     )
 
 
