@@ -100,7 +100,7 @@ def why_json(project: Project, seen: Survey, target: str) -> dict[str, Any]:
     if job in jobs:
         answer["state"] = "out-of-date"
     else:
-        past = find_plan(project.stores.refs, *project.name, job)
+        past = find_plan(project.stores.refs, *project.name, job, revision=seen.base.revision)
         if past is None:
             return answer
         jobs, answer["planned_for"] = past.jobs, past.revision

@@ -53,3 +53,16 @@ def test_why_is_about_the_job_that_is_out_of_date_where_a_target_stands_for_seve
         said = shell.run("why", target)
 
         assert said.out.startswith(f"{target} is out of date.\ncopy:out/two\n  because src/two.txt changed")
+
+
+def test_why_tells_of_the_build_that_made_what_is_there_and_not_of_one_that_failed_since(shell: Console) -> None:
+    assert shell.run("build").code == 0
+    rules = shell.folder / "windrow.toml"
+    rules.write_text(RULES.replace("cat {in} > {out}", "false"))
+    assert shell.run("build").code == 1
+    rules.write_text(RULES)
+
+    said = shell.run("why", "all")
+
+    assert said.out.startswith("all is up to date; it was last planned for rev-0001.\njoin:all\n")
+    assert "has not been built before" in said.out
