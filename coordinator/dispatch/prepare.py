@@ -15,7 +15,7 @@ from coordinator.keying.keys import action_keys, primary_of
 from coordinator.progress import How
 from shared.errors import BlobCorrupt, BlobMissing, LocalError, WindrowError
 from shared.keys import rooted, shadowing
-from shared.model.action import Action, ActionResult, Input, Output, Trace
+from shared.model.action import Action, ActionResult, Input, Output, Timings, Trace
 from shared.model.graph import Recipe
 from shared.model.job import JobOrder
 from shared.model.manifest import JobEntry
@@ -154,7 +154,8 @@ class Preparer:
         hashes = [output.hash for output in outputs if output.mode != "link"]
         if len(outputs) != len(made) or self.blobs.find_missing(hashes):
             return None
-        return Reuse(ActionResult(key=key, outputs=outputs, trace=trace), "cut_off")
+        took = Timings(run=entry.seconds)
+        return Reuse(ActionResult(key=key, outputs=outputs, trace=trace, timings=took), "cut_off")
 
     def _stored(self, key: str, root: str) -> Reuse | None:
         hit = self.results.get(key)
