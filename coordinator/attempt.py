@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from functools import partial
 
 import msgspec
 
 from coordinator import edits
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
-from coordinator.commit.fold import fold
+from coordinator.commit.fold import fold, repeats
 from coordinator.commit.materialise import Applied
 from coordinator.commit.placing import Placing
 from coordinator.dispatch.prepare import Preparer, SourceMoved
@@ -222,12 +221,12 @@ class Attempt:
         committed: Base | None = None
         if not why_not:
             draft = self._draft(ran)
-            if _same(self.seen.base.manifest, draft):
+            if repeats(self.seen.base.manifest, draft):
                 why_not = "the revision is as it should be"
             else:
                 self._still_ours()
                 committed = self.project.publish(self.seen.base, draft, self.lease)
-            edits.forget_placed(self.project, self.seen.left(done.removed))
+            edits.forget_placed(self.project, self.seen.left(self.done.removed))
             if committed:
                 for problem in (*self.record.archive(committed.revision), *committed.problems):
                     self.observer.warned(problem)
@@ -386,17 +385,3 @@ class Attempt:
             plan=self.plan,
             done=frozenset(ran.results),
         )
-
-
-def _same(base: Manifest | None, draft: Manifest) -> bool:
-    """Whether a draft would only repeat its base, as when outputs were brought back to the workspace."""
-    if base is None:
-        return False
-    if (base.graph, base.jobs.keys()) != (draft.graph, draft.jobs.keys()):
-        return False
-    if (base.sources, base.artefacts) != (draft.sources, draft.artefacts):
-        return False
-    # How long a job took is no part of what a revision is; most entries are the base's own.
-    timeless = partial(msgspec.structs.replace, seconds=0.0)
-    pairs = ((entry, draft.jobs[id_]) for id_, entry in base.jobs.items())
-    return all(entry is again or timeless(entry) == timeless(again) for entry, again in pairs)
