@@ -212,10 +212,7 @@ class Scheduler:
     # -- performing -------------------------------------------------------------------------------
 
     def _submit_prepared(self) -> None:
-        self._lanes.hand_over(self._submitted)
-
-    def _submitted(self, run: JobRun) -> None:
-        self._runs.move(run, State.SUBMITTED)
+        self._lanes.hand_over(lambda run: self._runs.move(run, State.SUBMITTED))
 
     def _on_started(self, message: JobStarted) -> None:
         run = self._runs[message.job]
