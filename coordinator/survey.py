@@ -21,6 +21,7 @@ from shared.model.manifest import Manifest
 from shared.model.plan import Plan
 from shared.model.snapshot import Snapshot
 from shared.model.tests import TEST_RULE, TestMap
+from shared.settings_keys import PROJECT_FILE
 
 Download = Literal["all", "targets", "none"]
 
@@ -135,11 +136,12 @@ def _refuse_overwriting(snapshot: Snapshot, graph: BuildGraph, manifest: Manifes
     """A rule may not make what a revision has as a source; left-overs that no revision has are fair game."""
     committed: Mapping[str, object] = manifest.sources if manifest else {}
     for path, maker in graph.producer.items():
-        if path in snapshot.sources and path in committed:
+        if path in snapshot.sources and (path in committed or path == PROJECT_FILE):
             recipe = graph.recipes[maker]
             raise GraphError(
                 f"output {path} would overwrite a source",
                 at=recipe.at,
-                why=f"rule '{recipe.rule}' makes {path}, which is a file of the project since an earlier revision",
+                why=f"rule '{recipe.rule}' makes {path}, which is a file of the project "
+                + ("since an earlier revision" if path in committed else "itself"),
                 fix=f"give the rule another output, or delete {path}",
             )

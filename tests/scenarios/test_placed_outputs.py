@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.errors import GraphError
 from tests.fakes.workspace import Workspace
 
 RULES = """\
@@ -172,3 +173,13 @@ def test_the_first_build_of_another_branch_knows_the_outputs_of_this_one(space: 
     assert replaced(space) == []
     assert not space.exists("build/two.o")
     assert set(space.manifest().sources) == {"windrow.toml", "src/one.c"}
+
+
+def test_no_rule_makes_the_settings_not_even_in_a_first_build(space: Workspace) -> None:
+    rules = RULES + '[[rule]]\nname = "own"\ncommand = ["toy-cat"]\noutputs = ["windrow.toml"]\n'
+    space.write("windrow.toml", rules)
+
+    with pytest.raises(GraphError, match="would overwrite a source"):
+        space.build()
+
+    assert space.read("windrow.toml") == rules
