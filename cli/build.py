@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import click
+import msgspec
 
 from cli import render
 from cli.edits import edit_option, pend_edits
@@ -15,6 +16,7 @@ from cli.performers import make_here, make_performer
 from cli.progress_lines import LineProgress
 from coordinator import build as building
 from coordinator.plan.explain import sentence
+from coordinator.plan.planner import up_to
 from coordinator.project import Project
 from coordinator.report import BuildReport, InterruptedBuild
 from coordinator.request import Request
@@ -149,6 +151,7 @@ def tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, d
 
 def _look(project: Project, request: Request, *, check: bool, as_json: bool) -> int:
     seen = building.look(project, request)
+    seen = msgspec.structs.replace(seen, plan=up_to(seen.plan, request.up_to_layer))
     if as_json:
         from coordinator.queries import plan_json  # noqa: PLC0415 - records of past builds
 

@@ -10,7 +10,7 @@ import msgspec
 from coordinator import edits
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
-from coordinator.commit.fold import fold
+from coordinator.commit.fold import fold, repeats
 from coordinator.commit.materialise import Applied
 from coordinator.commit.placing import Placing
 from coordinator.dispatch.prepare import Preparer, SourceMoved
@@ -21,6 +21,7 @@ from coordinator.dispatch.tree import RunTree
 from coordinator.emit import emit
 from coordinator.history.record import BuildRecord
 from coordinator.lock.lease import Lease
+from coordinator.plan.planner import up_to
 from coordinator.progress import BuildObserver, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
@@ -58,7 +59,7 @@ class Attempt:
         self.name, self.began, self.tally = name, began, tally
         self.settings, self.stores, self.clock = project.settings, project.stores, project.clock
         self.graph: BuildGraph = seen.graph or BuildGraph(())
-        self.plan: Plan = _up_to(seen.plan, request.up_to_layer)
+        self.plan: Plan = up_to(seen.plan, request.up_to_layer)
         if not request.commit:
             # What nobody makes any more stays until there is a revision without it.
             self.plan = msgspec.structs.replace(self.plan, removed=())
@@ -220,12 +221,13 @@ class Attempt:
         committed: Base | None = None
         if not why_not:
             draft = self._draft(ran)
-            if _same(self.seen.base.manifest, draft):
+            if repeats(self.seen.base.manifest, draft):
                 why_not = "the revision is as it should be"
             else:
                 self._still_ours()
                 committed = self.project.publish(self.seen.base, draft, self.lease)
-                edits.forget_placed(self.project)
+            edits.forget_placed(self.project, self.seen.left(self.done.removed))
+            if committed:
                 for problem in (*self.record.archive(committed.revision), *committed.problems):
                     self.observer.warned(problem)
                 if self.settings.emit.folder and (problem := emit(self.project, self.seen)):
@@ -236,8 +238,7 @@ class Attempt:
         return self._report(ran, committed, why_not)
 
     def _materialise(self, *, whole: bool) -> Applied:
-        manifest = self.seen.base.manifest
-        gone = {path: manifest.artefacts[path].hash for path in self.plan.removed} if manifest and whole else {}
+        gone = {path: self._hash_of_ours(path) for path in self.plan.removed} if whole else {}
         self._spare()
         edits.note_placed(self.project, ((write.path, write.hash) for write in self.staging.writes()))
         done = materialise.apply(self.settings.root, self.settings.state_dir, self.staging, gone)
@@ -246,6 +247,14 @@ class Attempt:
         for warning in done.warnings:
             self.observer.warned(warning)
         return done
+
+    def _hash_of_ours(self, path: str) -> str:
+        """What an output holds if nobody wrote over it: what some build put there."""
+        there, manifest = self.seen.snapshot.outputs.get(path), self.seen.base.manifest
+        if there is not None and there.hash == self.seen.placed.get(path):
+            return there.hash
+        assert manifest is not None
+        return manifest.artefacts[path].hash
 
     def _spare(self) -> None:
         """Keep a copy of what outputs replace that no revision made and git does not ignore: it may be somebody's."""
@@ -264,8 +273,9 @@ class Attempt:
             self.observer.warned(f"{write.path} was there and no revision made it; it is kept as {kept}")
 
     def _edited(self) -> dict[str, FileState]:
-        outputs = self.seen.snapshot.outputs
-        return {path: outputs[path] for path in self.plan.changes.edited}
+        outputs, placed = self.seen.snapshot.outputs, self.seen.placed
+        written = (path for path in placed if path in outputs and outputs[path].hash != placed[path])
+        return {path: outputs[path] for path in (*self.plan.changes.edited, *written)}
 
     def _why_not(self, ran: RunReport, *, whole: bool) -> str:
         if not whole:
@@ -375,25 +385,3 @@ class Attempt:
             plan=self.plan,
             done=frozenset(ran.results),
         )
-
-
-def _up_to(plan: Plan, layer: int | None) -> Plan:
-    """The plan cut after a layer (numbered from 0)."""
-    if layer is None:
-        return plan
-    layers = plan.layers[: layer + 1]
-    kept = {id_ for group in layers for id_ in group}
-    return msgspec.structs.replace(
-        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=(), forgotten=()
-    )
-
-
-def _same(base: Manifest | None, draft: Manifest) -> bool:
-    """Whether a draft would only repeat its base, as when outputs were brought back to the workspace."""
-    if base is None:
-        return False
-    told = msgspec.structs.replace
-    jobs = {id_: told(entry, seconds=0.0) for id_, entry in base.jobs.items()}
-    again = {id_: told(entry, seconds=0.0) for id_, entry in draft.jobs.items()}
-    same_files = (base.sources, base.artefacts, base.graph) == (draft.sources, draft.artefacts, draft.graph)
-    return same_files and jobs == again

@@ -13,7 +13,7 @@ import msgspec
 from coordinator.atrest import at_rest, remember
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
-from coordinator.edits import write_pending
+from coordinator.edits import forget_placed, write_pending
 from coordinator.lock import workspace
 from coordinator.lock.lease import Lease, me
 from coordinator.progress import BuildObserver
@@ -143,6 +143,8 @@ def _nothing(
     _keep(seen, observer)
     if project.context is not None and (warning := project.context.retouch(seen.scan, seen.snapshot.touched)):
         observer.warned(warning)
+    if seen.placed and not request.targets:
+        forget_placed(project, {})
     remember(project, seen, request.question)
     return _still(project, _told(seen), name, seconds)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from functools import partial
 
 import msgspec
 
@@ -43,7 +44,8 @@ def fold(
             for made in result.outputs:
                 artefacts[made.path] = _artefact(made, recipe, graph, base)
         elif base is not None and id_ in base.jobs and id_ not in stale and _untouched(id_, plan):
-            jobs[id_] = msgspec.structs.replace(base.jobs[id_], layer=graph.depth[id_])
+            entry, layer = base.jobs[id_], graph.depth[id_]
+            jobs[id_] = entry if entry.layer == layer else msgspec.structs.replace(entry, layer=layer)
             _carry(base, id_, artefacts, stored=recipe.stored)
     if base is not None:
         for id_ in _waiting_for_removal(base, graph, snapshot, plan):
@@ -118,8 +120,8 @@ def _untouched(id_: str, plan: Plan) -> bool:
 
 def _carry(base: Manifest, id_: str, artefacts: dict[str, Artefact], *, stored: bool | None = None) -> None:
     for path in (*base.jobs[id_].outputs, *base.jobs[id_].also):
-        if path in base.artefacts and base.artefacts[path].job == id_:
-            made = base.artefacts[path]
+        made = base.artefacts.get(path)
+        if made is not None and made.job == id_:
             changed = stored is not None and stored != made.stored
             artefacts[path] = msgspec.structs.replace(made, stored=stored) if changed else made
 
@@ -132,3 +134,17 @@ def _waiting_for_removal(base: Manifest, graph: BuildGraph, snapshot: Snapshot, 
         for id_, entry in base.jobs.items()
         if id_ not in graph.recipes and any(not any(path in place for place in settled) for path in entry.outputs)
     ]
+
+
+def repeats(base: Manifest | None, draft: Manifest) -> bool:
+    """Whether a draft would only repeat its base, as when outputs were brought back to the workspace."""
+    if base is None:
+        return False
+    if (base.graph, base.jobs.keys()) != (draft.graph, draft.jobs.keys()):
+        return False
+    if (base.sources, base.artefacts) != (draft.sources, draft.artefacts):
+        return False
+    # How long a job took is no part of what a revision is; most entries are the base's own.
+    timeless = partial(msgspec.structs.replace, seconds=0.0)
+    pairs = ((entry, draft.jobs[id_]) for id_, entry in base.jobs.items())
+    return all(entry is again or timeless(entry) == timeless(again) for entry, again in pairs)

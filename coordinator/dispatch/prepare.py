@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ from coordinator.keying.keys import action_keys, primary_of
 from coordinator.progress import How
 from shared.errors import BlobCorrupt, BlobMissing, LocalError, WindrowError
 from shared.keys import rooted, shadowing
-from shared.model.action import Action, ActionResult, Input, Output, Trace
+from shared.model.action import Action, ActionResult, Input, Output, Timings, Trace
 from shared.model.graph import Recipe
 from shared.model.job import JobOrder
 from shared.model.manifest import JobEntry
@@ -50,6 +51,7 @@ class Given(msgspec.Struct, frozen=True):
 
 # The paths that a compile could read, as far as can be told from its command and from the files there are now.
 Includes = Callable[[Recipe, RunTree], Iterable[str]]
+Paths = Callable[[], Iterable[str]]
 
 
 class Preparer:
@@ -88,11 +90,13 @@ class Preparer:
         """
         recipe = self.tree.graph.recipes[job]
         force = force or recipe.rule in self.fresh or job in self.again
+        # A scan of includes, which costs more than the rest: once a job.
+        could_read = cache(lambda: tuple(self._could_read(recipe)))
         if self.use_cache and not force and given is None and _reusable(recipe):
-            reuse = self._look_up(recipe)
+            reuse = self._look_up(recipe, could_read)
             if reuse is not None:
                 return reuse
-        action = self.action(recipe, given)
+        action = self._action(recipe, given, could_read)
         if action.kind != WORKSPACE:
             self._upload(action)
         return JobOrder(
@@ -104,10 +108,10 @@ class Preparer:
             no_cache=force or not self.use_cache,
         )
 
-    def _look_up(self, recipe: Recipe) -> Reuse | None:
+    def _look_up(self, recipe: Recipe, could_read: Paths) -> Reuse | None:
         entry = self._entry(recipe.id)
         graph = self.tree.graph
-        shadows = self._shadows(recipe)
+        shadows = self._shadows(recipe, could_read)
         find, link, traces = self.tree.find, self.tree.link, self._traces(entry, recipe.root)
         for key, trace in action_keys(recipe, graph.platform, find, shadows, traces, link):
             reuse = self._found(entry, key, trace, recipe.root)
@@ -123,7 +127,7 @@ class Preparer:
             return reuse
         return None
 
-    def _shadows(self, recipe: Recipe) -> Callable[[Trace], list[str]]:
+    def _shadows(self, recipe: Recipe, could_read: Paths) -> Callable[[Trace], list[str]]:
         """What could be found instead of what a trace asked for: among what a run would be given, as in its key."""
         if recipe.finds != "includes":
             return lambda trace: self.candidates.shadowing(recipe, trace)
@@ -132,7 +136,7 @@ class Preparer:
         def shadows(trace: Trace) -> list[str]:
             # Only when there is a trace to go by: the first build of all has none.
             if not given:
-                given.extend(path for path in self._could_read(recipe) if self.tree.find(path) is not None)
+                given.extend(path for path in could_read() if self.tree.find(path) is not None)
             return shadowing(trace, {*recipe.inputs, *given, *trace.used})
 
         return shadows
@@ -150,7 +154,8 @@ class Preparer:
         hashes = [output.hash for output in outputs if output.mode != "link"]
         if len(outputs) != len(made) or self.blobs.find_missing(hashes):
             return None
-        return Reuse(ActionResult(key=key, outputs=outputs, trace=trace), "cut_off")
+        took = Timings(run=entry.seconds)
+        return Reuse(ActionResult(key=key, outputs=outputs, trace=trace, timings=took), "cut_off")
 
     def _stored(self, key: str, root: str) -> Reuse | None:
         hit = self.results.get(key)
@@ -168,12 +173,12 @@ class Preparer:
     def _entry(self, job: str) -> JobEntry | None:
         return self.tree.manifest.jobs.get(job) if self.tree.manifest else None
 
-    def action(self, recipe: Recipe, given: Given | None = None) -> Action:
+    def _action(self, recipe: Recipe, given: Given | None, could_read: Paths) -> Action:
         """The action a recipe is now: what it reads by its rule, by its last run, and what a run asked for."""
         find = self.tree.find
         primary = primary_of(recipe, find, self.tree.link)
         inputs: dict[str, Input] = {state.path: state for state in primary}
-        for path in self._could_read(recipe):
+        for path in could_read():
             state = find(path)
             if state is not None:
                 inputs[path] = state

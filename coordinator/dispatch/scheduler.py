@@ -99,6 +99,9 @@ class Scheduler:
                 if not self._runs.left:
                     break
                 self._handle(self._next())
+                # Whatever came meanwhile: what can be started is asked once for all of it.
+                for _ in range(self._inbox.qsize()):
+                    self._handle(self._inbox.get())
         except KeyboardInterrupt as interrupt:
             self._cancel()
             raise Interrupted("interrupted", fix="finished jobs are kept; build again to go on") from interrupt

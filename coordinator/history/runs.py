@@ -294,11 +294,13 @@ class PastPlan(NamedTuple):
     jobs: dict[str, PlanJob]
 
 
-def find_plan(refs: RefStore, project: str, branch: str, job: str, *, limit: int = 100) -> PastPlan | None:
-    """The latest kept plan that a job was in."""
+def find_plan(
+    refs: RefStore, project: str, branch: str, job: str, *, revision: int, limit: int = 100
+) -> PastPlan | None:
+    """The latest kept plan that a job was in, up to that of a revision: a later one came to nothing."""
     names = [name for name in refs.names(refnames.runs(project, branch)) if name.endswith("-plan.json")]
-    names.sort(key=lambda name: refnames.revision_of(name) or 0, reverse=True)
-    for name in names[:limit]:
+    numbered = sorted(((refnames.revision_of(name) or 0, name) for name in names), reverse=True)
+    for name in [name for number, name in numbered if number <= revision][:limit]:
         record = refs.read(name)
         if record is None:
             continue

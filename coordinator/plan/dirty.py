@@ -38,7 +38,7 @@ class Facts(msgspec.Struct, frozen=True):
 
     full, forced: mark every job, or those of these rules. lost: output paths whose blob is gone. failed: job id to the
     build it failed in. edited: outputs that were written by hand and are so in the manifest, with the digest each had
-    before.
+    before. left: outputs in the workspace that builds put there and the manifest does not have.
     """
 
     graph: BuildGraph
@@ -50,6 +50,7 @@ class Facts(msgspec.Struct, frozen=True):
     lost: frozenset[str] = frozenset()
     failed: Mapping[str, str] = {}
     edited: Mapping[str, str] = {}
+    left: frozenset[str] = frozenset()
 
 
 def mark(facts: Facts) -> dict[str, tuple[Reason, ...]]:
@@ -84,6 +85,9 @@ class _Marker:
         self.stored = frozenset(path for path, made in self.made.items() if made.stored)
         self.candidates = Candidates(facts.snapshot.sources)
         self.edited = facts.edited
+        # Which files a job could come by depends on the graph and on which paths there are, not on what they hold.
+        before = facts.manifest.graph if facts.manifest and facts.manifest.rests else ""
+        self.same_paths = bool(before) and before == self.graph.fingerprint and not (changes.added or changes.deleted)
 
     def own_reasons(self, id_: str) -> Iterator[Reason]:
         """Reasons that do not come from another recipe."""
@@ -134,7 +138,7 @@ class _Marker:
                     yield InputChanged(path, was=self.edited[path], now=self.made[path].hash)
         if recipe.outside != entry.outside:
             yield from _beyond(dict(entry.outside), dict(recipe.outside))
-        if recipe.depfile is not None or trace.listed:
+        if (recipe.depfile is not None or trace.listed) and not self.same_paths:
             # A file that was passed over may still have been asked after (`__has_include`): gone counts too.
             known, now = entry.unread, self.candidates.unread(recipe, trace)
             if known != now:
