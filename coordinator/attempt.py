@@ -67,7 +67,8 @@ class Attempt:
         tests = self.settings.tests
         self.lenient = frozenset({TEST_RULE}) if tests is not None and not tests.gate else frozenset()
         self.record = BuildRecord(project, self.plan, self.graph, build=name, base=seen.base, began=began, tally=tally)
-        self.observer = Observers(observer, self.record)
+        # Noted before it is told: who is interrupted in between has lost nothing.
+        self.observer = Observers(self.record, observer)
         self.bytes_up = 0
         self.done = Applied((), (), ())
         self.staging = materialise.Staging(self.settings.state_dir, name)
