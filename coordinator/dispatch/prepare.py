@@ -71,13 +71,14 @@ class Preparer:
         default_timeout: float,
         use_cache: bool,
         fresh: frozenset[str] = frozenset(),
+        again: frozenset[str] = frozenset(),
         settle: Callable[[ActionResult], Source | None],
         includes: Includes = lambda recipe, _tree: recipe.candidates,
     ) -> None:
         self.includes = includes
         self.tree, self.blobs, self.results, self.root = tree, blobs, results, root
         self.build, self.default_timeout, self.use_cache = build, default_timeout, use_cache
-        self.fresh = fresh  # rules whose jobs are to run, whatever is stored
+        self.fresh, self.again = fresh, again  # rules, and jobs, that are to run, whatever is stored
         self.settle = settle
         self.bytes_up = 0
         self.candidates = Candidates(tree.snapshot.sources)
@@ -91,7 +92,7 @@ class Preparer:
         force: do not look for a result. Raises SourceMoved when a source no longer holds what was scanned.
         """
         recipe = self.tree.graph.recipes[job]
-        force = force or recipe.rule in self.fresh
+        force = force or recipe.rule in self.fresh or job in self.again
         # A scan of includes, which costs more than the rest: once a job.
         could_read = cache(lambda: tuple(self._could_read(recipe)))
         if self.use_cache and not force and given is None and _reusable(recipe):
@@ -159,8 +160,8 @@ class Preparer:
         hashes = [output.hash for output in outputs if output.mode != "link"]
         if len(outputs) != len(made) or self.blobs.find_missing(hashes):
             return None
-        ran = Timings(run=entry.seconds)
-        return Reuse(ActionResult(key=key, outputs=outputs, trace=trace, timings=ran), "cut_off")
+        took = Timings(run=entry.seconds)
+        return Reuse(ActionResult(key=key, outputs=outputs, trace=trace, timings=took), "cut_off")
 
     def _stored(self, key: str, root: str) -> Reuse | None:
         hit = self.results.get(key)

@@ -38,7 +38,7 @@ class Facts(msgspec.Struct, frozen=True):
 
     full, forced: mark every job, or those of these rules. lost: output paths whose blob is gone. failed: job id to the
     build it failed in. edited: outputs that were written by hand and are so in the manifest, with the digest each had
-    before.
+    before. left: outputs in the workspace that builds put there and the manifest does not have.
     """
 
     graph: BuildGraph
@@ -50,6 +50,7 @@ class Facts(msgspec.Struct, frozen=True):
     lost: frozenset[str] = frozenset()
     failed: Mapping[str, str] = {}
     edited: Mapping[str, str] = {}
+    left: frozenset[str] = frozenset()
 
 
 def mark(facts: Facts) -> dict[str, tuple[Reason, ...]]:
