@@ -591,6 +591,7 @@ def test_collecting_leaves_what_kept_revisions_name(made: Film) -> None:
     assert said.code == 0, said.err
     assert made.project().stores.blobs.find_missing(kept) == set()
     assert (report.executed, made.outputs() == outputs) == (0, True)
+    assert "not compared with the events: those of rev-0003 are not kept" in made.console.run("doctor").out
 
 
 def test_the_film_is_the_same_where_its_store_is_shared(film: Film, tmp_path: Path) -> None:
