@@ -404,6 +404,49 @@ def test_an_edit_that_makes_no_sense_is_refused_and_writes_nothing(made: Film) -
     assert made.tree() == tree
 
 
+@pytest.mark.parametrize(
+    ("kind", "event", "planned", "hash_"),
+    [
+        ("input", {"id": "Input:VoiceId", "payload": "stern", "hash": "sha256:" + "0" * 64}, 5, hashing.of_value("stern")),
+        ("input", {"id": "Input:Duration", "payload": 90}, 17, hashing.of_value(90)),
+        ("artefact", {"artefact": "Artifact:Narration[segment=1]", "payload": "By hand.\n"}, 6, hashing.of_bytes(b"By hand.\n")),
+    ],
+)
+def test_an_appended_event_with_a_payload_is_an_edit(made: Film, kind: str, event: dict[str, Any], planned: int, hash_: str) -> None:
+    """S2-12, S2-20: the digest is of what was given, not the one that came along; the next build takes it up."""
+    sample = made.root.parent / "sample.json"
+    sample.write_text(json.dumps(event))
+
+    said = made.console.run("events", "append", "--type", kind, "--file", str(sample))
+    report = made.build()
+
+    stored = said.json()
+    assert (said.code, stored["hash"], stored["build"]) == (0, hash_, "manual")
+    assert stored["artefact" if kind == "artefact" else "id"] == (NARRATION if kind == "artefact" else event["id"])
+    assert report.planned == planned
+    if kind == "input":
+        assert made.manifest().inputs[event["id"]] == hash_
+    else:
+        assert (made.read(NARRATION), made.manifest().artefacts[NARRATION].edited) == ("By hand.\n", True)
+    told = archived(made.project().stores.refs, "movie", "main", 2) or []
+    assert [one.build for one in told].count("manual") == 1
+    assert replay.check(made.project().stores.refs, made.manifest()) == replay.Replay(())
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"id": "Input:Nobody", "payload": 1}, {"id": "../x", "payload": "x"}, {"payload": "x"}, {"id": "Artifact:Movie", "payload": "x"}],
+)
+def test_a_payload_of_nothing_is_refused_and_nothing_is_written(made: Film, event: dict[str, Any]) -> None:
+    sample = made.root.parent / "sample.json"
+    sample.write_text(json.dumps(event))
+    tree, stored = made.tree(), made.stored()
+
+    said = made.console.run("events", "append", "--type", "input", "--file", str(sample))
+
+    assert (said.code, said.out, made.tree() == tree, made.stored() == stored) == (2, "", True, True)
+
+
 def test_an_edit_behind_a_folder_that_leads_out_of_the_tree_is_not_written(made: Film) -> None:
     """Invariant 9: the folder was replaced by a symlink since the artefact was made."""
     outside = made.root.parent / "outside"
