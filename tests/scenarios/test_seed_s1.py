@@ -105,14 +105,18 @@ def test_an_edit_that_git_knows_nothing_of_is_a_change(copies: CopyProject) -> N
     assert copies.look().changes.modified == ("src/a.txt",)
 
 
-SCRIPTS = st.lists(
-    st.tuples(
-        st.sampled_from(["write", "same-size", "delete", "rename", "touch", "chmod", "link", "replace"]),
+EDITS = ("write", "same-size", "delete", "rename", "touch", "chmod", "link", "replace")
+Script = list[tuple[str, str, str]]
+
+
+def scripts(*kinds: str) -> st.SearchStrategy[list[Script]]:
+    """Up to three rounds of up to five edits of these kinds."""
+    edit = st.tuples(
+        st.sampled_from(kinds),
         st.sampled_from(["a", "b", "c", "deep/d", "deep/e"]),
         st.sampled_from(["a", "b", "deep/f", "g"]),
-    ),
-    max_size=5,
-)
+    )
+    return st.lists(st.lists(edit, max_size=5), min_size=1, max_size=3)
 
 
 class Edits:
@@ -127,7 +131,9 @@ class Edits:
 
     def apply(self, what: str, one: str, two: str) -> None:
         path, other = self.space.root / "tree" / one, self.space.root / "tree" / two
-        if not os.path.lexists(path) or what == "write":
+        if what == "commit":
+            self._commit()
+        elif not os.path.lexists(path) or what == "write":
             path.unlink(missing_ok=True)
             self.space.write(f"tree/{one}", f"written for {two}\n")
         elif what == "same-size" and path.is_file():
@@ -149,6 +155,11 @@ class Edits:
             path.unlink()
             path.symlink_to(two)
 
+    def _commit(self) -> None:
+        git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+        for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--allow-empty", "--message=all"]):
+            subprocess.run([*git, *words], cwd=self.space.root, check=True)
+
     def _keeping_times(self, path: Path, data: bytes) -> None:
         """Write so many bytes as there were, and put the mtime back."""
         before = path.stat()
@@ -168,13 +179,26 @@ class Edits:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(scripts=st.lists(SCRIPTS, min_size=1, max_size=3))
-def test_what_changed_is_known_exactly(
-    tmp_path_factory: pytest.TempPathFactory, scripts: list[list[tuple[str, str, str]]]
-) -> None:
+@given(rounds=scripts(*EDITS))
+def test_what_changed_is_known_exactly(tmp_path_factory: pytest.TempPathFactory, rounds: list[Script]) -> None:
     """S1-09, W2-01: against a plain comparison of every byte, after edits that mean to go unnoticed."""
-    edits = Edits(tmp_path_factory.mktemp("edits") / "tree")
-    for script in scripts:
+    known_exactly(Edits(tmp_path_factory.mktemp("edits") / "tree"), rounds)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rounds=scripts(*EDITS, "commit"))
+def test_what_changed_is_known_exactly_after_500_scripts(
+    tmp_path_factory: pytest.TempPathFactory, rounds: list[Script]
+) -> None:
+    """W2-01, all of it: with commits to git between."""
+    known_exactly(Edits(tmp_path_factory.mktemp("edits") / "tree"), rounds)
+
+
+def known_exactly(edits: Edits, rounds: list[Script]) -> None:
+    """What a survey finds after each round is what differs."""
+    for script in rounds:
         before = edits.truth()
         for step in script:
             edits.apply(*step)
