@@ -110,6 +110,7 @@ class Attempt:
             fresh=frozenset({TEST_RULE}) if self.request.all_tests else frozenset(),
             settle=self._settle,
             includes=self.project.includes,
+            beyond=self.project.beyond,
         )
         preparer.bring(self.plan.changes.edited)
         timeout = self.request.timeout
@@ -310,6 +311,7 @@ class Attempt:
             plan=self.plan,
             stale=self.plan.stale,
             beside=imported.beside if imported else None,
+            beyond=self.project.beyond.held,
         )
 
     def _learn(self, ran: RunReport) -> None:
@@ -387,5 +389,9 @@ def _same(base: Manifest | None, draft: Manifest) -> bool:
     told = msgspec.structs.replace
     jobs = {id_: told(entry, seconds=0.0) for id_, entry in base.jobs.items()}
     again = {id_: told(entry, seconds=0.0) for id_, entry in draft.jobs.items()}
-    same_files = (base.sources, base.artefacts, base.graph) == (draft.sources, draft.artefacts, draft.graph)
+    same_files = _files(base) == _files(draft)
     return same_files and jobs == again
+
+
+def _files(of: Manifest) -> tuple[object, ...]:
+    return of.sources, of.artefacts, of.graph, of.beyond

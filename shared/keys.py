@@ -17,7 +17,7 @@ from shared.model.path import basename
 from shared.relocation import portable
 
 _ACTION = "windrow-action/1"
-_TRACE = "windrow-trace/1"
+_TRACE = "windrow-trace/2"
 _ROOTED = "windrow-rooted/1"
 
 
@@ -85,16 +85,24 @@ def trace_key(body: Body, primary: Iterable[Input]) -> str:
     return body.key(_TRACE, body.states(primary))
 
 
+def state_beyond(paths: Iterable[str], digest: Callable[[str], str]) -> str:
+    """What files outside the tree hold, all together; `digest` gives that of a path, "" where there is none."""
+    held = [(path, digest(path)) for path in paths]
+    return hashing.of_value(held) if held else ""
+
+
 def traced_key(
     body: Body,
     primary: Iterable[Input],
     trace: Trace,
     find: Callable[[str], Input | None],
     candidates: Iterable[str],
+    beyond: str = "",
 ) -> str | None:
     """Action key of a recipe under a trace; None when a file of the trace is not there any more.
 
-    `find` gives the present state of a path; `candidates` are the paths that could be read now.
+    `find` gives the present state of a path; `candidates` are the paths that could be read now; `beyond`: the present
+    state of what the trace has beyond the tree.
     """
     used = list(primary)
     own = {one.path for one in used}
@@ -107,7 +115,7 @@ def traced_key(
         used.append(found if found.path == path else Input(path, found.hash, found.size, found.mode))
     shadows = sorted(map(body.at, shadowing(trace, candidates)))
     listed = (sorted(map(body.at, trace.listed)),) if trace.listed else ()
-    return body.key(_ACTION, body.states(used), shadows, *listed)
+    return body.key(_ACTION, body.states(used), shadows, *listed, *((beyond,) if beyond else ()))
 
 
 def rooted(key: str, root: str) -> str:
@@ -134,8 +142,8 @@ def given_trace(action: Action) -> Trace | None:
     return Trace(used=action.extra) if action.depfile is None and action.extra else None
 
 
-def key_after_run(action: Action, trace: Trace | None) -> str:
-    """Action key of an action that has run and told what it read."""
+def key_after_run(action: Action, trace: Trace | None, beyond: str = "") -> str:
+    """Action key of an action that has run and told what it read; `beyond`: see traced_key."""
     body = body_of(action)
     by_path: Mapping[str, Input] = {i.path: i for i in action.inputs}
     primary = [by_path[path] for path in action.primary]
@@ -144,7 +152,8 @@ def key_after_run(action: Action, trace: Trace | None) -> str:
         return plain_key(body, primary)
     trace = trace or Trace()
     unread = set(action.extra).difference(trace.used)
-    key = traced_key(body, primary, trace, by_path.get, (path for path in by_path if path not in unread))
+    could = (path for path in by_path if path not in unread)
+    key = traced_key(body, primary, trace, by_path.get, could, beyond)
     if key is None:
         raise ValueError("a trace names a file the action was not given")
     return key

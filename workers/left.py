@@ -6,6 +6,8 @@ import os
 import re
 from functools import partial
 
+import msgspec
+
 from shared import hashing
 from shared.errors import BlobCorrupt
 from shared.keys import given_trace, key_after_run, rooted
@@ -34,6 +36,8 @@ class Left:
         self._ticket, self._sandbox, self._seen, self._marks = ticket, sandbox, seen, marks
         self._action, self._tree = ticket.order.action, sandbox.tree
         self._read = marks.read() if marks is not None and observed else None
+        self.beyond = ""  # the state of what it read outside the tree, for its key
+        self.moved = False  # something of that changed while it ran: nobody can say which it read
 
     def outputs(self) -> tuple[Output, ...]:
         """Its outputs; Broken when it did not do what it declares."""
@@ -79,14 +83,25 @@ class Left:
             text = data.decode("utf-8", "replace")
             roots = tuple(dict.fromkeys((str(self._tree), self._seen.root)))
             noted = trace_of(action, text, roots, self._ticket.workshop.prober, self._content)
+            if noted.beyond:
+                noted = msgspec.structs.replace(noted, beyond=self._beyond(noted.beyond))
         if read is None:
             return noted
         used = {*noted.used, *read.inputs}.difference(action.primary)
-        return Trace(used=tuple(sorted(used)), probes=noted.probes, tree=noted.tree, listed=read.folders)
+        return msgspec.structs.replace(noted, used=tuple(sorted(used)), listed=read.folders)
+
+    def _beyond(self, named: tuple[str, ...]) -> tuple[str, ...]:
+        """The files among what it named outside the tree; those of its own folder go with it."""
+        own = f"{self._sandbox.place}/"
+        read = self._ticket.workshop.beyond.read(
+            (path for path in named if not path.startswith(own)), self._sandbox.begun
+        )
+        self.beyond, self.moved = read.state, bool(read.paths) and not read.state
+        return read.paths
 
     def key(self, made: tuple[Output, ...], trace: Trace | None) -> str:
         """Under which key its result is kept: that of its root as well, if it tells where that is."""
-        action, key = self._action, key_after_run(self._action, trace)
+        action, key = self._action, key_after_run(self._action, trace, self.beyond)
         return rooted(key, action.root) if action.root and self._tells_root(action, made) else key
 
     def _tells_root(self, action: Action, made: tuple[Output, ...]) -> bool:

@@ -139,9 +139,11 @@ class CommandRun:
                 fetch=self.fetch_seconds, run=ended.seconds, upload=self.workshop.clock.monotonic() - begun
             ),
             worker=self.workshop.name,
+            beyond=left.beyond,
         )
         failpoint.hit("worker.uploaded")
-        message = self._keep(result) or message
+        # What cannot be said to be of these files is no result for anybody else.
+        message = message if left.moved else self._keep(result) or message
         failpoint.hit("worker.stored")
         return self._end("executed", result=result, message=message, printed=run)
 

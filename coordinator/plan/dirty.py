@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 
 import msgspec
 
+from coordinator.keying.beyond import BeyondSets
 from coordinator.keying.candidates import Candidates
 from coordinator.keying.texts import noted_texts
 from shared.model.action import Trace
@@ -38,7 +39,7 @@ class Facts(msgspec.Struct, frozen=True):
 
     full, forced: mark every job, or those of these rules. lost: output paths whose blob is gone. failed: job id to the
     build it failed in. edited: outputs that were written by hand and are so in the manifest, with the digest each had
-    before.
+    before. beyond: files outside the tree that the manifest has with another digest, and what they hold now.
     """
 
     graph: BuildGraph
@@ -50,6 +51,7 @@ class Facts(msgspec.Struct, frozen=True):
     lost: frozenset[str] = frozenset()
     failed: Mapping[str, str] = {}
     edited: Mapping[str, str] = {}
+    beyond: Mapping[str, str] = {}
 
 
 def mark(facts: Facts) -> dict[str, tuple[Reason, ...]]:
@@ -84,6 +86,8 @@ class _Marker:
         self.stored = frozenset(path for path, made in self.made.items() if made.stored)
         self.candidates = Candidates(facts.snapshot.sources)
         self.edited = facts.edited
+        self.beyond_sets = BeyondSets(facts.manifest)
+        self._beyond: dict[str, list[tuple[str, Reason]]] = {"": []}
 
     def own_reasons(self, id_: str) -> Iterator[Reason]:
         """Reasons that do not come from another recipe."""
@@ -134,6 +138,9 @@ class _Marker:
                     yield InputChanged(path, was=self.edited[path], now=self.made[path].hash)
         if recipe.outside != entry.outside:
             yield from _beyond(dict(entry.outside), dict(recipe.outside))
+        if self.facts.beyond:
+            named = dict(recipe.outside)
+            yield from (why for path, why in self._changed_beyond(entry.beyond) if path not in named)
         if recipe.depfile is not None or trace.listed:
             # A file that was passed over may still have been asked after (`__has_include`): gone counts too.
             known, now = entry.unread, self.candidates.unread(recipe, trace)
@@ -145,6 +152,18 @@ class _Marker:
         assert self.facts.manifest is not None
         was, now = self.facts.manifest.sources[path], self.facts.snapshot.sources[path]
         return InputChanged(path, was=was.hash, now=now.hash)
+
+    def _changed_beyond(self, name: str) -> list[tuple[str, Reason]]:
+        """What differs of a set of files outside the tree; told once for all jobs that read the same."""
+        assert self.facts.manifest is not None
+        if name not in self._beyond:
+            was, now = self.facts.manifest.beyond, self.facts.beyond
+            self._beyond[name] = [
+                (path, InputChanged(path, was=was[path], now=now[path]) if now[path] else InputRemoved(path))
+                for path in self.beyond_sets.paths(name)
+                if path in now
+            ]
+        return self._beyond[name]
 
     def _outputs(self, recipe: Recipe) -> Iterator[Reason]:
         if recipe.loose:

@@ -43,12 +43,14 @@ class Trace(msgspec.Struct, frozen=True):
     candidate of one of these names could be read in another's place; `*` means any name.
     tree: the run was given the whole tree, so every source is a candidate.
     listed: folders whose entries it asked for, sorted: what is in them counts, by name.
+    beyond: absolute paths outside the tree that the depfile names, sorted.
     """
 
     used: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()
     tree: bool = False
     listed: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -118,7 +120,10 @@ TRACES_SCHEMA = "windrow.traces/1"
 
 
 class ActionResult(msgspec.Struct, frozen=True):
-    """What a successful action made; stored under its key, shared by all projects."""
+    """What a successful action made; stored under its key, shared by all projects.
+
+    beyond: the state of what its trace has beyond the tree, where it ran; see keys.state_beyond.
+    """
 
     key: str
     outputs: tuple[Output, ...]
@@ -128,6 +133,7 @@ class ActionResult(msgspec.Struct, frozen=True):
     timings: Timings = Timings()
     worker: str = ""
     exit_code: int = 0
+    beyond: str = ""
     schema: str = RESULT_SCHEMA
 
 

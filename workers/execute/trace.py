@@ -37,7 +37,18 @@ def trace_of(
         used=tuple(sorted(used - primary)),
         probes=(probes.ANY,) if probes.ANY in names else tuple(sorted(names)),
         tree=action.tree,
+        beyond=_beyond(noted.outside, action) if action.tools else (),
     )
+
+
+def _beyond(written: frozenset[str], action: Action) -> tuple[str, ...]:
+    """Absolute paths outside the tree, as far as these can be told from what a depfile names.
+
+    Where the fingerprint of the tools is pinned (an action without `tools`), it stands for such files as well.
+    """
+    folder = posixpath.join(action.root, action.cwd) if action.root else ""
+    named = (path if path.startswith("/") else posixpath.normpath(posixpath.join(folder, path)) for path in written)
+    return tuple(sorted({path for path in named if path.startswith("/")}))
 
 
 def _refuse_strangers(paths: set[str] | frozenset[str], mounts: Sequence[str]) -> None:
