@@ -32,6 +32,7 @@ from shared.model.action import ActionResult, Input, Output, Trace
 from shared.model.job import JobOrder, JobOutcome
 from shared.storage.blobs import BlobStore
 from tests.fakes.observer import RecordingObserver
+from workers.execute.depfile import dependencies
 from workers.execute.probes import Prober
 from workers.execute.trace import trace_of
 
@@ -64,7 +65,7 @@ class Lender:
             lines = (self._built / unit).read_text().splitlines()
             headers = [line.split('"')[1] for line in lines if line.startswith("#include")]
             text = f"{action.outputs[0]}: {unit} {' '.join(headers)}\n"
-            trace = trace_of(action, text, (str(self._built),), self._prober, self._content)
+            trace = trace_of(action, dependencies(text), (str(self._built),), self._prober, self._content)
         result = ActionResult(key=key_after_run(action, trace), outputs=tuple(made), trace=trace, worker="lent")
         with self._lock:
             self.seconds += time.thread_time() - began

@@ -38,12 +38,15 @@ class Body:
         files: tuple[tuple[str, str], ...] = (),
         outside: tuple[tuple[str, str], ...] = (),
         root: str = "",
+        notes: str = "",
     ) -> None:
         self._root = root
         made, noted = tuple(map(self.at, outputs)), depfile and self.at(depfile)
         self._fields: tuple[object, ...] = (kind, argv, env, made, noted, tools)
         if cwd or files or outside:
             self._fields += (cwd, [(self.at(path), text) for path, text in files], outside)
+        if notes:
+            self._fields += (notes,)
 
     def at(self, path: str) -> str:
         """A path as keys have it."""
@@ -72,6 +75,7 @@ def body_of(action: Action) -> Body:
         action.files,
         action.outside,
         action.root,
+        action.notes,
     )
 
 
@@ -139,7 +143,7 @@ def shadowing(trace: Trace, candidates: Iterable[str]) -> list[str]:
 
 def given_trace(action: Action) -> Trace | None:
     """What an action without a depfile reads besides its own inputs: all it was given because a run asked for it."""
-    return Trace(used=action.extra) if action.depfile is None and action.extra else None
+    return Trace(used=action.extra) if not action.tells and action.extra else None
 
 
 def key_after_run(action: Action, trace: Trace | None, beyond: str = "") -> str:
@@ -147,7 +151,7 @@ def key_after_run(action: Action, trace: Trace | None, beyond: str = "") -> str:
     body = body_of(action)
     by_path: Mapping[str, Input] = {i.path: i for i in action.inputs}
     primary = [by_path[path] for path in action.primary]
-    if trace is None and (action.depfile is None or action.loose):
+    if trace is None and (not action.tells or action.loose):
         # What else it was given, it was given in case it wanted it; nobody saw it read that.
         return plain_key(body, primary)
     trace = trace or Trace()

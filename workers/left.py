@@ -14,13 +14,14 @@ from shared.keys import given_trace, key_after_run, rooted
 from shared.model.action import Action, Input, Output, Trace
 from workers.execute.trace import trace_of
 from workers.execute.view import Seen
+from workers.named import named_by
+from workers.printed import Printed
 from workers.sandbox import loose, outputs
 from workers.sandbox.broken import Broken
 from workers.sandbox.marks import Marks
 from workers.sandbox.sandbox import Sandbox
 from workers.ticket import Ticket
 
-_DEPFILE_LIMIT = 64 << 20  # bytes
 _SOURCE_LIMIT = 64 << 20  # bytes
 # Compressed debug information holds the path, but not so that it could be found.
 _COMPRESSED = re.compile(r"(?<!\S)-gz(?!=none)")
@@ -70,19 +71,18 @@ class Left:
             raise Broken("; ".join(complaints))
         return made
 
-    def trace(self) -> Trace | None:
+    def trace(self, said: Printed) -> Trace | None:
         """What it read, as far as it was noted down or noticed."""
         action, read = self._action, self._read
-        data = outputs.read(self._tree, action.depfile, _DEPFILE_LIMIT) if action.depfile is not None else None
-        if data is None and action.depfile is not None and not action.loose:
+        named = named_by(action, self._tree, said)
+        if named is None and action.depfile is not None and not action.loose:
             raise Broken(f"it did not write its depfile {action.depfile}")
-        if data is None and read is None:
+        if named is None and read is None:
             return given_trace(action)
         noted = Trace(tree=action.tree)
-        if data is not None:
-            text = data.decode("utf-8", "replace")
-            roots = tuple(dict.fromkeys((str(self._tree), self._seen.root)))
-            noted = trace_of(action, text, roots, self._ticket.workshop.prober, self._content)
+        if named is not None:
+            roots = tuple(dict.fromkeys((str(self._tree), self._seen.root, action.root or self._seen.root)))
+            noted = trace_of(action, named, roots, self._ticket.workshop.prober, self._content)
             if noted.beyond:
                 noted = msgspec.structs.replace(noted, beyond=self._beyond(noted.beyond))
         if read is None:

@@ -124,7 +124,7 @@ class CommandRun:
         """Check what the run left, and store it; Broken when it did not do what it declares."""
         begun = self.workshop.clock.monotonic()
         made = left.outputs()
-        trace = left.trace()
+        trace = left.trace(run)
         self.bytes_up += left.upload(made)
         stdout, stderr = run.logs()
         key = left.key(made, trace)

@@ -79,7 +79,7 @@ def _entry(
 ) -> JobEntry:
     made = frozenset(output.path for output in result.outputs)
     trace = result.trace or Trace()
-    plain = recipe.depfile is None and not trace.listed
+    plain = not recipe.tells and not trace.listed
     return JobEntry(
         rule=recipe.rule,
         key=result.key,
@@ -88,6 +88,7 @@ def _entry(
         inputs=recipe.inputs,
         env=recipe.env,
         depfile=recipe.depfile,
+        notes=recipe.notes,
         trace=msgspec.structs.replace(trace, beyond=()) if trace.beyond else result.trace,
         unread=() if plain else candidates.unread(recipe, trace),
         platform=recipe.tools or graph.platform,

@@ -238,8 +238,9 @@ class Preparer:
             mounts=recipe.mounts,
             files=recipe.files,
             loose=recipe.loose,
-            observed=recipe.loose and recipe.depfile is None and recipe.finds != "declared",
+            observed=recipe.loose and not recipe.tells and recipe.finds != "declared",
             outside=recipe.outside,
+            notes=recipe.notes,
             console=recipe.place == "workspace" and recipe.pool == CONSOLE,
         )
 

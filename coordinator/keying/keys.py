@@ -32,6 +32,7 @@ def body_of(recipe: Recipe, platform: str) -> keys.Body:
         recipe.files,
         recipe.outside,
         recipe.root,
+        recipe.notes,
     )
 
 
@@ -91,7 +92,7 @@ def action_keys(
     """
     body = body_of(recipe, platform)
     primary = primary_of(recipe, find, link)
-    if recipe.depfile is None or recipe.loose:
+    if not recipe.tells or recipe.loose:
         yield keys.plain_key(body, primary), None
     seen: set[str] = set()
     for trace in traces(keys.trace_key(body, primary)):

@@ -104,12 +104,13 @@ class _Marker:
         yield from self._outputs(recipe)
 
     def _definition(self, recipe: Recipe, entry: JobEntry) -> Iterator[Reason]:
-        if (recipe.argv, recipe.outputs, recipe.depfile, recipe.cwd, noted_texts(recipe.files)) != (
+        if (recipe.argv, recipe.outputs, recipe.depfile, recipe.cwd, noted_texts(recipe.files), recipe.notes) != (
             entry.argv,
             entry.outputs,
             entry.depfile,
             entry.cwd,
             entry.files,
+            entry.notes,
         ):
             yield CommandChanged(was=_told(entry), now=_told(recipe))
         if recipe.env != entry.env:
@@ -141,7 +142,7 @@ class _Marker:
         if self.facts.beyond:
             named = dict(recipe.outside)
             yield from (why for path, why in self._changed_beyond(entry.beyond) if path not in named)
-        if recipe.depfile is not None or trace.listed:
+        if recipe.tells or trace.listed:
             # A file that was passed over may still have been asked after (`__has_include`): gone counts too.
             known, now = entry.unread, self.candidates.unread(recipe, trace)
             if known != now:
@@ -185,12 +186,12 @@ class _Marker:
             return
         recipe, entry = self.graph.recipes[id_], self.entries.get(id_)
         read: Set[str] = frozenset(recipe.inputs)
-        if (recipe.depfile is not None or recipe.loose) and entry is not None:
+        if (recipe.tells or recipe.loose) and entry is not None:
             # A candidate that the last run did not read cannot change this one.
             read = frozenset((*recipe.inputs, *(entry.trace or Trace()).used, *entry.unread))
         elif recipe.loose:
             read = frozenset((*recipe.inputs, *recipe.candidates, *recipe.after))
-        elif recipe.depfile is not None:
+        elif recipe.tells:
             read = frozenset((*recipe.inputs, *recipe.candidates))
         for need in needs:
             if need in spreading and not read.isdisjoint(self.graph.recipes[need].outputs):

@@ -22,6 +22,7 @@ class Recipe(msgspec.Struct, frozen=True):
     id: `rule:first output`, unique. argv: the command. env: sorted (name, value or None for unset).
     inputs: paths that are always part of the key, sorted. candidates: paths it may read, sorted; the
     depfile of a run tells which it did. outputs: every path it writes. depfile: where it writes that list.
+    notes: how it tells it in its output instead, see Action.
     timeout: seconds, None for the default. tools: identity of the tools it runs, empty for those of the
     graph's platform. at: `file:line` of the rule.
 
@@ -62,6 +63,12 @@ class Recipe(msgspec.Struct, frozen=True):
     description: str = ""
     cost: float = 0.0
     editable: bool = False
+    notes: str = ""
+
+    @property
+    def tells(self) -> bool:
+        """Whether a run says itself what it read."""
+        return self.depfile is not None or self.notes != ""
 
     @property
     def command(self) -> tuple[str, ...]:

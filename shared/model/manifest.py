@@ -35,7 +35,7 @@ class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """A job as it was when it last counted: what it was, and the key its outputs answer to.
 
     platform: identity of the tools it ran with. unread: candidates that carried a name the run asked for and
-    were not read, sorted. cwd, files, outside: see Action. also: outputs it made and does not declare, sorted.
+    were not read, sorted. cwd, files, outside, notes: see Action. also: outputs it made and does not declare, sorted.
     always: it runs whenever it is asked for. cost: what running it cost. beyond: the name of the set of files outside
     the tree that it read; those are not in its trace here.
     """
@@ -59,6 +59,7 @@ class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     always: bool = False
     cost: float = 0.0
     beyond: str = ""
+    notes: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True):

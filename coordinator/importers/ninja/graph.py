@@ -215,7 +215,8 @@ class Importer:
         late = self._late(edge)
         command = self.manifest.command(edge)
         heads = programs(command)
-        written = self.manifest.depfile(edge)
+        notes = self.manifest.notes(edge)
+        written = "" if notes else self.manifest.depfile(edge)
         depfile = of(written, edge.at) if written else None
         if depfile is not None and outside(depfile):
             depfile = None
@@ -223,10 +224,7 @@ class Importer:
         inputs, beyond, after, always = self._inputs(edge, late, id_)
         place = self._place(edge, heads)
         rspfile = self.manifest.rspfile(edge)
-        files: tuple[tuple[str, str], ...] = ()
-        if rspfile:
-            files = ((of(rspfile, edge.at), self.places.marked(self.manifest.rspfile_content(edge))),)
-        how = finds(command, heads, edge.inputs[0] if edge.inputs else "", depfile=depfile is not None)
+        how = finds(command, heads, edge.inputs[0] if edge.inputs else "", depfile=bool(depfile or notes))
         if how == "declared" and (opens_folders(self.places.marked(command)) or self._names_folder(edge)):
             how = "tree"
         inputs = self._with_programs(heads, inputs)
@@ -249,7 +247,7 @@ class Importer:
             root=self.places.root,
             cwd=self.places.cwd,
             mounts=self.mounts,
-            files=files,
+            files=((of(rspfile, edge.at), self.places.marked(self.manifest.rspfile_content(edge))),) if rspfile else (),
             after=after,
             finds=how,
             place=place,
@@ -258,6 +256,7 @@ class Importer:
             always=always,
             outside=beyond,
             description=ask(edge, "description"),
+            notes=notes,
         )
 
     def _output(self, path: str, edge: Edge) -> str:

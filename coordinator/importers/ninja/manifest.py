@@ -8,6 +8,8 @@ from coordinator.importers.ninja.evaluation import Evaluation
 from coordinator.importers.ninja.spelling import unpacked
 
 PHONY = "phony"
+# What compilers that speak English put before a header that they name by /showIncludes.
+_ENGLISH = "Note: including file:"
 # What a rule may say; edges and files may say anything.
 RESERVED = frozenset(
     (
@@ -194,6 +196,10 @@ class Manifest:
     def msvc_deps_prefix(self, edge: Edge) -> str:
         """What stands before a path that /showIncludes prints; "" is the English default."""
         return self._evaluation.value(edge, "msvc_deps_prefix")
+
+    def notes(self, edge: Edge) -> str:
+        """What stands before the headers that its output names; "" unless `deps = msvc` says that it names any."""
+        return (self.msvc_deps_prefix(edge) or _ENGLISH) if self.deps(edge) == "msvc" else ""
 
     def restat(self, edge: Edge) -> bool:
         """Whether its outputs may stay as they were."""

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from coordinator.importers.ninja.showincludes import parse_showincludes
+from workers.execute.showincludes import parse_showincludes
 
 
 def test_headers_are_told_from_what_is_for_people() -> None:
