@@ -12,7 +12,8 @@ from coordinator.importers.ninja import compiled
 from coordinator.importers.ninja.circumstances import Late, Tree
 from coordinator.importers.ninja.commands import COMPILED
 from coordinator.importers.ninja.dyndep import match, parse_dyndep
-from coordinator.importers.ninja.graph import Identity, Imported, Importer, Kept, programs_of
+from coordinator.importers.ninja.graph import Identity, Imported, Importer, programs_of
+from coordinator.importers.ninja.kept import KeptGraph, Told
 from coordinator.importers.ninja.lookup import Lookup
 from coordinator.importers.ninja.manifest import Edge, Manifest
 from coordinator.importers.ninja.places import Places, outside
@@ -26,6 +27,7 @@ from shared.model.snapshot import Snapshot
 from shared.settings import NinjaSettings, Settings
 
 COMPILED_FILE = "ninja.msgpack"
+GRAPH_FILE = "graph.msgpack"
 _HEADERS = C_FAMILY - COMPILED
 
 
@@ -37,6 +39,7 @@ class ImportedBuild:
         self.file = settings.root / ninja.file
         self.places = Places(str(settings.root), ninja.cwd)
         self.beyond = Beyond(settings.state_dir)
+        self._kept = KeptGraph(settings.state_dir / GRAPH_FILE)
         self.late: dict[str, Late] = {}
 
     @cached_property
@@ -53,7 +56,7 @@ class ImportedBuild:
 
     def forget(self) -> None:
         """The build files were written anew: read them again."""
-        for name in ("manifest", "digest", "programs", "_lookup", "_named"):
+        for name in ("manifest", "digest", "_told", "_lookup"):
             self.__dict__.pop(name, None)
         self.late = {}
 
@@ -107,27 +110,34 @@ class ImportedBuild:
         except OSError as error:
             raise named(error, path, "reading") from error
 
-    @cached_property
+    @property
     def programs(self) -> tuple[tuple[str, ...], ...]:
         """The programs that commands run, each combination once."""
-        return programs_of(self.manifest)
+        return self._told.programs
 
     @cached_property
-    def _named(self) -> frozenset[str]:
-        """Where the inputs lie that edges name and no edge makes."""
-        made = {path for edge in self.manifest.edges for path in edge.all_outputs if not edge.phony}
-        file = self.manifest.files[0]
-        asked = {path for edge in self.manifest.edges if file not in edge.all_outputs for path in edge.all_inputs}
-        return frozenset(map(self.places.of, asked - made))
+    def _told(self) -> Told:
+        whose = hashing.of_value([self.digest, self.places.root, self.places.cwd])
+        told = self._kept.told(whose)
+        if told is None:
+            made = {path for edge in self.manifest.edges for path in edge.all_outputs if not edge.phony}
+            file = self.manifest.files[0]
+            asked = {path for edge in self.manifest.edges if file not in edge.all_outputs for path in edge.all_inputs}
+            named = set(map(self.places.of, asked - made)) - {""}
+            beyond = {path for path in named if outside(path)}
+            told = Told(whose, programs_of(self.manifest), frozenset(named - beyond), tuple(sorted(beyond)))
+            self._kept.tell(told)
+        return told
 
     def named(self) -> frozenset[str]:
         """The paths of the tree that edges name as inputs and no edge makes."""
-        return frozenset(path for path in self._named if path and not outside(path))
+        return self._told.inside
 
     def beyond_named(self) -> list[tuple[str, str]]:
         """The files beyond the tree that edges name as inputs, with what they hold now; "" for none."""
-        late = (self.places.of(path) for late in self.late.values() for path in late.inputs)
-        return [(path, self.beyond.digest(path)) for path in sorted({*self._named, *late}) if outside(path)]
+        late = {self.places.of(path) for late in self.late.values() for path in late.inputs}
+        paths = {*self._told.outside, *filter(outside, late)}
+        return [(path, self.beyond.digest(path)) for path in sorted(paths)]
 
     def passed(self, environ: Mapping[str, str]) -> tuple[tuple[str, str | None], ...]:
         """The variables that commands get, sorted; None for one that is not set."""
@@ -147,11 +157,13 @@ class ImportedBuild:
 
     def noticed(self, snapshot: Snapshot, known: Collection[str]) -> Snapshot:
         """The snapshot without what configuring left in the build folder and nothing is known to read."""
-        named = self.named()
+        if not self.ninja.cwd:
+            return snapshot
+        named, below = self.named(), f"{self.ninja.cwd}/"
         kept = {
             path: state
             for path, state in snapshot.sources.items()
-            if not self.own(path) or path in known or path in named or is_header(path)
+            if not path.startswith(below) or path in known or path in named or is_header(path)
         }
         return msgspec.structs.replace(snapshot, sources=kept)
 
@@ -159,8 +171,14 @@ class ImportedBuild:
         """Whether a source is of no interest unless a job reads it."""
         return self.own(path) and not is_header(path)
 
-    def recipes(self, snapshot: Snapshot, kept: Kept, identity: Identity, environ: Mapping[str, str]) -> Imported:
-        """The recipes of all edges in this tree."""
+    def recipes(
+        self, snapshot: Snapshot, identity: Identity, environ: Mapping[str, str], made_from: str = ""
+    ) -> Imported:
+        """The recipes of all edges in this tree; made_from: the digest of all else they are made from, if known."""
+        key = self._key(snapshot, made_from) if made_from else ""
+        known = self._kept.graph(key) if key else None
+        if known is not None:
+            return known
         tree = Tree(snapshot.sources, snapshot.folders, self.beyond.digest)
         if snapshot.links:
             tree = tree._replace(through=Links(snapshot.links, PathIndex(snapshot.sources), ()).through)
@@ -168,7 +186,6 @@ class ImportedBuild:
             self.manifest,
             self.places,
             tree,
-            kept=kept,
             identity=identity,
             local=self.ninja.local,
             late=self.late,
@@ -176,7 +193,22 @@ class ImportedBuild:
             env=self.passed(environ),
         )
         headers = tuple(sorted(path for path in snapshot.sources if is_header(path) and path not in importer.made))
-        return importer.run(headers)
+        imported = importer.run(headers)
+        if key:
+            self._kept.keep(key, imported)
+        return imported
+
+    def _key(self, snapshot: Snapshot, made_from: str) -> str:
+        """What recipes are made from: of the tree its paths alone, for no recipe depends on what a file holds."""
+        paths = hashing.of_bytes("\0".join(snapshot.sources).encode("utf-8", "surrogateescape"))
+        told = [made_from, paths, sorted(snapshot.folders), sorted(snapshot.links.items())]
+        place = [self.places.root, self.places.cwd, list(self.ninja.local), list(self.settings.folders)]
+        return hashing.of_value([*told, *place])
+
+    def save(self) -> None:
+        """Keep what was learnt for the next build."""
+        self.beyond.save()
+        self._kept.save()
 
 
 def is_header(path: str) -> bool:

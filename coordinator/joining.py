@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from coordinator.importers.declared import import_rules
+from coordinator.importers.ninja.runs import ordered, undeclared
 from shared.model.graph import BuildGraph, Names, Recipe
 from shared.model.manifest import Manifest
 from shared.model.snapshot import Snapshot
@@ -51,7 +52,7 @@ def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code
         recipes += expanded.recipes
     imported = None
     if project.imported is not None:
-        imported = project.imported.recipes(snapshot, jobs, project.identity_of, project.environ)
+        imported = project.imported.recipes(snapshot, project.identity_of, project.environ, project.made_from())
         default = (*(recipe.id for recipe in recipes), *(imported.names.default or ()))
         names = msgspec.structs.replace(
             imported.names,
@@ -60,7 +61,7 @@ def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code
             artefacts=names.artefacts,
             inputs=names.inputs,
         )
-        recipes += imported.recipes
+        recipes += ordered(imported.recipes, jobs)
         warnings += imported.warnings
     if code is not None and code.tests is not None:
         made = {path for recipe in recipes for path in recipe.outputs}
@@ -79,7 +80,7 @@ def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code
         fingerprint=project.made_from(),
         warnings=warnings,
         names=msgspec.structs.replace(names, default=default),
-        also=imported.also if imported else None,
+        also=undeclared(imported.recipes, jobs) if imported else None,
     )
 
 

@@ -255,6 +255,7 @@ class Project:
         learnt = (self.code.save() if self.code else "") or (self.context.save_learnt() if self.context else "")
         if self.imported is None:
             return learnt
+        self.imported.save()
         return self._headers.save() or learnt
 
     def event_log(self) -> EventLog:

@@ -46,9 +46,9 @@ def fold(
             for made in result.outputs:
                 artefacts[made.path] = _artefact(made, recipe, graph, base)
         elif base is not None and id_ in base.jobs and id_ not in stale and _untouched(id_, plan):
-            known = base.jobs[id_]
-            name = table.name(sets.paths(known.beyond))
-            jobs[id_] = msgspec.structs.replace(known, layer=graph.depth[id_], beyond=name)
+            entry, layer = base.jobs[id_], graph.depth[id_]
+            table.name(sets.paths(entry.beyond))
+            jobs[id_] = entry if entry.layer == layer else msgspec.structs.replace(entry, layer=layer)
             _carry(base, id_, artefacts, stored=recipe.stored)
     if base is not None:
         for id_ in _waiting_for_removal(base, graph, snapshot, plan):
@@ -130,8 +130,8 @@ def _untouched(id_: str, plan: Plan) -> bool:
 
 def _carry(base: Manifest, id_: str, artefacts: dict[str, Artefact], *, stored: bool | None = None) -> None:
     for path in (*base.jobs[id_].outputs, *base.jobs[id_].also):
-        if path in base.artefacts and base.artefacts[path].job == id_:
-            made = base.artefacts[path]
+        made = base.artefacts.get(path)
+        if made is not None and made.job == id_:
             changed = stored is not None and stored != made.stored
             artefacts[path] = msgspec.structs.replace(made, stored=stored) if changed else made
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -52,6 +53,7 @@ class Given(msgspec.Struct, frozen=True):
 
 # The paths that a compile could read, as far as can be told from its command and from the files there are now.
 Includes = Callable[[Recipe, RunTree], Iterable[str]]
+Paths = Callable[[], Iterable[str]]
 
 
 class Preparer:
@@ -92,11 +94,13 @@ class Preparer:
         """
         recipe = self.tree.graph.recipes[job]
         force = force or recipe.rule in self.fresh
+        # A scan of includes, which costs more than the rest: once a job.
+        could_read = cache(lambda: tuple(self._could_read(recipe)))
         if self.use_cache and not force and given is None and _reusable(recipe):
-            reuse = self._look_up(recipe)
+            reuse = self._look_up(recipe, could_read)
             if reuse is not None:
                 return reuse
-        action = self.action(recipe, given)
+        action = self._action(recipe, given, could_read)
         if action.kind != WORKSPACE:
             self._upload(action)
         return JobOrder(
@@ -108,10 +112,10 @@ class Preparer:
             no_cache=force or not self.use_cache,
         )
 
-    def _look_up(self, recipe: Recipe) -> Reuse | None:
+    def _look_up(self, recipe: Recipe, could_read: Paths) -> Reuse | None:
         entry = self._entry(recipe.id)
         graph = self.tree.graph
-        shadows = self._shadows(recipe)
+        shadows = self._shadows(recipe, could_read)
         find, link, traces = self.tree.find, self.tree.link, self._traces(entry, recipe.root)
         for key, trace in action_keys(recipe, graph.platform, find, shadows, traces, link, self._state):
             reuse = self._found(entry, key, trace, recipe.root)
@@ -149,7 +153,7 @@ class Preparer:
             f"{paths[0]} to {paths[-1]}, differs (give both the same packages, or pin [toolchain] fingerprint)"
         )
 
-    def _shadows(self, recipe: Recipe) -> Callable[[Trace], list[str]]:
+    def _shadows(self, recipe: Recipe, could_read: Paths) -> Callable[[Trace], list[str]]:
         """What could be found instead of what a trace asked for: among what a run would be given, as in its key."""
         if recipe.finds != "includes":
             return lambda trace: self.candidates.shadowing(recipe, trace)
@@ -158,7 +162,7 @@ class Preparer:
         def shadows(trace: Trace) -> list[str]:
             # Only when there is a trace to go by: the first build of all has none.
             if not given:
-                given.extend(path for path in self._could_read(recipe) if self.tree.find(path) is not None)
+                given.extend(path for path in could_read() if self.tree.find(path) is not None)
             return shadowing(trace, {*recipe.inputs, *given, *trace.used})
 
         return shadows
@@ -194,12 +198,12 @@ class Preparer:
     def _entry(self, job: str) -> JobEntry | None:
         return self.tree.manifest.jobs.get(job) if self.tree.manifest else None
 
-    def action(self, recipe: Recipe, given: Given | None = None) -> Action:
+    def _action(self, recipe: Recipe, given: Given | None, could_read: Paths) -> Action:
         """The action a recipe is now: what it reads by its rule, by its last run, and what a run asked for."""
         find = self.tree.find
         primary = primary_of(recipe, find, self.tree.link)
         inputs: dict[str, Input] = {state.path: state for state in primary}
-        for path in self._could_read(recipe):
+        for path in could_read():
             state = find(path)
             if state is not None:
                 inputs[path] = state

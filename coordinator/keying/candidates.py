@@ -45,7 +45,11 @@ class Candidates:
     def unread(self, recipe: Recipe, trace: Trace) -> tuple[str, ...]:
         """What of `shadowing` the trace did not read, sorted: usually nothing."""
         known = {*recipe.inputs, *trace.used}
-        return tuple(path for path in self.shadowing(recipe, trace) if path not in known)
+        if trace.tree or trace.listed or "*" in trace.probes:
+            return tuple(path for path in self.shadowing(recipe, trace) if path not in known)
+        index = self._index(recipe.candidates)
+        found = (path for name in trace.probes if name in index for path in index[name] if path not in known)
+        return tuple(sorted(found))
 
     def _inside(self) -> dict[str, list[str]]:
         """The sources by the folder they lie in."""

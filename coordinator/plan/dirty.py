@@ -88,6 +88,9 @@ class _Marker:
         self.edited = facts.edited
         self.beyond_sets = BeyondSets(facts.manifest)
         self._beyond: dict[str, list[tuple[str, Reason]]] = {"": []}
+        # Which files a job could come by depends on the graph and on which paths there are, not on what they hold.
+        before = facts.manifest.graph if facts.manifest and facts.manifest.rests else ""
+        self.same_paths = bool(before) and before == self.graph.fingerprint and not (changes.added or changes.deleted)
 
     def own_reasons(self, id_: str) -> Iterator[Reason]:
         """Reasons that do not come from another recipe."""
@@ -142,7 +145,7 @@ class _Marker:
         if self.facts.beyond:
             named = dict(recipe.outside)
             yield from (why for path, why in self._changed_beyond(entry.beyond) if path not in named)
-        if recipe.tells or trace.listed:
+        if (recipe.tells or trace.listed) and not self.same_paths:
             # A file that was passed over may still have been asked after (`__has_include`): gone counts too.
             known, now = entry.unread, self.candidates.unread(recipe, trace)
             if known != now:

@@ -15,6 +15,10 @@ import msgspec
 from shared.errors import GraphError
 from shared.model.action import ROOT
 
+# How the inputs of a recipe are told before a run has told them, and where it may run.
+Finds = Literal["declared", "includes", "tree"]
+Place = Literal["any", "here", "workspace"]
+
 
 class Recipe(msgspec.Struct, frozen=True):
     """What can be run, in terms of paths.
@@ -53,8 +57,8 @@ class Recipe(msgspec.Struct, frozen=True):
     mounts: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     after: tuple[str, ...] = ()
-    finds: Literal["declared", "includes", "tree"] = "declared"
-    place: Literal["any", "here", "workspace"] = "any"
+    finds: Finds = "declared"
+    place: Place = "any"
     pool: str = ""
     loose: bool = False
     always: bool = False

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal
 
 from shared.commands import first_words
+from shared.model.graph import Finds
 from shared.model.path import basename
-
-Finds = Literal["declared", "includes", "tree"]
 
 # Suffixes of files that a C-family compiler reads directives in.
 COMPILED = frozenset(("c", "cc", "cp", "cpp", "cxx", "c++", "m", "mm", "s", "sx", "asm", "i", "ii", "cu", "hip"))

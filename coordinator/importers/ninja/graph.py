@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from coordinator.importers.ninja.circumstances import Late, Tree
 from coordinator.importers.ninja.commands import builds, finds, opens_folders, programs, thin
@@ -15,11 +15,10 @@ from coordinator.importers.ninja.meanings import Meaning, Meanings
 from coordinator.importers.ninja.places import Places, outside
 from shared.errors import GraphError
 from shared.model.action import ROOT
-from shared.model.graph import Names, Recipe
-from shared.model.manifest import JobEntry
+from shared.model.graph import Names, Place, Recipe
 
 _CONSOLE = "console"
-_SHELL = ("/bin/sh", "-c")
+SHELL = ("/bin/sh", "-c")
 
 # A word of a command that may name a file of the sources: absolute, or on the way up from where it runs.
 _WORD = re.compile(r"(?<![^\s'\"=,])(?:\0/|\.\./)[^\s'\";,|&<>()]+")
@@ -28,40 +27,37 @@ _WORD = re.compile(r"(?<![^\s'\"=,])(?:\0/|\.\./)[^\s'\";,|&<>()]+")
 _BARE = re.compile(r"[^\s'\";,|&<>()=]+")
 
 Identity = Callable[[tuple[str, ...]], str]
-Kept = Mapping[str, JobEntry]
 
 
 class Imported(NamedTuple):
-    """What a build file comes to; `also` as BuildGraph takes it, `regenerates`: the edges that make build files."""
+    """What a build file comes to, whatever has run before. headers: the sources that a compiler could come by."""
 
     recipes: list[Recipe]
     names: Names
-    also: dict[str, tuple[str, ...]]
-    dyndeps: tuple[str, ...]
+    headers: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
 class Importer:
     """Makes recipes of the edges of one build file; use once.
 
-    kept: the jobs of the last revision, which know what they read. identity: what the programs of a command are.
+    identity: what the programs of a command are.
     local: rules (globs) whose commands run on this machine. late: what dyndep files add, by an output.
     """
 
-    def __init__(  # noqa: PLR0913 - what a graph is made of
+    def __init__(
         self,
         manifest: Manifest,
         places: Places,
         tree: Tree,
         *,
-        kept: Kept,
         identity: Identity,
         local: tuple[str, ...] = (),
         late: Mapping[str, Late] | None = None,
         mounts: tuple[str, ...] = (),
         env: tuple[tuple[str, str | None], ...] = (),
     ) -> None:
-        self.manifest, self.places, self.tree, self.kept, self.identity = manifest, places, tree, kept, identity
+        self.manifest, self.places, self.tree, self.identity = manifest, places, tree, identity
         self.local, self.late, self.mounts = local, late or {}, mounts
         self.env = env
         self.makers: dict[str, Edge] = {}
@@ -86,17 +82,9 @@ class Importer:
 
     def run(self, headers: tuple[str, ...] = ()) -> Imported:
         """Everything; `headers` are the sources that a compiler could come by."""
-        recipes: list[Recipe] = []
-        also: dict[str, tuple[str, ...]] = {}
-        for edge in self.manifest.edges:
-            if edge.phony or self.rebuilds(edge):
-                continue
-            recipe = self._recipe(edge, headers)
-            recipes.append(recipe)
-            entry = self.kept.get(recipe.id)
-            if entry is not None and entry.also:
-                also[recipe.id] = entry.also
-        return Imported(recipes, self._names(), also, self._dyndeps(), self.manifest.warnings)
+        edges = (edge for edge in self.manifest.edges if not (edge.phony or self.rebuilds(edge)))
+        recipes = [self._recipe(edge, headers) for edge in edges]
+        return Imported(recipes, self._names(), headers, self.manifest.warnings)
 
     def rebuilds(self, edge: Edge) -> bool:
         """Whether an edge makes a file of the build description itself; those run before there is a graph."""
@@ -230,13 +218,10 @@ class Importer:
         inputs = self._with_programs(heads, inputs)
         if how == "declared":
             inputs = self._with_named(self.places.marked(command), inputs)
-        entry = self.kept.get(id_)
-        if entry is not None and entry.trace is not None and not self.made.isdisjoint(entry.trace.used):
-            after = self._with_made(entry.trace.used, after, edge, inputs)
         return Recipe(
             id=id_,
             rule=edge.rule,
-            argv=(*_SHELL, self.places.marked(command)),
+            argv=(*SHELL, self.places.marked(command)),
             outputs=tuple(self._output(path, edge) for path in (*edge.all_outputs, *late.outputs)),
             inputs=inputs,
             candidates=headers if how == "includes" else (),
@@ -369,29 +354,18 @@ class Importer:
             known = self._orders[names] = tuple(path for path in found if path in self.made)
         return known
 
-    def _with_made(
-        self, used: tuple[str, ...], after: tuple[str, ...], edge: Edge, inputs: tuple[str, ...]
-    ) -> tuple[str, ...]:
-        own = {self.places.of(path) for path in edge.all_outputs}
-        more = [path for path in used if path in self.made and path not in own and path not in inputs]
-        missing = set(more).difference(after)
-        return (*after, *sorted(missing)) if missing else after
-
     def _identity(self, heads: tuple[str, ...]) -> str:
         known = self._tools.get(heads)
         if known is None:
             known = self._tools[heads] = self.identity(heads)
         return known
 
-    def _place(self, edge: Edge, heads: tuple[str, ...]) -> Literal["any", "here", "workspace"]:
+    def _place(self, edge: Edge, heads: tuple[str, ...]) -> Place:
         if edge.pool == _CONSOLE or self.manifest.generator(edge) or builds(heads):
             return "workspace"
         if edge.pool or self.manifest.value(edge, "local"):
             return "here"
         return "here" if any(fnmatchcase(edge.rule, pattern) for pattern in self.local) else "any"
-
-    def _dyndeps(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(edge.dyndep for edge in self.manifest.edges if edge.dyndep))
 
 
 def programs_of(manifest: Manifest) -> tuple[tuple[str, ...], ...]:

@@ -150,7 +150,7 @@ def test_headers_that_are_made_are_no_candidates(root: Path) -> None:
 
     (recipe,) = [
         one
-        for one in imported.recipes(snapshot_of("src/a.c", "inc/a.h", "build/gen.h"), {}, "".join, {}).recipes
+        for one in imported.recipes(snapshot_of("src/a.c", "inc/a.h", "build/gen.h"), "".join, {}).recipes
         if one.rule == "cc"
     ]
 

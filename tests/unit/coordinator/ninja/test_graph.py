@@ -11,6 +11,7 @@ from coordinator.importers.ninja.circumstances import Late, Tree
 from coordinator.importers.ninja.graph import Imported, Importer, programs_of
 from coordinator.importers.ninja.parser import read
 from coordinator.importers.ninja.places import Places
+from coordinator.importers.ninja.runs import ordered, undeclared
 from shared.errors import GraphError
 from shared.model.action import ROOT, Trace
 from shared.model.graph import BuildGraph, Recipe
@@ -48,7 +49,7 @@ class Importing:
     ) -> Importer:
         (self.root / "build/build.ninja").write_text(RULES + text)
         tree = Tree(frozenset(sources), frozenset(folders), lambda path: (outside or {}).get(path, ""))
-        options = {"kept": {}, "identity": " ".join, **more}
+        options = {"identity": " ".join, **more}
         return Importer(read(self.root / "build/build.ninja"), Places(str(self.root), "build"), tree, **options)  # type: ignore[arg-type]
 
     def run(self, text: str, *, headers: tuple[str, ...] = (), **more: object) -> Imported:
@@ -183,7 +184,7 @@ def test_what_another_job_made_and_the_last_run_read_must_come_before(project: I
     text = "build gen.h: gen\nbuild a.o: cc ../a.c\n"
     entry = JobEntry("cc", "", (), ("build/a.o",), trace=Trace(used=("build/gen.h", "inc/a.h")))
 
-    recipes = project.run(text, sources=("a.c",), kept={"cc:build/a.o": entry}).recipes
+    recipes = ordered(project.run(text, sources=("a.c",)).recipes, {"cc:build/a.o": entry})
 
     assert [recipe.after for recipe in recipes] == [(), ("build/gen.h",)]
 
@@ -191,9 +192,9 @@ def test_what_another_job_made_and_the_last_run_read_must_come_before(project: I
 def test_what_it_was_seen_to_make_besides_is_kept_in_mind(project: Importing) -> None:
     entry = JobEntry("gen", "", (), ("build/x",), also=("build/x.log",))
 
-    imported = project.run("build x: gen ../in\nbuild y: gen ../in\n", sources=("in",), kept={"gen:build/x": entry})
+    imported = project.run("build x: gen ../in\nbuild y: gen ../in\n", sources=("in",))
 
-    assert imported.also == {"gen:build/x": ("build/x.log",)}
+    assert undeclared(imported.recipes, {"gen:build/x": entry}) == {"gen:build/x": ("build/x.log",)}
 
 
 def test_a_dyndep_file_adds_outputs_and_inputs(project: Importing) -> None:
@@ -205,7 +206,6 @@ def test_a_dyndep_file_adds_outputs_and_inputs(project: Importing) -> None:
 
     assert recipe.outputs == ("build/a.o", "build/a.mod")
     assert recipe.inputs == ("a.c", "build/b.mod.o")
-    assert imported.dyndeps == ("dd",)
 
 
 # -- phony ----------------------------------------------------------------------------------------
