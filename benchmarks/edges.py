@@ -27,12 +27,12 @@ from coordinator.project import Project
 from coordinator.request import Request
 from shared import hashing
 from shared.clock import SystemClock
+from shared.depfile import dependencies
 from shared.keys import key_after_run
 from shared.model.action import ActionResult, Input, Output, Trace
 from shared.model.job import JobOrder, JobOutcome
 from shared.storage.blobs import BlobStore
 from tests.fakes.observer import RecordingObserver
-from workers.execute.depfile import dependencies
 from workers.execute.probes import Prober
 from workers.execute.trace import trace_of
 

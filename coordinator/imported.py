@@ -15,7 +15,7 @@ from coordinator.importers.ninja.dyndep import match, parse_dyndep
 from coordinator.importers.ninja.graph import Identity, Imported, Importer, programs_of
 from coordinator.importers.ninja.kept import KeptGraph, Told
 from coordinator.importers.ninja.lookup import Lookup
-from coordinator.importers.ninja.manifest import Edge, Manifest
+from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.places import Places, outside
 from coordinator.importers.ninja.spelling import canonical
 from coordinator.scan.beyond import Beyond
@@ -93,11 +93,6 @@ class ImportedBuild:
                 del needs[name]
         return rounds
 
-    def generator(self) -> Edge | None:
-        """The edge that makes the build file itself."""
-        file = self.manifest.files[0]
-        return next((edge for edge in self.manifest.edges if file in edge.all_outputs and not edge.phony), None)
-
     @cached_property
     def digest(self) -> str:
         """What the build files hold."""
@@ -120,9 +115,10 @@ class ImportedBuild:
         whose = hashing.of_value([self.digest, self.places.root, self.places.cwd])
         told = self._kept.told(whose)
         if told is None:
-            made = {path for edge in self.manifest.edges for path in edge.all_outputs if not edge.phony}
-            file = self.manifest.files[0]
-            asked = {path for edge in self.manifest.edges if file not in edge.all_outputs for path in edge.all_inputs}
+            own = frozenset(map(id, self.manifest.makers()))
+            edges = [edge for edge in self.manifest.edges if id(edge) not in own]
+            made = {path for edge in edges for path in edge.all_outputs if not edge.phony}
+            asked = {path for edge in edges for path in edge.all_inputs}
             named = set(map(self.places.of, asked - made)) - {""}
             beyond = {path for path in named if outside(path)}
             told = Told(whose, programs_of(self.manifest), frozenset(named - beyond), tuple(sorted(beyond)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shared.depfile import dependencies
 from shared.model.action import Action
-from workers.execute.depfile import dependencies
 from workers.printed import Printed
 from workers.sandbox import outputs
 from workers.sandbox.broken import Broken

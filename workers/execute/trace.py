@@ -6,9 +6,10 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from shared import depfile
 from shared.model.action import ROOT, Action, Input, Trace
 from shared.model.path import basename
-from workers.execute import depfile, probes
+from workers.execute import probes
 from workers.sandbox.broken import Broken
 
 _SPLIT = re.compile(r"[\s'\"=,;:()@]+")

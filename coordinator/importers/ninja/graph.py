@@ -73,8 +73,10 @@ class Importer:
         self._phony_checks = any(edge.phony and edge.validations for edge in manifest.edges)
         self._ids: dict[int, str] = {}
         self._thins: dict[int, bool] = {}
+        self._own = frozenset(map(id, manifest.makers()))
         self.missing: dict[str, str] = {}
-        self.made = {places.of(path) for path in self.makers if not self.makers[path].phony}
+        makers = self.makers.items()
+        self.made = {places.of(path) for path, edge in makers if not edge.phony and not self.rebuilds(edge)}
         below = f"{places.cwd}/" if places.cwd else ""
         # Sources where commands run, as a command names them: many where a project is built in its own folder.
         beside = (path for path in tree.sources if path.startswith(below) and path not in self.made)
@@ -88,7 +90,7 @@ class Importer:
 
     def rebuilds(self, edge: Edge) -> bool:
         """Whether an edge makes a file of the build description itself; those run before there is a graph."""
-        return self.manifest.files[0] in edge.all_outputs
+        return id(edge) in self._own
 
     def id_of(self, edge: Edge) -> str:
         """The id of an edge's recipe."""
