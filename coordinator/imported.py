@@ -41,6 +41,8 @@ class ImportedBuild:
         self.beyond = Beyond(settings.state_dir)
         self._kept = KeptGraph(settings.state_dir / GRAPH_FILE)
         self.late: dict[str, Late] = {}
+        # Edges that wait for each other, or for such, by number: nobody asked for them, and the rest can be built.
+        self._apart: dict[int, str] = {}
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -58,7 +60,12 @@ class ImportedBuild:
         """The build files were written anew: read them again."""
         for name in ("manifest", "digest", "_told", "_lookup"):
             self.__dict__.pop(name, None)
-        self.late = {}
+        self.late, self._apart = {}, {}
+
+    def set_apart(self) -> bool:
+        """Leave out of the graph what waits for itself, and what needs that; False if nothing is left to leave out."""
+        before, self._apart = self._apart, self._lookup.circles()
+        return bool(self._apart) and not before
 
     @cached_property
     def _lookup(self) -> Lookup:
@@ -187,6 +194,7 @@ class ImportedBuild:
             late=self.late,
             mounts=self.settings.folders,
             env=self.passed(environ),
+            apart=self._apart,
         )
         headers = tuple(sorted(path for path in snapshot.sources if is_header(path) and path not in importer.made))
         imported = importer.run(headers)
@@ -199,7 +207,7 @@ class ImportedBuild:
         paths = hashing.of_bytes("\0".join(snapshot.sources).encode("utf-8", "surrogateescape"))
         told = [made_from, paths, sorted(snapshot.folders), sorted(snapshot.links.items())]
         place = [self.places.root, self.places.cwd, list(self.ninja.local), list(self.settings.folders)]
-        return hashing.of_value([*told, *place])
+        return hashing.of_value([*told, *place, len(self._apart)])
 
     def save(self) -> None:
         """Keep what was learnt for the next build."""

@@ -20,7 +20,7 @@ from shared.model.graph import Finds, Names, Place, Recipe
 from shared.version import VERSION
 
 # The number changes whenever the importer makes another recipe of an edge, or the rows below change.
-_SCHEMA = f"windrow.graph/2 {VERSION}\n".encode()
+_SCHEMA = f"windrow.graph/3 {VERSION}\n".encode()
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
