@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import click
+import msgspec
 
 from cli import render
 from cli.edits import edit_option, pend_edits
@@ -15,8 +16,9 @@ from cli.performers import make_here, make_performer
 from cli.progress_lines import LineProgress
 from coordinator import build as building
 from coordinator.plan.explain import sentence
+from coordinator.plan.planner import up_to
 from coordinator.project import Project
-from coordinator.report import BuildReport
+from coordinator.report import BuildReport, InterruptedBuild
 from coordinator.request import Request
 from shared.errors import BuildFailed, DifferencesFound, TestsFailed, UsageError
 from shared.model.plan import Plan, PlannedJob
@@ -93,6 +95,12 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     progress = make_progress(verbose=given["verbose"], quiet=given["quiet"])
     try:
         report = fallback.build(project, request, progress, strict=given["strict_remote"])
+    except InterruptedBuild as error:
+        progress.close()
+        tell(project, error.report, as_json=given["as_json"], quiet=given["quiet"], diff=False)
+        render.err(render.error_text(error))
+        error.told = True
+        raise
     finally:
         progress.close()
     tell(project, report, as_json=given["as_json"], quiet=given["quiet"], diff=given["show_diff"])
@@ -143,6 +151,7 @@ def tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, d
 
 def _look(project: Project, request: Request, *, check: bool, as_json: bool) -> int:
     seen = building.look(project, request)
+    seen = msgspec.structs.replace(seen, plan=up_to(seen.plan, request.up_to_layer))
     if as_json:
         from coordinator.queries import plan_json  # noqa: PLC0415 - records of past builds
 

@@ -79,11 +79,17 @@ def status(**given: Any) -> int:
         counts = f"{last.executed} executed, {last.reused} reused, {last.failed} failed, {last.skipped} skipped"
         render.out(f"last      build {last.build} {last.status}: {counts}, {render.duration(last.seconds)}")
         for failure in last.failures:
-            told = failure.log.strip().rpartition("\n")[2][:200]
+            told = _telling(failure.log)
             render.out(f"          FAILED {failure.job} (exit {failure.exit_code})" + (f": {told}" if told else ""))
     held = f"held by build {holder.build} ({holder.host}, pid {holder.pid})" if holder else "free"
     render.out(f"lock      {held}")
     return 0
+
+
+def _telling(log: str) -> str:
+    """The line of a failed job's output that tells most: the first that speaks of an error, else the last."""
+    lines = log.strip().splitlines() or [""]
+    return next((line for line in lines if "error" in line.lower()), lines[-1]).strip()[:200]
 
 
 @click.command()
@@ -104,7 +110,7 @@ def builds(**given: Any) -> int:
             r.build,
             r.started,
             r.status,
-            r.revision,
+            r.revision if r.committed else "-",
             str(r.planned),
             str(r.executed),
             str(r.reused),

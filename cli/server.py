@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -55,5 +56,7 @@ def server(**given: Any) -> int:
     listener.listen()
     render.out(f"serving {settings.project} on http://{given['host']}:{listener.getsockname()[1]}")
     render.flush()
-    uvicorn.Server(config).run(sockets=[listener])
+    # To be told to stop is how it ends: uvicorn finishes what is asked, and passes the signal on.
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
     return 0

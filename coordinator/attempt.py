@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from functools import partial
 
 import msgspec
 
 from coordinator import edits
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
-from coordinator.commit.fold import fold
+from coordinator.commit.fold import fold, repeats
 from coordinator.commit.materialise import Applied
 from coordinator.commit.placing import Placing
 from coordinator.dispatch.prepare import Preparer, SourceMoved
@@ -22,11 +21,13 @@ from coordinator.dispatch.tree import RunTree
 from coordinator.emit import emit
 from coordinator.history.record import BuildRecord
 from coordinator.lock.lease import Lease
+from coordinator.plan.planner import up_to
 from coordinator.progress import BuildObserver, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.request import Request
 from coordinator.survey import Survey, survey, wanted_here
+from coordinator.vanished import store_again
 from shared.clock import iso
 from shared.errors import CorruptRecord, Interrupted, LockLost, named
 from shared.model.action import ActionResult, Output
@@ -58,16 +59,18 @@ class Attempt:
         self.name, self.began, self.tally = name, began, tally
         self.settings, self.stores, self.clock = project.settings, project.stores, project.clock
         self.graph: BuildGraph = seen.graph or BuildGraph(())
-        self.plan: Plan = _up_to(seen.plan, request.up_to_layer)
+        self.plan: Plan = up_to(seen.plan, request.up_to_layer)
         if not request.commit:
             # What nobody makes any more stays until there is a revision without it.
             self.plan = msgspec.structs.replace(self.plan, removed=())
         self.outside = self._left_out()
         tests = self.settings.tests
         self.lenient = frozenset({TEST_RULE}) if tests is not None and not tests.gate else frozenset()
-        self.record = BuildRecord(project, self.plan, self.graph, build=name, base=seen.base)
-        self.observer = Observers(observer, self.record)
+        self.record = BuildRecord(project, self.plan, self.graph, build=name, base=seen.base, began=began, tally=tally)
+        # Noted before it is told: who is interrupted in between has lost nothing.
+        self.observer = Observers(self.record, observer)
         self.bytes_up = 0
+        self.done = Applied((), (), ())
         self.staging = materialise.Staging(self.settings.state_dir, name)
         self.here = self._wanted_here()
         self.placing = Placing(self.settings.root, name) if project.imported else None
@@ -85,12 +88,17 @@ class Attempt:
             self.record.begin(self.seen.snapshot, self.seen.manifest)
             self._bring()
             report = self._finish(self._dispatch())
-        except Interrupted:
+        except (Interrupted, KeyboardInterrupt):
             self.record.end("interrupted")
             raise
         except SourceMoved:
-            self.tally.end_pass(bytes_up=self.bytes_up, bytes_down=self.staging.bytes_down)
-            self.record.end("superseded")
+            # The build goes on, and its record with it.
+            self.tally.end_pass(
+                bytes_up=self.bytes_up,
+                bytes_down=self._bytes_down(),
+                written=(*self.done.written, *(self.placing.written if self.placing else ())),
+                removed=self.done.removed,
+            )
             raise
         except BaseException:
             self.record.end("failed")
@@ -109,6 +117,7 @@ class Attempt:
             default_timeout=self.settings.job_timeout,
             use_cache=not self.request.no_cache,
             fresh=frozenset({TEST_RULE}) if self.request.all_tests else frozenset(),
+            again=self.tally.vanished,
             settle=self._settle,
             includes=self.project.includes,
             beyond=self.project.beyond,
@@ -205,21 +214,22 @@ class Attempt:
     def _finish(self, ran: RunReport) -> BuildReport:
         """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""
         self.record.ran(ran)
-        done = Applied((), (), ())
         whole = not ran.skipped and all(failure.rule in self.lenient for failure in ran.failures)
         if whole or self.request.failures != 1:
-            done = self._materialise(whole=whole)
+            self.done = self._materialise(whole=whole)
+        if whole:
+            self._all_there(ran)
         why_not = self._why_not(ran, whole=whole)
         committed: Base | None = None
         if not why_not:
             draft = self._draft(ran)
-            if _same(self.seen.base.manifest, draft):
+            if repeats(self.seen.base.manifest, draft):
                 why_not = "the revision is as it should be"
             else:
                 self._still_ours()
-                self._all_there(ran)
                 committed = self.project.publish(self.seen.base, draft, self.lease)
-                edits.forget_placed(self.project)
+            edits.forget_placed(self.project, self.seen.left(self.done.removed))
+            if committed:
                 for problem in (*self.record.archive(committed.revision), *committed.problems):
                     self.observer.warned(problem)
                 if self.settings.emit.folder and (problem := emit(self.project, self.seen)):
@@ -227,11 +237,10 @@ class Attempt:
         self._learn(ran)
         if whole or self.request.failures != 1:
             self._export(ran, whole=whole)
-        return self._report(ran, done, committed, why_not)
+        return self._report(ran, committed, why_not)
 
     def _materialise(self, *, whole: bool) -> Applied:
-        manifest = self.seen.base.manifest
-        gone = {path: manifest.artefacts[path].hash for path in self.plan.removed} if manifest and whole else {}
+        gone = {path: self._hash_of_ours(path) for path in self.plan.removed} if whole else {}
         self._spare()
         edits.note_placed(self.project, ((write.path, write.hash) for write in self.staging.writes()))
         done = materialise.apply(self.settings.root, self.settings.state_dir, self.staging, gone)
@@ -240,6 +249,14 @@ class Attempt:
         for warning in done.warnings:
             self.observer.warned(warning)
         return done
+
+    def _hash_of_ours(self, path: str) -> str:
+        """What an output holds if nobody wrote over it: what some build put there."""
+        there, manifest = self.seen.snapshot.outputs.get(path), self.seen.base.manifest
+        if there is not None and there.hash == self.seen.placed.get(path):
+            return there.hash
+        assert manifest is not None
+        return manifest.artefacts[path].hash
 
     def _spare(self) -> None:
         """Keep a copy of what outputs replace that no revision made and git does not ignore: it may be somebody's."""
@@ -258,8 +275,9 @@ class Attempt:
             self.observer.warned(f"{write.path} was there and no revision made it; it is kept as {kept}")
 
     def _edited(self) -> dict[str, FileState]:
-        outputs = self.seen.snapshot.outputs
-        return {path: outputs[path] for path in self.plan.changes.edited}
+        outputs, placed = self.seen.snapshot.outputs, self.seen.placed
+        written = (path for path in placed if path in outputs and outputs[path].hash != placed[path])
+        return {path: outputs[path] for path in (*self.plan.changes.edited, *written)}
 
     def _why_not(self, ran: RunReport, *, whole: bool) -> str:
         if not whole:
@@ -289,17 +307,19 @@ class Attempt:
         )
 
     def _all_there(self, ran: RunReport) -> None:
-        """No revision may name a blob that is gone, whoever took it away while the build ran."""
+        """No revision may name a blob that is gone, whoever took it away: before the build, unnoticed, or meanwhile."""
         made = {
-            output.hash: job
+            output.hash: (job, output.path)
             for job, result in ran.results.items()
             if self.graph.recipes[job].place != "workspace"
             for output in result.outputs
             if output.mode != "link"
         }
-        missing = self.stores.blobs.find_missing(made)
-        if missing:
-            raise SourceMoved(f"stored outputs of {', '.join(sorted({made[hash_] for hash_ in missing})[:3])} vanished")
+        lost = {hash_: made[hash_][1] for hash_ in self.stores.blobs.find_missing(made)}
+        if gone := store_again(self.stores, self.settings.root, lost):
+            # What is stored of these jobs answers without its bytes: they are to run.
+            self.tally.vanished = frozenset(made[hash_][0] for hash_ in gone)
+            raise SourceMoved(f"stored outputs of {', '.join(sorted(self.tally.vanished)[:3])} vanished")
 
     def _draft(self, ran: RunReport) -> Manifest:
         base = self.seen.manifest
@@ -333,16 +353,14 @@ class Attempt:
         if warning := context.export(self.graph, self.seen.scan, snapshot, good, now=now, whole=whole):
             self.observer.warned(warning)
 
-    def _report(
-        self,
-        ran: RunReport,
-        done: Applied,
-        committed: Base | None,
-        why_not: str,
-    ) -> BuildReport:
-        # A result that an earlier pass made is no reuse: this build paid for it.
-        made = self.tally.earlier
-        own = {job for job, way in ran.how.items() if way != "executed" and (job, ran.results[job].key) in made}
+    def _bytes_down(self) -> int:
+        """What this side fetched."""
+        return self.staging.bytes_down + (self.placing.bytes_down if self.placing else 0)
+
+    def _report(self, ran: RunReport, committed: Base | None, why_not: str) -> BuildReport:
+        tally, own = self.tally, self.tally.own(ran)
+        written = tuple(dict.fromkeys((*tally.written, *self.done.written)))
+        removed = dict.fromkeys((*tally.removed, *self.done.removed))
         counts = count_how({job: way for job, way in ran.how.items() if way != "executed" and job not in own})
         return BuildReport(
             build=self.name,
@@ -352,46 +370,21 @@ class Attempt:
             base_revision=self.seen.base.revision,
             revision=committed.revision if committed else 0,
             planned=len(self.plan.jobs) + len(ran.added),
-            executed=self.tally.executed,
+            executed=tally.executed,
             reused=counts,
             failed=len(ran.failures),
             skipped=len(ran.skipped),
             layers=tuple(len(layer) for layer in self.plan.layers),
-            outputs_written=len(done.written),
-            outputs_removed=len(done.removed),
-            bytes_up=ran.bytes_up + self.tally.bytes_up,
-            bytes_down=ran.bytes_down + self.staging.bytes_down + self.tally.bytes_down,
+            outputs_written=len(written),
+            outputs_removed=len(removed),
+            bytes_up=ran.bytes_up + tally.bytes_up,
+            bytes_down=ran.bytes_down + self._bytes_down() + tally.bytes_down,
             seconds=self.clock.monotonic() - self.began,
             saved_seconds=max(0.0, ran.saved_seconds - sum(ran.results[job].timings.run for job in own)),
             files=len(self.seen.snapshot.sources),
             failures=ran.failures,
-            changed=done.written,
+            changed=written,
             not_committed=why_not,
             plan=self.plan,
             done=frozenset(ran.results),
         )
-
-
-def _up_to(plan: Plan, layer: int | None) -> Plan:
-    """The plan cut after a layer (numbered from 0)."""
-    if layer is None:
-        return plan
-    layers = plan.layers[: layer + 1]
-    kept = {id_ for group in layers for id_ in group}
-    return msgspec.structs.replace(
-        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=(), forgotten=()
-    )
-
-
-def _same(base: Manifest | None, draft: Manifest) -> bool:
-    """Whether a draft would only repeat its base, as when outputs were brought back to the workspace."""
-    if base is None:
-        return False
-    if (base.graph, base.jobs.keys()) != (draft.graph, draft.jobs.keys()):
-        return False
-    if (base.sources, base.artefacts, base.beyond) != (draft.sources, draft.artefacts, draft.beyond):
-        return False
-    # How long a job took is no part of what a revision is; most entries are the base's own.
-    timeless = partial(msgspec.structs.replace, seconds=0.0)
-    pairs = ((entry, draft.jobs[id_]) for id_, entry in base.jobs.items())
-    return all(entry is again or timeless(entry) == timeless(again) for entry, again in pairs)

@@ -6,22 +6,25 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from coordinator.atrest import at_rest, remember
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
-from coordinator.edits import write_pending
+from coordinator.edits import forget_placed, write_pending
 from coordinator.lock import workspace
 from coordinator.lock.lease import Lease, me
 from coordinator.progress import BuildObserver
 from coordinator.project import Project
-from coordinator.report import BuildReport
+from coordinator.report import BuildReport, InterruptedBuild
 from coordinator.request import Request
 from coordinator.survey import Survey, survey
-from shared.errors import BrokerUnavailable, Conflict, LockHeld, WindrowError
+from shared.errors import BrokerUnavailable, Conflict, Interrupted, LockHeld
+
+if TYPE_CHECKING:
+    from coordinator.attempt import Attempt, Tally
 
 SURVEYS = 4
 
@@ -35,7 +38,8 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     """Build what must be built and commit it.
 
     Raises LockHeld, Conflict, FarmError, LocalError, UsageError; failed jobs are in the report. Whatever
-    is raised, nothing half-made is shared, and what finished is found again by the next build.
+    is raised, nothing half-made is shared, and what finished is found again by the next build. Interrupted once
+    jobs have begun it raises InterruptedBuild, with what it did.
     """
     began = project.clock.monotonic()
     name = os.urandom(3).hex()
@@ -67,6 +71,8 @@ def _build(project: Project, request: Request, observer: BuildObserver, name: st
         materialise.sweep(project.settings.root, project.settings.state_dir, seen.snapshot.outputs)
         tally = Tally()
         tended = project.context is not None and project.context.ignore()
+        before: Attempt | None = None
+        told = ""
         for attempt in range(SURVEYS):
             base = project.load_base(seen.base)
             _refuse_other(request, base)
@@ -74,16 +80,24 @@ def _build(project: Project, request: Request, observer: BuildObserver, name: st
                 # Somebody committed while this build waited, or a source changed under it.
                 seen = survey(project, base, request.question)
                 if not seen.plan:
+                    if before is not None:
+                        before.record.nothing_left()
                     seconds = project.clock.monotonic() - began
-                    return _nothing(project, request, seen, observer, name, seconds, executed=tally.executed)
+                    return _after_all(_nothing(project, request, seen, observer, name, seconds), tally)
+            before = Attempt(project, request, observer, seen, lease, name, began, tally)
             try:
-                return Attempt(project, request, observer, seen, lease, name, began, tally).run()
+                return before.run()
             except SourceMoved as moved:
-                observer.warned(f"{moved.what}; looking again")
-        raise WindrowError(
+                told = moved.what
+                observer.warned(f"{told}; looking again")
+            except (Interrupted, KeyboardInterrupt) as error:
+                raise InterruptedBuild(_so_far(before, tally, project.clock.monotonic() - began)) from error
+        if before is not None:
+            before.record.end("failed")
+        raise SourceMoved(
             "the sources keep changing while the build runs",
-            why=f"looked at them {SURVEYS} times",
-            fix="build again when the tree is at rest",
+            why=f"looked at them {SURVEYS} times; at last, {told}",
+            fix="build again when the tree is at rest; finished jobs are kept",
         )
 
 
@@ -122,14 +136,7 @@ def _clear_up(project: Project, request: Request) -> None:
 
 
 def _nothing(
-    project: Project,
-    request: Request,
-    seen: Survey,
-    observer: BuildObserver,
-    name: str,
-    seconds: float,
-    *,
-    executed: int = 0,
+    project: Project, request: Request, seen: Survey, observer: BuildObserver, name: str, seconds: float
 ) -> BuildReport:
     for warning in (*seen.base.problems, *seen.warnings):
         observer.warned(warning)
@@ -137,8 +144,23 @@ def _nothing(
     project.beyond.save()
     if project.context is not None and (warning := project.context.retouch(seen.scan, seen.snapshot.touched)):
         observer.warned(warning)
+    if seen.placed and not request.targets:
+        forget_placed(project, {})
     remember(project, seen, request.question)
-    return _still(project, _told(seen), name, seconds, executed=executed)
+    return _still(project, _told(seen), name, seconds)
+
+
+def _after_all(report: BuildReport, tally: Tally) -> BuildReport:
+    """The report of a build that has nothing to do any more, with what it did before."""
+    return msgspec.structs.replace(
+        report,
+        executed=tally.executed,
+        outputs_written=len(tally.written),
+        outputs_removed=len(tally.removed),
+        bytes_up=tally.bytes_up,
+        bytes_down=tally.bytes_down,
+        changed=tuple(tally.written),
+    )
 
 
 def _told(seen: Survey) -> dict[str, object]:
@@ -148,9 +170,34 @@ def _told(seen: Survey) -> dict[str, object]:
     }
 
 
-def _still(
-    project: Project, told: Mapping[str, object], name: str, seconds: float, *, executed: int = 0
-) -> BuildReport:
+def _so_far(attempt: Attempt, tally: Tally, seconds: float) -> BuildReport:
+    """The report of a build that was interrupted."""
+    settings, record, plan = attempt.settings, attempt.record, attempt.plan
+    return BuildReport(
+        build=attempt.name,
+        status="interrupted",
+        project=settings.project,
+        branch=settings.branch,
+        base_revision=attempt.seen.base.revision,
+        revision=record.revision,
+        planned=len(plan.jobs),
+        executed=tally.executed,
+        reused=record.reused,
+        failed=len(record.failures),
+        layers=tuple(map(len, plan.layers)),
+        outputs_written=len({*tally.written, *attempt.done.written}),
+        outputs_removed=len({*tally.removed, *attempt.done.removed}),
+        bytes_up=tally.bytes_up,
+        bytes_down=tally.bytes_down,
+        seconds=seconds,
+        files=len(attempt.seen.snapshot.sources),
+        failures=tuple(record.failures),
+        not_committed="" if record.revision else "it was interrupted",
+        plan=plan,
+    )
+
+
+def _still(project: Project, told: Mapping[str, object], name: str, seconds: float) -> BuildReport:
     settings = project.settings
     return BuildReport(
         build=name,
@@ -159,7 +206,6 @@ def _still(
         branch=settings.branch,
         base_revision=cast("int", told["revision"]),
         revision=0,
-        executed=executed,
         seconds=seconds,
         files=cast("int", told["files"]),
     )
@@ -167,8 +213,8 @@ def _still(
 
 @contextmanager
 def _held(project: Project, request: Request, name: str, base: Base) -> Iterator[Lease]:
-    with workspace.holding(project.settings.state_dir, project.clock, wait=request.wait):
-        holder = me(name, target=" ".join(request.targets))
+    holder = me(name, target=" ".join(request.targets))
+    with workspace.holding(project.settings.state_dir, project.clock, holder=holder, wait=request.wait):
         lease = project.lock().acquire(holder, wait=request.wait, at_least=base.fence)
         away = False
         try:

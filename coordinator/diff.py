@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 import msgspec
 
@@ -43,8 +43,10 @@ def diff(manifest: Manifest | None, snapshot: Snapshot) -> ChangeSet:
     )
 
 
-def reclaim(manifest: Manifest | None, snapshot: Snapshot) -> Snapshot:
+def reclaim(manifest: Manifest | None, snapshot: Snapshot, placed: Mapping[str, str]) -> Snapshot:
     """The snapshot with the outputs that somebody wrote over among the sources too.
+
+    placed: path to digest of what builds put there and the manifest does not have; nobody has written that by hand.
 
     Rules may have changed since the manifest: what was made may be written by hand now. The importers
     leave out what a rule still makes; `sift` then says which it is.
@@ -53,7 +55,7 @@ def reclaim(manifest: Manifest | None, snapshot: Snapshot) -> Snapshot:
     written = {
         path: state
         for path, state in snapshot.outputs.items()
-        if (artefact := made.get(path)) is None or not _as_made(state, artefact)
+        if placed.get(path) != state.hash and ((was := made.get(path)) is None or not _as_made(state, was))
     }
     return msgspec.structs.replace(snapshot, sources={**snapshot.sources, **written}) if written else snapshot
 

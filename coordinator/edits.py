@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,18 @@ import msgspec
 from coordinator.commit.materialise import stay_inside
 from coordinator.scan.scanner import NOT_A_FILE
 from shared import atomic, canonical, hashing
-from shared.errors import UsageError
+from shared.errors import LocalError, UsageError
 from shared.model.file import FileState
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
+from shared.model.path import is_normal
 from shared.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from coordinator.project import Project
 
 _INPUT, _ARTEFACT = "Input:", "Artifact:"
-# What builds that committed nothing put into the workspace: whoever finds it there has not written it by hand.
+# What builds put into the workspace that the revision does not have: whoever finds it there has not written it by hand.
 PLACED_FILE = "placed.msgpack"
 
 
@@ -102,25 +104,41 @@ def _holds(target: Path, data: bytes) -> bool:
 
 
 def placed(project: Project) -> dict[str, str]:
-    """Path to digest of what builds put into the workspace that committed nothing."""
-    if project.blueprint is None:
-        return {}
+    """Path to digest of what builds put into the workspace and the revision does not have.
+
+    They committed nothing, or there is another revision now.
+    """
     try:
-        return msgspec.msgpack.decode(_placed_file(project).read_bytes(), type=dict[str, str])
+        noted = msgspec.msgpack.decode(_placed_file(project).read_bytes(), type=dict[str, str])
     except (OSError, msgspec.MsgspecError):
         return {}
+    return {path: hash_ for path, hash_ in noted.items() if is_normal(path)}
 
 
 def note_placed(project: Project, writes: Iterable[tuple[str, str]]) -> None:
     """Note down what is about to be put into the workspace, before it is known whether it is committed."""
-    if project.blueprint is not None and (noted := dict(writes)):
+    if noted := dict(writes):
         data = msgspec.msgpack.encode({**placed(project), **noted})
         atomic.write_atomic(_placed_file(project), data, durable=False)
 
 
-def forget_placed(project: Project) -> None:
-    """A revision was committed: the workspace holds what it says."""
-    if project.blueprint is not None:
+def note_left(project: Project, old: Manifest, new: Manifest | None) -> None:
+    """Note down what a revision put into the workspace, now that another is the one to go by, so far as they differ."""
+    now = new.artefacts if new else {}
+    differing = (
+        (path, made.hash)
+        for path, made in old.artefacts.items()
+        if not made.stored and ((same := now.get(path)) is None or same.hash != made.hash)
+    )
+    with suppress(LocalError):  # a tree that cannot be written is looked at all the same
+        note_placed(project, differing)
+
+
+def forget_placed(project: Project, but: Mapping[str, str]) -> None:
+    """The workspace holds what the revision says, `but` for these, which stay noted."""
+    if but:
+        atomic.write_atomic(_placed_file(project), msgspec.msgpack.encode(dict(but)), durable=False)
+    else:
         _placed_file(project).unlink(missing_ok=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,8 +84,10 @@ class Project:
 
     def load_base(self, known: Base | None = None) -> Base:
         """What the next build starts from: what is known of it already, while that is still so."""
-        local = self.settings.state_dir / "manifest.json"
-        return bases.load(self.stores.refs, *self.name, local=local, known=known)
+        from coordinator.edits import note_left  # noqa: PLC0415 - it knows of projects
+
+        local, outdated = self.settings.state_dir / "manifest.json", partial(note_left, self)
+        return bases.load(self.stores.refs, *self.name, local=local, known=known, outdated=outdated)
 
     def publish(self, base: Base, draft: Manifest, lease: Lease) -> Base:
         """Commit a draft on top of its base."""

@@ -89,14 +89,18 @@ def plan_json(seen: Survey) -> dict[str, Any]:
 
 
 def why_json(project: Project, seen: Survey, target: str) -> dict[str, Any]:
-    """The object of `windrow why --json`, schema windrow.why/1; UnknownTarget for a target that is none."""
-    job = min(select(seen.graph or project.graph(seen.snapshot), (target,)))
+    """The object of `windrow why --json`, schema windrow.why/1; UnknownTarget for a target that is none.
+
+    Of a target that stands for several jobs it is about the first that is out of date, if any is.
+    """
+    meant = select(seen.graph or project.graph(seen.snapshot), (target,))
+    job = min([id_ for id_ in meant if id_ in seen.plan.jobs] or meant)
     answer: dict[str, Any] = {"schema": "windrow.why/1", "target": target, "job": job, "state": "up-to-date"}
     jobs: Mapping[str, Explained] = seen.plan.jobs
     if job in jobs:
         answer["state"] = "out-of-date"
     else:
-        past = find_plan(project.stores.refs, *project.name, job)
+        past = find_plan(project.stores.refs, *project.name, job, revision=seen.base.revision)
         if past is None:
             return answer
         jobs, answer["planned_for"] = past.jobs, past.revision

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from coordinator.progress import Failure, How
+from shared.errors import Interrupted
 from shared.model.manifest import revision_name
 from shared.model.plan import Plan
 
@@ -17,8 +18,8 @@ Status = Literal["ok", "failed", "no-changes", "interrupted"]
 class BuildReport(msgspec.Struct, frozen=True):
     """Counts are jobs, bytes are bytes, seconds are seconds; revision is 0 when nothing was committed.
 
-    executed counts each execution of all passes; all other counts of jobs are those of the last pass, and what it
-    took over from an earlier one is not reused. done: the jobs that have a result now.
+    executed counts each execution of all passes, and outputs and bytes are those of all; the other counts of jobs are
+    those of the last pass, and what it took over from an earlier one is not reused. done: the jobs that have a result.
     """
 
     build: str
@@ -71,6 +72,14 @@ class BuildReport(msgspec.Struct, frozen=True):
             "not_committed": self.not_committed or None,
             "failures": [{"job": f.job, "exit_code": f.exit_code, "log": f.output} for f in self.failures],
         }
+
+
+class InterruptedBuild(Interrupted):
+    """A build was interrupted after its jobs had begun; `report` tells what it did until then."""
+
+    def __init__(self, report: BuildReport) -> None:
+        super().__init__("interrupted", fix="finished jobs are kept; build again to go on")
+        self.report = report
 
 
 def count_how(how: Mapping[str, How]) -> dict[str, int]:

@@ -8,6 +8,7 @@ import msgspec
 
 from coordinator.commit import base as bases
 from coordinator.diff import diff, reclaim, sift
+from coordinator.edits import placed
 from coordinator.git_tree import GitTree
 from coordinator.keying.texts import noted_texts
 from coordinator.plan.dirty import Facts
@@ -42,8 +43,10 @@ def since(project: Project, ref: str) -> Since:
     """
     settings = project.settings
     committed = project.load_base().manifest
-    scanned = scan(settings, committed.artefacts if committed else ())
-    snapshot = reclaim(committed, scanned.snapshot)
+    known = committed.sources if committed else {}
+    put = {path: hash_ for path, hash_ in placed(project).items() if path not in known}
+    scanned = scan(settings, {*(committed.artefacts if committed else ()), *put})
+    snapshot = reclaim(committed, scanned.snapshot, put)
     warnings = list(scanned.warnings)
     if _REVISION.fullmatch(ref):
         found = bases.read_manifest(project.stores.refs, *project.name, revision_number(ref))

@@ -21,6 +21,7 @@ from shared.model.manifest import Manifest
 from shared.model.plan import Plan
 from shared.model.snapshot import Snapshot
 from shared.model.tests import TEST_RULE, TestMap
+from shared.settings_keys import PROJECT_FILE
 
 Download = Literal["all", "targets", "none"]
 
@@ -42,7 +43,8 @@ class Question(msgspec.Struct, frozen=True):
 class Survey(msgspec.Struct, frozen=True):
     """The answer. graph, and with it tests, is None when nothing differs: it need not be made then.
 
-    manifest: that of the base, with what was written over outputs by hand in the place of what was made.
+    manifest: that of the base, with what was written over outputs by hand in the place of what was made. placed: path
+    to digest of what builds put into the workspace and the base does not have.
     """
 
     base: Base
@@ -54,6 +56,13 @@ class Survey(msgspec.Struct, frozen=True):
     graph: BuildGraph | None = None
     tests: TestMap | None = None
     warnings: tuple[str, ...] = ()
+    placed: Mapping[str, str] = {}
+
+    def left(self, gone: Collection[str] = ()) -> dict[str, str]:
+        """What of that is there and no recipe makes any more, but for what is gone."""
+        made = {*(self.graph.producer if self.graph else ()), *gone} if self.placed else ()
+        there = self.snapshot.outputs
+        return {path: hash_ for path, hash_ in self.placed.items() if path in there and path not in made}
 
 
 def survey(project: Project, base: Base, question: Question) -> Survey:
@@ -64,27 +73,29 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         imported.load_late()
     named = (*(imported.named() if imported else ()), *(project.blueprint.files() if project.blueprint else ()))
     made = {path for path, artefact in manifest.artefacts.items() if not artefact.stored} if manifest else set()
-    scanned = scan(settings, made, verify=question.verify, named=named)
+    known = manifest.sources if manifest else {}
+    put = {path: hash_ for path, hash_ in placed(project).items() if path not in known}
+    scanned = scan(settings, made.union(put), verify=question.verify, named=named)
     looked = overlaid(scanned.snapshot, project.pending)
     noticed = imported.noticed if imported else _all
-    known = manifest.sources if manifest else {}
     changes = diff(manifest, noticed(looked, known))
     if question.download == "none" and imported:
         changes = msgspec.structs.replace(changes, missing=())
     made_from = project.made_from()
     lost = project.lost(manifest)
     beyond = project.beyond_changed(manifest)
-    at_rest = not (changes or lost or beyond or question.full or question.targets or question.all_tests)
+    strays = looked.outputs.keys() - made if put else ()
+    at_rest = not (changes or lost or beyond or strays or question.full or question.targets or question.all_tests)
     if at_rest and manifest and manifest.graph == made_from and manifest.rests:
         nothing = Plan(manifest.revision, base.manifest_hash, (), {}, {}, changes, preserved=tuple(manifest.jobs))
         return Survey(base, manifest, scanned, looked, changes, nothing, None, None, scanned.warnings)
-    written = reclaim(manifest, looked)
+    written = reclaim(manifest, looked, put)
     graph = project.graph(written, manifest)
     _refuse_overwriting(looked, graph, manifest)
     here = {path for path, id_ in graph.producer.items() if not graph.recipes[id_].stored}
     more = scanned.look(here.difference(written.outputs))
     snapshot = sift(msgspec.structs.replace(written, outputs={**written.outputs, **more}), graph.producer)
-    edited, before = with_edits(manifest, graph, snapshot, placed(project))
+    edited, before = with_edits(manifest, graph, snapshot, put)
     changes = msgspec.structs.replace(diff(edited, noticed(snapshot, known)), edited=tuple(sorted(before)))
     if question.download != "all" and imported:
         kept = wanted_here(graph, question)
@@ -100,6 +111,7 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         lost=lost,
         beyond=beyond,
         failed=project.failed_before(),
+        left=frozenset(put.keys() & snapshot.outputs.keys()),
     )
     planned = plan(facts, base_hash=base.manifest_hash, targets=question.targets)
     warnings = [
@@ -107,7 +119,7 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         for path in sorted((manifest.artefacts if manifest else {}).keys() & changes.added)
     ]
     said = (*scanned.warnings, *graph.warnings, *warnings)
-    return Survey(base, edited, scanned, snapshot, changes, planned, graph, project.test_map, said)
+    return Survey(base, edited, scanned, snapshot, changes, planned, graph, project.test_map, said, put)
 
 
 def wanted_here(graph: BuildGraph, question: Question) -> frozenset[str]:
@@ -126,11 +138,12 @@ def _refuse_overwriting(snapshot: Snapshot, graph: BuildGraph, manifest: Manifes
     """A rule may not make what a revision has as a source; left-overs that no revision has are fair game."""
     committed: Mapping[str, object] = manifest.sources if manifest else {}
     for path, maker in graph.producer.items():
-        if path in snapshot.sources and path in committed:
+        if path in snapshot.sources and (path in committed or path == PROJECT_FILE):
             recipe = graph.recipes[maker]
             raise GraphError(
                 f"output {path} would overwrite a source",
                 at=recipe.at,
-                why=f"rule '{recipe.rule}' makes {path}, which is a file of the project since an earlier revision",
+                why=f"rule '{recipe.rule}' makes {path}, which is a file of the project "
+                + ("since an earlier revision" if path in committed else "itself"),
                 fix=f"give the rule another output, or delete {path}",
             )

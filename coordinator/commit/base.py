@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,14 +51,25 @@ class _Head(msgspec.Struct):
     tool: str = ""
 
 
-def load(refs: RefStore, project: str, branch: str, *, local: Path | None = None, known: Base | None = None) -> Base:
+def load(
+    refs: RefStore,
+    project: str,
+    branch: str,
+    *,
+    local: Path | None = None,
+    known: Base | None = None,
+    outdated: Callable[[Manifest, Manifest | None], None] = lambda _old, _new: None,
+) -> Base:
     """The present base; SchemaUnknown when a newer Windrow wrote it, StoreUnavailable.
 
     local: a copy of the manifest in the workspace, used instead of the store's when it is the same.
     known: what was loaded before, and is given back as it is while the pointer stays the same.
+    outdated: is told of a copy that is of another revision, and of what takes its place, before that goes: the
+    workspace may hold what it says.
     """
     record = refs.read(refnames.pointer(project, branch))
     if record is None:
+        _give_up(local, None, outdated)
         return _highest(refs, Base(project, branch))
     if known is not None and known.tag == record.tag:
         return known
@@ -74,6 +87,7 @@ def load(refs: RefStore, project: str, branch: str, *, local: Path | None = None
     except CorruptRecord as error:
         problem = f"{error.what} ({error.why}); building fully"
         return _highest(refs, msgspec.structs.replace(base, problems=(problem,)))
+    _give_up(local, manifest, outdated)
     return _with(base, manifest, pointer.manifest_hash, problems=keep(local, data))
 
 
@@ -140,6 +154,21 @@ def _local(path: Path | None, pointer: Pointer) -> Manifest | None:
         return None
     # It was examined before it was kept.
     return msgspec.json.decode(data, type=Manifest)
+
+
+def _give_up(path: Path | None, new: Manifest | None, outdated: Callable[[Manifest, Manifest | None], None]) -> None:
+    """Tell of a copy in the workspace that is of no use any more, and remove it; a damaged one tells nothing."""
+    if path is None:
+        return
+    try:
+        old = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError):
+        return
+    if not _fault(old):
+        outdated(old, new)
+    # Else each look at a branch that has no revision yet would read it again.
+    with suppress(OSError):
+        path.unlink()
 
 
 def _fetch(refs: RefStore, base: Base, pointer: Pointer) -> tuple[Manifest, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from functools import partial
 
 import msgspec
 
@@ -144,3 +145,17 @@ def _waiting_for_removal(base: Manifest, graph: BuildGraph, snapshot: Snapshot, 
         for id_, entry in base.jobs.items()
         if id_ not in graph.recipes and any(not any(path in place for place in settled) for path in entry.outputs)
     ]
+
+
+def repeats(base: Manifest | None, draft: Manifest) -> bool:
+    """Whether a draft would only repeat its base, as when outputs were brought back to the workspace."""
+    if base is None:
+        return False
+    if (base.graph, base.jobs.keys()) != (draft.graph, draft.jobs.keys()):
+        return False
+    if (base.sources, base.artefacts, base.beyond) != (draft.sources, draft.artefacts, draft.beyond):
+        return False
+    # How long a job took is no part of what a revision is; most entries are the base's own.
+    timeless = partial(msgspec.structs.replace, seconds=0.0)
+    pairs = ((entry, draft.jobs[id_]) for id_, entry in base.jobs.items())
+    return all(entry is again or timeless(entry) == timeless(again) for entry, again in pairs)

@@ -34,7 +34,8 @@ def publish(refs: RefStore, base: Base, draft: Manifest, lease: Lease, *, now: s
     manifest, data = _write(refs, base, _complete(base, draft, lease, now))
     failpoint.hit("commit.after-manifest")
     pointer = Pointer(manifest.revision, hashing.of_bytes(data), lease.fence, manifest.created_at, manifest.build)
-    _hold(lease, base)
+    # Somebody may have taken the lock away since its last renewal, and not have committed himself.
+    _hold(lease, base, ask=True)
     failpoint.hit("commit.before-pointer")
     tag = _swap(refs, base, pointer, lease.fence)
     failpoint.hit("commit.after-pointer")
@@ -60,8 +61,8 @@ def content_hash(manifest: Manifest) -> str:
     return hashing.of_tree(lines)
 
 
-def _hold(lease: Lease, base: Base) -> None:
-    if lease.lost() or lease.fence <= base.fence:
+def _hold(lease: Lease, base: Base, *, ask: bool = False) -> None:
+    if lease.lost(ask=ask) or lease.fence <= base.fence:
         raise LockLost(
             "the build lock was lost while building; nothing was committed",
             why="another build took it after this one had not renewed it in time, or `windrow lock break` did",
@@ -100,10 +101,6 @@ def _write(refs: RefStore, base: Base, complete: Manifest) -> tuple[Manifest, by
         pointer = refs.read(refnames.pointer(base.project, base.branch))
         if (pointer.tag if pointer else None) != base.tag:
             # The number is taken because somebody committed: no need to leave an orphan.
-            raise _conflict(refs, base)
-        now = refs.read(refnames.pointer(base.project, base.branch))
-        if (now.tag if now else None) != base.tag:
-            # Whoever took the number has committed already: no other number would help.
             raise _conflict(refs, base)
         revision = max(revision, *revisions(refs, base.project, base.branch)) + 1
 

@@ -48,6 +48,4 @@ def _text(log: Log, blobs: BlobStore) -> str:
             text = blobs.get(log.hash).decode("utf-8", "replace")
         except BlobMissing:
             text = f"[{log.size} bytes of output could not be read back]"
-    if log.cut:
-        text += f"\n[{log.cut} more bytes were dropped]"
     return text.rstrip("\n")

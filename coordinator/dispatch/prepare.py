@@ -17,7 +17,7 @@ from coordinator.keying.keys import action_keys, primary_of
 from coordinator.progress import How
 from shared.errors import BlobCorrupt, BlobMissing, LocalError, WindrowError
 from shared.keys import rooted, shadowing
-from shared.model.action import Action, ActionResult, Input, Output, Trace
+from shared.model.action import Action, ActionResult, Input, Output, Timings, Trace
 from shared.model.graph import Recipe
 from shared.model.job import JobOrder
 from shared.model.manifest import JobEntry
@@ -70,6 +70,7 @@ class Preparer:
         default_timeout: float,
         use_cache: bool,
         fresh: frozenset[str] = frozenset(),
+        again: frozenset[str] = frozenset(),
         settle: Callable[[ActionResult], None],
         includes: Includes = lambda recipe, _tree: recipe.candidates,
         beyond: FilesBeyond | None = None,
@@ -79,7 +80,7 @@ class Preparer:
         self.includes = includes
         self.tree, self.blobs, self.results, self.root = tree, blobs, results, root
         self.build, self.default_timeout, self.use_cache = build, default_timeout, use_cache
-        self.fresh = fresh  # rules whose jobs are to run, whatever is stored
+        self.fresh, self.again = fresh, again  # rules, and jobs, that are to run, whatever is stored
         self.settle = settle
         self.bytes_up = 0
         self.candidates = Candidates(tree.snapshot.sources)
@@ -93,7 +94,7 @@ class Preparer:
         force: do not look for a result. Raises SourceMoved when a source no longer holds what was scanned.
         """
         recipe = self.tree.graph.recipes[job]
-        force = force or recipe.rule in self.fresh
+        force = force or recipe.rule in self.fresh or job in self.again
         # A scan of includes, which costs more than the rest: once a job.
         could_read = cache(lambda: tuple(self._could_read(recipe)))
         if self.use_cache and not force and given is None and _reusable(recipe):
@@ -180,7 +181,8 @@ class Preparer:
         hashes = [output.hash for output in outputs if output.mode != "link"]
         if len(outputs) != len(made) or self.blobs.find_missing(hashes):
             return None
-        return Reuse(ActionResult(key=key, outputs=outputs, trace=trace), "cut_off")
+        took = Timings(run=entry.seconds)
+        return Reuse(ActionResult(key=key, outputs=outputs, trace=trace, timings=took), "cut_off")
 
     def _stored(self, key: str, root: str) -> Reuse | None:
         hit = self.results.get(key)

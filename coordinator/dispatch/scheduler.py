@@ -87,6 +87,9 @@ class Scheduler:
                 if not self._runs.left:
                     break
                 self._handle(self._next())
+                # Whatever came meanwhile: what can be started is asked once for all of it.
+                for _ in range(self._inbox.qsize()):
+                    self._handle(self._inbox.get())
         except KeyboardInterrupt as interrupt:
             self._cancel()
             raise Interrupted("interrupted", fix="finished jobs are kept; build again to go on") from interrupt
@@ -197,10 +200,7 @@ class Scheduler:
     # -- performing -------------------------------------------------------------------------------
 
     def _submit_prepared(self) -> None:
-        self._lanes.hand_over(self._submitted)
-
-    def _submitted(self, run: JobRun) -> None:
-        self._runs.move(run, State.SUBMITTED)
+        self._lanes.hand_over(lambda run: self._runs.move(run, State.SUBMITTED))
 
     def _on_started(self, message: JobStarted) -> None:
         run = self._runs[message.job]

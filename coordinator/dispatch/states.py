@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import IntEnum, auto
 
 import msgspec
 
@@ -12,19 +12,19 @@ from shared.model.action import ActionResult
 from shared.model.job import JobOrder
 
 
-class State(Enum):
-    """Where a job stands."""
+class State(IntEnum):
+    """Where a job stands. A number, since tables are asked for it several times a job."""
 
-    WAITING = "waiting"  # some job it needs is not done
-    READY = "ready"  # everything it needs is done
-    PREPARING = "preparing"  # its key is looked up, its inputs are stored
-    PREPARED = "prepared"  # nothing fits: its order waits for a free slot
-    SUBMITTED = "submitted"  # handed to the performer
-    RUNNING = "running"  # a worker has begun it
-    SETTLING = "settling"  # its outputs are fetched for the workspace
-    DONE = "done"
-    FAILED = "failed"
-    SKIPPED = "skipped"  # a job it needs failed
+    WAITING = auto()  # some job it needs is not done
+    READY = auto()  # everything it needs is done
+    PREPARING = auto()  # its key is looked up, its inputs are stored
+    PREPARED = auto()  # nothing fits: its order waits for a free slot
+    SUBMITTED = auto()  # handed to the performer
+    RUNNING = auto()  # a worker has begun it
+    SETTLING = auto()  # its outputs are fetched for the workspace
+    DONE = auto()
+    FAILED = auto()
+    SKIPPED = auto()  # a job it needs failed
 
 
 _ALLOWED = {
@@ -71,7 +71,7 @@ class JobRun(msgspec.Struct):
     def move(self, state: State) -> None:
         """Change state; the only place that does. AssertionError for a way that does not exist."""
         if state not in _ALLOWED[self.state]:
-            raise AssertionError(f"{self.id}: {self.state.value} → {state.value}")
+            raise AssertionError(f"{self.id}: {self.state.name.lower()} → {state.name.lower()}")
         self.state = state
 
 

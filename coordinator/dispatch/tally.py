@@ -1,11 +1,12 @@
-"""Tally: what a build had executed in all its passes, each execution once; and the performer that tells it."""
+"""Tally: what a build did in all its passes, each execution once; and the performer that tells it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from coordinator.dispatch.performer import Performer, Report
+from coordinator.dispatch.report import RunReport
 from shared.model.job import JobOrder, JobOutcome
 
 Execution = tuple[str, str]  # the job and the key of its result
@@ -14,11 +15,16 @@ Execution = tuple[str, str]  # the job and the key of its result
 class Tally:
     """Heard of every outcome, also of one that no longer counts for the pass it was meant for. Thread-safe.
 
-    bytes_up and bytes_down: what earlier passes moved.
+    bytes_up, bytes_down, written, removed: what earlier passes moved, and the outputs they wrote and removed.
+    vanished: the jobs whose stored outputs the last one missed.
     """
 
     def __init__(self) -> None:
         self.bytes_up = self.bytes_down = 0
+        self.written: dict[str, None] = {}
+        self.removed: dict[str, None] = {}
+        self.vanished: frozenset[str] = frozenset()
+        self._seconds = 0.0
         self._up = self._down = 0
         self._now: list[Execution] = []
         self._earlier: list[Execution] = []
@@ -33,9 +39,12 @@ class Tally:
             self._down += report.bytes_down
             if report.status == "executed" and report.result is not None:
                 self._now.append((report.job, report.result.key))
+                self._seconds += report.result.timings.run
 
-    def end_pass(self, *, bytes_up: int, bytes_down: int) -> None:
+    def end_pass(self, *, bytes_up: int, bytes_down: int, written: Iterable[str], removed: Iterable[str]) -> None:
         """The plan turned out to be no longer true; another pass begins. What this side moved beside the workers."""
+        self.written.update(dict.fromkeys(written))
+        self.removed.update(dict.fromkeys(removed))
         with self._lock:
             self._earlier += self._now
             self._now = []
@@ -50,10 +59,22 @@ class Tally:
             return len(self._earlier) + len(self._now)
 
     @property
-    def earlier(self) -> frozenset[Execution]:
-        """What earlier passes executed."""
+    def seconds(self) -> float:
+        """What those commands took, one after the other."""
         with self._lock:
-            return frozenset(self._earlier)
+            return self._seconds
+
+    @property
+    def earlier(self) -> tuple[Execution, ...]:
+        """What earlier passes executed, each time it did."""
+        with self._lock:
+            return tuple(self._earlier)
+
+    def own(self, ran: RunReport) -> frozenset[str]:
+        """The jobs that took what an earlier pass made: that is no reuse, for this build paid for it."""
+        made = frozenset(self.earlier)
+        taken = (job for job, way in ran.how.items() if way != "executed")
+        return frozenset(job for job in taken if (job, ran.results[job].key) in made)
 
 
 class Tallied:

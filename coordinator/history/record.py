@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from coordinator.history import runs
 from coordinator.history.archive import archive
-from coordinator.history.runs import FailedJob, ProgressWriter, RunStatus
+from coordinator.history.runs import Before, FailedJob, ProgressWriter, RunStatus
 from coordinator.progress import Failure, How
 from shared.clock import iso
 from shared.model.action import Output
@@ -18,6 +19,7 @@ from shared.model.plan import Plan
 if TYPE_CHECKING:
     from coordinator.commit.base import Base
     from coordinator.dispatch.report import RunReport
+    from coordinator.dispatch.tally import Tally
     from coordinator.project import Project
     from shared.model.manifest import Manifest
     from shared.model.snapshot import Snapshot
@@ -29,13 +31,22 @@ LOG_END = 4000  # characters of a failed job's output that are kept with the run
 
 
 class BuildRecord:
-    """Observes one build; also writes its events. Raises StoreUnavailable when the plan cannot be kept."""
+    """Observes one pass of a build that began at `began` (monotonic seconds); also writes its events.
 
-    def __init__(self, project: Project, plan: Plan, graph: BuildGraph, *, build: str, base: Base) -> None:
+    tally: what the build did before this pass. Raises StoreUnavailable when the plan cannot be kept.
+    """
+
+    def __init__(
+        self, project: Project, plan: Plan, graph: BuildGraph, *, build: str, base: Base, began: float, tally: Tally
+    ) -> None:
         self._project, self._plan, self._graph = project, plan, graph
+        self._began, self._tally = began, tally
         self._build, self._base, self._revision = build, base, base.next_revision
         self._writer: ProgressWriter | None = None
         self._log = project.event_log()
+        self.reused: Counter[str] = Counter()
+        self.failures: list[Failure] = []
+        self.revision = 0  # that it committed
 
     def begin(self, snapshot: Snapshot, manifest: Manifest | None) -> None:
         """Keep the plan, the changed inputs, and the outputs that were written by hand."""
@@ -50,8 +61,16 @@ class BuildRecord:
             base_revision=self._base.revision,
             build=self._build,
             jobs=self._plan.jobs,
+            began=self._began,
+            before=self._before(),
         )
         self._log.append([*self._inputs(snapshot), *self._values(), *self._edits(manifest)])
+
+    def _before(self) -> Before:
+        known = self._graph.recipes
+        earlier = self._tally.earlier
+        cost = sum(known[job].cost for job, _ in earlier if job in known)
+        return Before(len(earlier), self._tally.seconds, cost)
 
     def _inputs(self, snapshot: Snapshot) -> Iterator[Event]:
         now, changes = iso(self._project.clock.now()), self._plan.changes
@@ -101,6 +120,8 @@ class BuildRecord:
     def finished(self, job: str, how: How, seconds: float) -> None:
         """See BuildObserver."""
         ran = how == "executed"
+        if not ran:
+            self.reused[how] += 1
         self.writer.done(job, executed=ran, seconds=seconds if ran else 0, cost=self._cost(job) if ran else 0)
 
     def said(self, job: str, text: str) -> None:
@@ -108,6 +129,7 @@ class BuildRecord:
 
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""
+        self.failures.append(failure)
         self.writer.failed(FailedJob(failure.job, failure.exit_code, failure.output[-LOG_END:] or failure.message))
 
     def skipped(self, job: str, because: str) -> None:
@@ -133,6 +155,8 @@ class BuildRecord:
         for job in report.skipped:
             # Also those that nobody was told of, since the build stopped before it came to them.
             self.writer.skipped(job)
+        reused = sum(way != "executed" for way in report.how.values()) - len(self._tally.own(report))
+        self.writer.counted(executed=self._tally.executed, reused=reused)
         self._log.append(list(self._artefacts(report)))
 
     def _artefacts(self, report: RunReport) -> Iterator[Event]:
@@ -162,10 +186,17 @@ class BuildRecord:
             yield event(path, "", "removed")
 
     def archive(self, revision: int) -> tuple[str, ...]:
-        """Move the events to their revision's archive; what went wrong, since no build fails for it."""
+        """Note the revision made and move the events to its archive; what went wrong, since no build fails for it."""
+        self.revision = revision
+        self.writer.committed(revision)
         return archive(self._project.stores.refs, self._log, *self._project.name, revision)
 
     def end(self, status: RunStatus) -> None:
         """Note how the build ended."""
         if self._writer is not None:
             self._writer.end(status)
+
+    def nothing_left(self) -> None:
+        """Note that the build ended after this pass, since its sources were changed back."""
+        self.writer.counted(executed=self._tally.executed, reused=0)
+        self.end("no-changes")

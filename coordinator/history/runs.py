@@ -22,7 +22,7 @@ UPDATE_SECONDS = 2.0
 # Writing progress may take this part of a build's time.
 _SHARE = 0.02
 
-RunStatus = Literal["running", "ok", "failed", "interrupted", "no-changes", "superseded"]
+RunStatus = Literal["running", "ok", "failed", "interrupted", "no-changes"]
 JobState = Literal["waiting", "running", "failed", "skipped"]
 
 
@@ -60,7 +60,10 @@ class FailedJob(msgspec.Struct, frozen=True):
 class Progress(msgspec.Struct, frozen=True):
     """`runs/rev-0002-progress.json`: how a build stands. jobs: those not done yet, by state. Times are ISO 8601.
 
-    seconds: how long the build has taken. job_seconds, cost: of the jobs that it executed.
+    revision: what it was to commit; committed tells whether it did.
+
+    All of a build counts, also when its sources changed under it and it planned anew; planned is what the last plan
+    held. seconds: how long the build has taken. job_seconds, cost: of the jobs that it executed.
     """
 
     build: str
@@ -82,6 +85,7 @@ class Progress(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     job_seconds: float = 0.0
     cost: float = 0.0
+    committed: bool = False
     schema: str = "windrow.progress/1"
 
     @property
@@ -93,6 +97,14 @@ class Progress(msgspec.Struct, frozen=True):
     def skipped(self) -> int:
         """How many jobs could not run because another failed."""
         return sum(state == "skipped" for state in self.jobs.values())
+
+
+class Before(NamedTuple):
+    """What a build executed before its sources changed under it: how many jobs, what they took and cost."""
+
+    executed: int = 0
+    seconds: float = 0.0
+    cost: float = 0.0
 
 
 class Runs(NamedTuple):
@@ -130,6 +142,7 @@ def save_plan(refs: RefStore, project: str, branch: str, revision: int, record: 
 class ProgressWriter:
     """Keeps the progress record of a build up to date, not more often than is useful. Thread-safe.
 
+    began: when the build did, by the monotonic clock; None for now. before: what it did under an earlier plan.
     A store that does not take it never disturbs the build: `problem` holds what it said last.
     """
 
@@ -144,17 +157,19 @@ class ProgressWriter:
         base_revision: int,
         build: str,
         jobs: Iterable[str],
+        began: float | None = None,
+        before: Before = Before(),  # noqa: B008 - immutable
         every: float = UPDATE_SECONDS,
     ) -> None:
         self._refs, self._clock, self._every = refs, clock, every
         self._name = refnames.run(project, branch, revision, "progress")
-        self._began = clock.monotonic()
-        self._next = self._began
+        self._next = clock.monotonic()
+        self._began = self._next if began is None else began
         self._guard = threading.Lock()
         self._jobs: dict[str, JobState] = dict.fromkeys(jobs, "waiting")
         self._failures: list[FailedJob] = []
-        self._counts = {"executed": 0, "reused": 0}
-        self._spent = (0.0, 0.0)  # seconds and cost
+        self._counts = {"executed": before.executed, "reused": 0}
+        self._spent = (before.seconds, before.cost)
         self.problem = ""
         now = iso(clock.now())
         self._record = Progress(
@@ -167,7 +182,7 @@ class ProgressWriter:
             host=os.uname().nodename,
             pid=os.getpid(),
             planned=len(self._jobs),
-            started=now,
+            started=iso(clock.now() - (self._next - self._began)),
             updated=now,
         )
         self._update()
@@ -190,6 +205,16 @@ class ProgressWriter:
             self._spent = (self._spent[0] + seconds, self._spent[1] + cost)
             self._counts["executed" if executed else "reused"] += 1
         self._update()
+
+    def counted(self, *, executed: int, reused: int) -> None:
+        """Note how many jobs the whole build has executed and reused, as told when all is known."""
+        with self._guard:
+            self._counts = {"executed": executed, "reused": reused}
+
+    def committed(self, revision: int) -> None:
+        """Note the revision made: not the one expected, where a build that died left a manifest of that number."""
+        with self._guard:
+            self._record = msgspec.structs.replace(self._record, revision=revision_name(revision), committed=True)
 
     def failed(self, failure: FailedJob) -> None:
         """Note that a job failed."""
@@ -269,11 +294,13 @@ class PastPlan(NamedTuple):
     jobs: dict[str, PlanJob]
 
 
-def find_plan(refs: RefStore, project: str, branch: str, job: str, *, limit: int = 100) -> PastPlan | None:
-    """The latest kept plan that a job was in."""
+def find_plan(
+    refs: RefStore, project: str, branch: str, job: str, *, revision: int, limit: int = 100
+) -> PastPlan | None:
+    """The latest kept plan that a job was in, up to that of a revision: a later one came to nothing."""
     names = [name for name in refs.names(refnames.runs(project, branch)) if name.endswith("-plan.json")]
-    names.sort(key=lambda name: refnames.revision_of(name) or 0, reverse=True)
-    for name in names[:limit]:
+    numbered = sorted(((refnames.revision_of(name) or 0, name) for name in names), reverse=True)
+    for name in [name for number, name in numbered if number <= revision][:limit]:
         record = refs.read(name)
         if record is None:
             continue

@@ -53,8 +53,11 @@ class Lease(Protocol):
         """A number that every later holding of this lock exceeds."""
         ...
 
-    def lost(self) -> bool:
-        """Whether another may hold the lock now; once True, it stays so, and nothing may be committed."""
+    def lost(self, *, ask: bool = False) -> bool:
+        """Whether another may hold the lock now; once True, it stays so, and nothing may be committed.
+
+        ask: as of now, and not only as of the last renewal; before the point of no return.
+        """
         ...
 
     def release(self, *, hurry: bool = False) -> bool:
@@ -115,13 +118,19 @@ def take(attempt: Callable[[], Granted | Holder], clock: Clock, wait: float | No
 
 def held(holder: Holder, now: float) -> LockHeld:
     """The error that says who holds the lock, and how to get on."""
-    target = f" of {holder.target}" if holder.target else ""
     return LockHeld(
         "Another build is in progress",
-        why=f"{holder.user}@{holder.host}, pid {holder.pid}, build {holder.build}{target}, "
-        f"since {holder.since} ({age(now - from_iso(holder.since))} ago)",
+        why=told(holder, now),
         fix="`windrow build --wait` waits for it; `windrow lock break` takes the lock away if it hangs",
     )
+
+
+def told(holder: Holder, now: float) -> str:
+    """Who it is, what is built, since when."""
+    target = f" of {holder.target}" if holder.target else ""
+    build = f", build {holder.build}{target}" if holder.build else ""
+    since = f"since {holder.since} ({age(now - from_iso(holder.since))} ago)"
+    return f"{holder.user}@{holder.host}, pid {holder.pid}{build}, {since}"
 
 
 def age(seconds: float) -> str:

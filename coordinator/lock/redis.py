@@ -146,8 +146,8 @@ class _RedisLease:
         self._lock = lock
         renewal.start()
 
-    def lost(self) -> bool:
-        return self.renewal.lost()
+    def lost(self, *, ask: bool = False) -> bool:
+        return self.renewal.lost(ask=ask)
 
     def release(self, *, hurry: bool = False) -> bool:
         failpoint.hit("lock.before-release")

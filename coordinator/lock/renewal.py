@@ -39,9 +39,9 @@ class Renewal:
         with self._guard:
             pass
 
-    def lost(self) -> bool:
-        """Whether the lock is lost; asks at once when the last good renewal is too long ago."""
-        if not self._lost and self._clock.monotonic() - self._sure >= self._patience:
+    def lost(self, *, ask: bool = False) -> bool:
+        """Whether the lock is lost; asks at once if told to, and when the last good renewal is too long ago."""
+        if not self._lost and (ask or self._clock.monotonic() - self._sure >= self._patience):
             # A machine that slept may find the lock untouched.
             self.beat()
         return self._lost

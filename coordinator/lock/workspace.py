@@ -8,16 +8,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import msgspec
+
+from coordinator.lock.lease import Holder, me, told
 from shared import errors
-from shared.clock import Clock
+from shared.clock import Clock, iso
 from shared.errors import LockHeld
 
 POLL_SECONDS = 0.1
 
 
 @contextmanager
-def holding(state_dir: Path, clock: Clock, *, wait: float | None = 0.0) -> Iterator[None]:
-    """Hold the working copy of this state directory; LockHeld after `wait` seconds (None: it waits without limit)."""
+def holding(
+    state_dir: Path, clock: Clock, *, holder: Holder | None = None, wait: float | None = 0.0
+) -> Iterator[None]:
+    """Hold the working copy of this state directory; LockHeld after `wait` seconds (None: it waits without limit).
+
+    holder: who is told to those who come meanwhile; None for this process, on behalf of no build.
+    """
     path = state_dir / "workspace.lock"
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -29,7 +37,8 @@ def holding(state_dir: Path, clock: Clock, *, wait: float | None = 0.0) -> Itera
         _lock(fd, path, clock, wait)
         try:
             os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            record = msgspec.structs.replace(holder or me(""), since=iso(clock.now()))
+            os.pwrite(fd, msgspec.json.encode(record), 0)
         except OSError as error:
             raise errors.named(error, path, "writing") from error
         yield
@@ -56,11 +65,18 @@ def _lock(fd: int, path: Path, clock: Clock, wait: float | None) -> None:
             return
         left = POLL_SECONDS if deadline is None else deadline - clock.monotonic()
         if left <= 0:
-            pid = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
             raise LockHeld(
                 "Another build is in progress",
                 at=str(path),
-                why=f"process {pid or 'unknown'} is building in this working copy",
+                why=f"{_who(fd, clock)} in this working copy",
                 fix="`windrow build --wait` waits for it",
             )
         clock.sleep(min(POLL_SECONDS, left))
+
+
+def _who(fd: int, clock: Clock) -> str:
+    try:
+        return told(msgspec.json.decode(os.pread(fd, 1 << 16, 0), type=Holder), clock.now()) + ","
+    except (msgspec.MsgspecError, ValueError):
+        # It has only just got hold of it.
+        return "another process"

@@ -39,7 +39,8 @@ class Facts(msgspec.Struct, frozen=True):
 
     full, forced: mark every job, or those of these rules. lost: output paths whose blob is gone. failed: job id to the
     build it failed in. edited: outputs that were written by hand and are so in the manifest, with the digest each had
-    before. beyond: files outside the tree that the manifest has with another digest, and what they hold now.
+    before. beyond: files outside the tree that the manifest has with another digest, and what they hold now. left:
+    outputs in the workspace that builds put there and the manifest does not have.
     """
 
     graph: BuildGraph
@@ -52,6 +53,7 @@ class Facts(msgspec.Struct, frozen=True):
     failed: Mapping[str, str] = {}
     edited: Mapping[str, str] = {}
     beyond: Mapping[str, str] = {}
+    left: frozenset[str] = frozenset()
 
 
 def mark(facts: Facts) -> dict[str, tuple[Reason, ...]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from coordinator.plan.dirty import Facts, mark
 from coordinator.plan.layers import expected_seconds, layers_of, priorities
 from shared.errors import DependencyCycle, GraphError, UnknownTarget
@@ -38,9 +40,10 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
         for id_ in layer
     }
     made_before = manifest.artefacts if manifest else {}
+    stored = {path for path, made in made_before.items() if made.stored}
     # What nobody makes any more is removed, unless it has been written by hand since.
     kept = (graph.producer, graph.names.circles, facts.snapshot.sources)
-    gone = sorted(path for path in made_before if not any(path in place for place in kept))
+    gone = sorted(path for path in {*made_before, *facts.left} if not any(path in place for place in kept))
     return Plan(
         base_revision=manifest.revision if manifest else 0,
         base_hash=base_hash,
@@ -48,13 +51,24 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
         jobs=jobs,
         priority=priority,
         changes=facts.changes,
-        removed=() if targets else tuple(path for path in gone if not made_before[path].stored),
-        forgotten=() if targets else tuple(path for path in gone if made_before[path].stored),
+        removed=() if targets else tuple(path for path in gone if path not in stored),
+        forgotten=() if targets else tuple(path for path in gone if path in stored),
         preserved=tuple(sorted(id_ for id_ in graph.recipes if id_ not in jobs)),
         estimated_seconds=max(priority.values(), default=0.0) if any(expected.values()) else 0.0,
         work_seconds=sum(expected.values()),
         outside=outside,
         stale=stale,
+    )
+
+
+def up_to(plan: Plan, layer: int | None) -> Plan:
+    """The plan cut after a layer (numbered from 0); None for all of it."""
+    if layer is None:
+        return plan
+    layers = plan.layers[: layer + 1]
+    kept = {id_ for group in layers for id_ in group}
+    return msgspec.structs.replace(
+        plan, layers=layers, jobs={id_: job for id_, job in plan.jobs.items() if id_ in kept}, removed=(), forgotten=()
     )
 
 

@@ -137,6 +137,15 @@ class BuildLockContract:
         assert make_lock().current() is None
         assert not lease.release()
 
+    def test_a_holder_that_asks_learns_at_once_that_its_lock_was_seized(self, make_lock: MakeLock) -> None:
+        lease = make_lock().acquire(me("b-1"))
+        assert not lease.lost(ask=True)
+
+        assert make_lock().seize(lease.holder.nonce)
+
+        assert lease.lost(ask=True)
+        assert make_lock().current() is None
+
     def test_only_the_holding_that_was_seen_is_seized(self, make_lock: MakeLock) -> None:
         first = make_lock().acquire(me("b-1"))
         first.release()

@@ -32,7 +32,7 @@ class Held:
         """This process."""
         return msgspec.structs.replace(me(self.build), fence=self.fence)
 
-    def lost(self) -> bool:
+    def lost(self, *, ask: bool = False) -> bool:
         """As told."""
         return self.is_lost
 

@@ -86,6 +86,23 @@ def test_the_lock_of_a_killed_build_is_taken_over_at_once_by_another_tree(site: 
     site.right(began=0)
 
 
+def test_a_build_whose_lock_was_broken_commits_nothing_though_nobody_else_did(site: Site) -> None:
+    with site.witness():
+        site.right()
+        needed, known = site.edit(0), site.results()
+        slow = site.start(WINDROW_FAILPOINT="commit.before-manifest=stop")
+        slow.await_stopped()
+
+        assert site.start("break", command="lock").wait().code == 0
+        slow.signal(signal.SIGCONT)
+        built = slow.wait()
+
+        assert built.code == 32, built.output
+        assert "error[W0902]" in built.output
+        assert site.revision() == 1
+        assert site.heals(needed=needed, known=known).began == ()
+
+
 def test_a_broken_lock_is_noticed_by_the_build_that_held_it(site: Site, other: Site) -> None:
     with site.witness():
         site.right()

@@ -38,4 +38,4 @@ def test_competing_commits_on_a_bucket_without_conditions_have_one_winner_each_r
     opened = bucket(rclone_s3)
     space = secrets.token_hex(4)
 
-    race(lambda: RedisRefs(valkey.url, S3Refs(opened), space=space), rounds=100 if sweeps.ALL else 20)
+    race(lambda: RedisRefs(valkey.url, S3Refs(opened), space=space), rounds=100)

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shared import hashing
-from tests import sweeps
 from tests.fakes.compiler import CompileError, compile_text, evaluate
 from tests.fakes.workspace import Workspace
 
@@ -349,7 +348,7 @@ class Incremental(RuleBasedStateMachine):
 
 
 Incremental.TestCase.settings = settings(
-    max_examples=500 if sweeps.ALL else 60,
+    max_examples=500,
     stateful_step_count=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),

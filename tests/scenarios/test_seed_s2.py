@@ -679,6 +679,9 @@ def test_status_shows_the_numbers_of_revision_and_last_build(made: MovieProject)
     assert (status["sources"], status["artefacts"], status["jobs"]) == (7, ARTEFACTS, JOBS)
     assert status["job_seconds"] == round(sum(job.seconds for job in manifest.jobs.values()), 3)
     assert (last["planned"], last["executed"], last["reused"]) == (report.planned, report.executed, 0)
+    listed = made.console.run("builds").out
+    assert last["committed"]
+    assert re.search(rf"^{last['build']}  \S+  ok +rev-0002 ", listed, re.MULTILINE)
     assert "24 artefacts of 17 jobs" in text
     assert "5 executed, 0 reused, 0 failed, 0 skipped" in text
 
@@ -695,6 +698,7 @@ def test_status_lists_failed_jobs(made: MovieProject) -> None:
     assert said.code == 1
     assert (made.records / "current.json").read_bytes() == pointer
     assert "FAILED audio1:movie/audio1 (exit 1)" in status.out
+    assert re.search(r"^[0-9a-f]{6}  \S+  failed +- ", made.console.run("builds").out, re.MULTILINE)
     assert "rev-0001" in status.out
     events = [entry.event for entry in log_of(made).read() if isinstance(entry.event, ArtefactEvent)]
     assert {(event.produced_by, event.status) for event in events if event.status != "executed"} == {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.traps.engines import ENGINES
-from tests.traps.table import TRAPS, walk
+from tests.traps.table import LEFT_OUT, TRAPS, walk
 from tests.traps.verdict import Verdict
 
 
@@ -38,3 +38,13 @@ def test_every_trap_up_to_33_has_a_scenario_for_every_engine() -> None:
     for_all = {trap.number for trap in TRAPS if not trap.only}
 
     assert for_all >= set(range(1, 34))
+
+
+def test_the_page_of_the_documentation_has_every_trap_of_declared_rules() -> None:
+    page = (Path(__file__).parents[2] / "docs/guide/traps.md").read_text()
+    ours = [trap for trap in TRAPS if not trap.only or "windrow" in trap.only]
+
+    told = [line for line in page.splitlines() if line.startswith("| ") and line[2].isdigit()]
+
+    assert [line.split(" | ")[:3] for line in told] == [[f"| {t.number}", t.title, "right"] for t in ours]
+    assert all(f"* {what}: {why}.\n" in page for what, why in LEFT_OUT.items())

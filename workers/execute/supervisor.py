@@ -6,7 +6,6 @@ It reads requests from stdin and writes answers to stdout, one JSON object a lin
     {"cancel": true}                                                           kill what runs
 
 A view tells which folders are to appear elsewhere for the command; see mounts.py, which is loaded for it.
-
 Orphans of the command become children of this process, so none can get away. End of file on stdin means that the
 worker is gone: what runs is killed, and so ends the supervisor. As little of the standard library as will do.
 """
@@ -105,13 +104,14 @@ class Control:
 
 
 class Stream:
-    """One output of the command: to a file up to a limit, counted beyond; no output, no file."""
+    """One output of the command, to a file; of more than the limit its beginning and its end. No output, no file."""
 
     def __init__(self, path: str, limit: int) -> None:
-        self.path, self.limit, self.kept, self.dropped, self.errno = path, limit, 0, 0, 0
+        self.path, self.kept, self.dropped, self.errno, self._file = path, 0, 0, 0, -1
+        # What went wrong stands at the end as a rule, and what began it at the beginning.
+        self.head, self.room, self._tail = limit - limit // 2, limit // 2, bytearray()
         self.source, self.sink = os.pipe()
         os.set_blocking(self.source, False)
-        self._file = -1
 
     def pump(self) -> bool:
         """Move what is there; False when there will be no more."""
@@ -119,23 +119,28 @@ class Stream:
             data = os.read(self.source, CHUNK)
         except BlockingIOError:
             return True
-        keep = data[: self.limit - self.kept]
-        if keep and not self.errno:
-            try:
-                self._write(keep)
-            except OSError as error:
-                # The command goes on; the answer says that its output could not be kept.
-                self.errno = error.errno or errno.EIO
-        self.dropped += len(data) - len(keep)
+        keep = data[: self.head - self.kept]
+        self._write(keep)
+        self._tail += data[len(keep) :]
+        self._trim(2 * self.room)
         return bool(data)
 
+    def _trim(self, most: int) -> None:
+        over = len(self._tail) - self.room if len(self._tail) > most else 0
+        self.dropped += over
+        del self._tail[:over]
+
     def _write(self, data: bytes) -> None:
-        if self._file < 0:
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
-        while data:
-            count = os.write(self._file, data)
-            self.kept += count
-            data = data[count:]
+        try:
+            if self._file < 0 and data:
+                self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+            while data and not self.errno:
+                count = os.write(self._file, data)
+                self.kept += count
+                data = data[count:]
+        except OSError as error:
+            # The command goes on; the answer says that its output could not be kept.
+            self.errno = error.errno or errno.EIO
 
     def drain(self) -> None:
         """Move what was written before the writers died."""
@@ -149,6 +154,8 @@ class Stream:
     def close(self) -> None:
         """Done with it."""
         os.close(self.source)
+        self._trim(self.room)
+        self._write(b"\n[%d bytes were dropped here]\n" % self.dropped * bool(self.dropped) + self._tail)
         if self._file >= 0:
             os.close(self._file)
 
@@ -186,8 +193,7 @@ class Run:
         finally:
             for stream in streams:
                 stream.close()
-        if self.stuck:
-            error = "some of its processes could not be killed"
+        error = "some of its processes could not be killed" if self.stuck else error
         return {
             "exit_code": os.WEXITSTATUS(self.status) if self.pid and os.WIFEXITED(self.status) else -1,
             "signal": os.WTERMSIG(self.status) if self.pid and os.WIFSIGNALED(self.status) else 0,
@@ -224,7 +230,8 @@ class Run:
         look = now + tick
         while now < deadline:
             # Also at first: who was slow to start finds command and cancel in one read, and nothing more comes.
-            self.cancelled = self._cancel_asked()
+            asked = self.control.ready()
+            self.cancelled = self.control.ended or (asked is not None and "cancel" in asked)
             if self.cancelled:
                 return
             ready = {fd for fd, _ in poll.poll(min(deadline - now, tick) * 1000 + 1)}
@@ -242,15 +249,8 @@ class Run:
                     return
         self.timed_out = True
 
-    def _cancel_asked(self) -> bool:
-        request = self.control.ready()
-        return self.control.ended or (request is not None and "cancel" in request)
-
     def _bury_orphans(self) -> bool:
-        """Reap ended children but the command itself, whose pid must stay taken until its group is dead.
-
-        Whether the command has ended.
-        """
+        """Reap ended children but the command, whose pid must stay taken until its group is dead; whether it ended."""
         while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
             if ended.si_pid == self.pid:
                 return True

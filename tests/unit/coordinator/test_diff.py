@@ -72,7 +72,7 @@ def test_an_output_that_somebody_wrote_over_may_be_a_source_now():
     old, new = FileState("sha256:" + "0" * 64, 1), FileState("sha256:" + "1" * 64, 1)
     manifest = committed({}, {"gen.h": old, "kept.h": old, "same.h": old})
 
-    offered = reclaim(manifest, Snapshot({}, {"gen.h": new, "kept.h": new, "same.h": old}))
+    offered = reclaim(manifest, Snapshot({}, {"gen.h": new, "kept.h": new, "same.h": old}), {})
     sifted = sift(offered, {"kept.h"})
 
     assert set(offered.sources) == {"gen.h", "kept.h"}

@@ -184,9 +184,15 @@ def test_ages_are_told_in_words(seconds: float, words: str) -> None:
 
 
 def test_a_working_copy_is_held_by_one_build(tmp_path: Path) -> None:
-    with holding(tmp_path, SystemClock()), pytest.raises(LockHeld) as caught, holding(tmp_path, FakeClock(), wait=5):
+    holder = me("b-1", target="app")
+    with (
+        holding(tmp_path, SystemClock(), holder=holder),
+        pytest.raises(LockHeld) as caught,
+        holding(tmp_path, FakeClock(), wait=5),
+    ):
         pass
 
-    assert f"process {os.getpid()}" in caught.value.why
+    for part in (f"{holder.user}@{holder.host}", f"pid {os.getpid()}", "build b-1 of app", "since 20", " ago)"):
+        assert part in caught.value.why
     with holding(tmp_path, SystemClock()):
         pass

@@ -148,6 +148,19 @@ def test_an_equal_intermediate_cuts_the_build_off(chain):
     assert report.how == {"r:mid": "executed", "r:final": "cut_off"}
 
 
+def test_a_job_that_was_cut_off_is_known_to_take_as_long_as_before(chain):
+    chain.scripts["r:mid"] = lambda order: chain.performer.succeed(order, text="same")
+    chain.run()
+    took = chain.manifest.jobs["r:final"].seconds
+    chain.write("in", "2")
+
+    report = chain.run()
+
+    assert report.how["r:final"] == "cut_off"
+    assert chain.manifest.jobs["r:final"].seconds == took > 0
+    assert report.saved_seconds == took
+
+
 def test_no_cache_executes_everything(chain):
     chain.run()
 

@@ -195,13 +195,27 @@ def test_a_cancel_that_comes_too_late_does_not_hit_the_next_command(slot: Slot, 
     assert (ended.exit_code, ended.cancelled) == (3, False)
 
 
-def test_a_flood_is_capped_and_the_command_goes_on(slot: Slot, tmp_path: Path) -> None:
-    ended = slot.run(request(tmp_path, "sh", "-c", "head -c 3000000 /dev/zero; echo done >&2; exit 4", limit=1 << 20))
+def test_of_a_flood_the_beginning_and_the_end_are_kept(slot: Slot, tmp_path: Path) -> None:
+    command = "echo first; head -c 3000000 /dev/zero; echo last; echo done >&2; exit 4"
+    ended = slot.run(request(tmp_path, "sh", "-c", command, limit=1 << 20))
 
-    assert ended.exit_code == 4
-    assert (tmp_path / "stdout").stat().st_size == 1 << 20
-    assert ended.cut == (3_000_000 - (1 << 20), 0)
+    kept, dropped = (tmp_path / "stdout").read_bytes(), 3_000_011 - (1 << 20)
+    mark = b"\n[%d bytes were dropped here]\n" % dropped
+    assert (ended.exit_code, ended.cut) == (4, (dropped, 0))
+    assert kept.startswith(b"first\n\0")
+    assert kept.endswith(b"\0last\n")
+    assert (len(kept), kept.index(mark)) == ((1 << 20) + len(mark), 1 << 19)
     assert (tmp_path / "stderr").read_text() == "done\n"
+
+
+@pytest.mark.parametrize("size", [512, 513, 1023, 1024])
+def test_what_fits_is_kept_as_it_is(slot: Slot, tmp_path: Path, size: int) -> None:
+    text = "".join(chr(33 + number % 90) for number in range(size))
+
+    ended = slot.run(request(tmp_path, "printf", "%s", text, limit=1024))
+
+    assert (tmp_path / "stdout").read_text() == text
+    assert ended.cut == (0, 0)
 
 
 def test_a_command_that_is_not_there_is_named(slot: Slot, tmp_path: Path) -> None:
