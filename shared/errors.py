@@ -53,13 +53,15 @@ class ConfigError(UsageError):
 
 
 class GraphError(UsageError):
-    """The rules do not make a graph: two makers of one path, a cycle, a missing input, an escape."""
+    """The rules do not make a graph: two makers of one path, a missing input, an escape."""
 
     code = "W0201"
 
 
 class DependencyCycle(GraphError):
     """Things that wait for each other."""
+
+    code = "W0202"
 
 
 class UnknownTarget(UsageError):
