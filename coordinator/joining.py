@@ -8,6 +8,7 @@ import msgspec
 
 from coordinator.importers.declared import import_rules
 from coordinator.importers.ninja.runs import ordered, undeclared
+from shared.errors import DependencyCycle
 from shared.model.graph import BuildGraph, Names, Recipe
 from shared.model.manifest import Manifest
 from shared.model.snapshot import Snapshot
@@ -20,8 +21,18 @@ if TYPE_CHECKING:
 def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code: PythonCode | None) -> BuildGraph:
     """The graph of a tree; GraphError, ConfigError and ToolMissing as the parts raise them.
 
-    Rules see what the kinds before them make as no source; tests see what all others make.
+    Rules see what the kinds before them make as no source; tests see what all others make. Edges of a build.ninja that
+    go in circles are no error before somebody asks for them.
     """
+    try:
+        return _joined(project, snapshot, manifest, code)
+    except DependencyCycle:
+        if project.imported is None or not project.imported.set_apart():
+            raise
+        return _joined(project, snapshot, manifest, code)
+
+
+def _joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code: PythonCode | None) -> BuildGraph:
     recipes: list[Recipe] = []
     warnings: tuple[str, ...] = ()
     names, default = Names(), None

@@ -11,6 +11,7 @@ from shared.clock import Clock
 from shared.settings import STORE_PATIENCE
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
+from workers.execute.beyond import FilesBeyond
 from workers.execute.isolation import Isolation, isolation
 from workers.execute.probes import Prober
 from workers.execute.slot import CALLS, SlotPool
@@ -49,6 +50,7 @@ class Workshop:
         # As many again: a thread holds one of either at a time, and none is started before its first job.
         self._calls = SlotPool(slots, CALLS)
         self.prober = Prober()
+        self.beyond = FilesBeyond()
         self.recent = Recent()
         self.memory, self.workspace = memory, workspace
         self._way = way
