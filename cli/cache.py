@@ -99,6 +99,8 @@ def gc(**given: Any) -> int:
         f"{report.results_removed:,} of {report.results:,} results, "
         f"{report.revisions_removed:,} of {report.revisions:,} revisions"
     )
+    if report.trees_removed:
+        render.out(f"{verb} {report.trees_removed:,} records of ingested states that no kept revision holds")
     if report.local_blobs_removed:
         local = f"{report.local_blobs_removed:,} blobs ({render.size(report.local_bytes_removed)})"
         render.out(f"{verb} {local} of the local copy")

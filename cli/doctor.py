@@ -14,6 +14,7 @@ from cli.options import open_project, open_settings, project_options
 from coordinator.project import Project
 from shared import hashing, toolchain
 from shared.errors import LocalError, WindrowError
+from shared.model.manifest import revision_name
 
 
 class Finding(NamedTuple):
@@ -155,9 +156,13 @@ def _history(project: Project) -> Iterator[Finding]:
         return
     from coordinator.history import replay  # noqa: PLC0415
 
-    found = replay.check(project.stores.refs, base.manifest)
+    live = [entry.event for entry in project.event_log().read()]
+    found = replay.check(project.stores.refs, base.manifest, live)
     if found.differences:
         first = "; ".join(found.differences[:3])
         yield Finding("warn", "history", f"archived events differ from the manifest: {first}")
+    elif found.gaps:
+        gone = ", ".join(map(revision_name, found.gaps[:3]))
+        yield Finding("ok", "history", f"not compared with the events: those of {gone} are not kept")
     else:
         yield Finding("ok", "history", "the archived events tell the same as the manifest")

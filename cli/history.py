@@ -217,7 +217,10 @@ def list_(**given: Any) -> int:
 @click.option("--type", "kind", type=click.Choice(["input", "artefact"]), required=True, help="What kind of event.")
 @click.option("--file", "path", type=click.Path(path_type=Path), required=True, help="A JSON object with its fields.")
 def append(**given: Any) -> int:
-    """Validate an event from a file, append it to the live log and print it as stored."""
+    """Validate an event from a file, append it to the live log and print it as stored.
+
+    With a `payload` it is an edit: the input or artefact holds that from now on, and its digest is the event's.
+    """
     project = _project(given)
     try:
         data = msgspec.json.decode(given["path"].read_bytes())
@@ -227,6 +230,10 @@ def append(**given: Any) -> int:
         raise UsageError(f"{given['path']} is not JSON", why=str(error)) from error
     if not isinstance(data, dict):
         raise UsageError(f"{given['path']} holds no object")
+    if "payload" in data:
+        from coordinator.appending import edited  # noqa: PLC0415 - for who edits
+
+        data = edited(project, given["kind"], data)
     fields = {"created_at": iso(project.clock.now()), "build": "manual", **data, "type": given["kind"]}
     fields.setdefault("revision", project.load_base().next_revision)
     kind: type[Event] = InputEvent if given["kind"] == "input" else ArtefactEvent

@@ -60,10 +60,15 @@ def hydrate(**given: Any) -> int:
     for warning in report.warnings:
         render.err(f"warning: {warning}")
     if given["as_json"]:
-        render.as_json(_json(project, report))
+        render.as_json(told(project, report))
     elif not given["quiet"]:
-        for line in _lines(report):
+        for line in lines(report):
             render.out(line)
+    return tell_failures(report)
+
+
+def tell_failures(report: HydrateReport) -> int:
+    """Say on stderr what could not be had; the exit code."""
     if not report.failures:
         return 0
     for path, error in report.failures[:TOLD]:
@@ -87,7 +92,8 @@ def _revision(text: str | None) -> int | None:
         raise click.BadParameter(f"{text!r} is no revision; write rev-0003 or 3", param_hint="--revision") from None
 
 
-def _lines(report: HydrateReport) -> list[str]:
+def lines(report: HydrateReport) -> list[str]:
+    """What came of a hydrate, for people."""
     took, where = render.duration(report.seconds), revision_name(report.revision) if report.revision else "no revision"
     if not (report.downloaded or report.removed or report.failures):
         return [f"{render.plural(report.files, 'file')} up to date ({where}, {took})"]
@@ -96,7 +102,8 @@ def _lines(report: HydrateReport) -> list[str]:
     return [f"{done}, {report.unchanged:,} unchanged{failed} ({where}, {took})"]
 
 
-def _json(project: Project, report: HydrateReport) -> dict[str, Any]:
+def told(project: Project, report: HydrateReport) -> dict[str, Any]:
+    """The object of `windrow hydrate --json`, schema windrow.hydrate/1."""
     changed = report.downloaded or report.removed
     return {
         "schema": "windrow.hydrate/1",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -15,6 +15,7 @@ from coordinator.ingest.sync import ingest as run
 from coordinator.project import Project
 from shared.errors import UsageError
 from shared.model.manifest import revision_name
+from shared.settings import Settings
 
 
 @click.command()
@@ -31,29 +32,42 @@ from shared.model.manifest import revision_name
 def ingest(**given: Any) -> int:
     """Put the files of a source folder into the store: new, changed and deleted ones, as one revision."""
     settings = open_book_settings(given)
+    project = open_project(settings)
+    request = request_of(settings, given)
+    report = performed(project, request, given["profile"])
+    if given["as_json"]:
+        render.as_json(told(project, report, dry_run=request.dry_run))
+    elif not given["quiet"]:
+        for line in lines(report, dry_run=request.dry_run, verbose=given["verbose"]):
+            render.out(line)
+    return 0
+
+
+def request_of(settings: Settings, given: dict[str, Any]) -> IngestRequest:
+    """What the options of a command ask for; UsageError when no folder is named."""
     named = given["source_dir"] or (settings.ingest.source_dir and str(settings.root / settings.ingest.source_dir))
     if not named:
         raise UsageError("which folder? there is no --source-dir, and no [ingest] source_dir", fix="--source-dir DIR")
-    folder = start_folder(given["directory"]) / Path(named).expanduser()
-    project = open_project(settings)
-    request = IngestRequest(
-        folder,
-        dry_run=given["dry_run"],
+    return IngestRequest(
+        start_folder(given["directory"]) / Path(named).expanduser(),
+        dry_run=given.get("dry_run", False),
         force=given["force"],
         verify=given["verify_hashes"],
         wait=wait_seconds(given["wait"]),
         concurrency=given["concurrency"],
     )
-    report = run(project, request, Mapper(given["profile"] or settings.ingest.profile, settings.ingest.map))
+
+
+def performed(
+    project: Project, request: IngestRequest, profile: Literal["part-chapter", "preserve"] | None
+) -> IngestReport:
+    """An ingest, with what is odd told on stderr."""
+    settings = project.settings.ingest
+    report = run(project, request, Mapper(profile or settings.profile, settings.map))
     for warning in (*report.warnings, *report.source.scanned.warnings):
         render.err(f"warning: {warning}")
     _tell_invalid(report)
-    if given["as_json"]:
-        render.as_json(_json(project, report, dry_run=request.dry_run))
-    elif not given["quiet"]:
-        for line in _lines(report, dry_run=request.dry_run, verbose=given["verbose"]):
-            render.out(line)
-    return 0
+    return report
 
 
 def _tell_invalid(report: IngestReport) -> None:
@@ -64,30 +78,32 @@ def _tell_invalid(report: IngestReport) -> None:
         render.err(f"warning: left out {len(invalid) - TOLD:,} more; --json lists them")
 
 
-def _lines(report: IngestReport, *, dry_run: bool, verbose: bool) -> list[str]:
+def lines(report: IngestReport, *, dry_run: bool, verbose: bool) -> list[str]:
+    """What came of an ingest, for people."""
     delta, source = report.delta, report.source
-    lines = []
+    said = []
     if verbose or dry_run:
-        lines += [f"+ {path}" for path in delta.added]
-        lines += [f"~ {path}" for path in delta.updated]
-        lines += [f"- {path}" for path in delta.deleted]
-    lines.append(
+        said += [f"+ {path}" for path in delta.added]
+        said += [f"~ {path}" for path in delta.updated]
+        said += [f"- {path}" for path in delta.deleted]
+    said.append(
         f"{len(delta.added):,} added, {len(delta.updated):,} updated, {len(delta.deleted):,} deleted, "
         f"{delta.unchanged:,} unchanged, {len(source.skipped):,} skipped"
     )
     took = render.duration(report.seconds)
     if dry_run:
-        lines.append(f"dry run: nothing was written ({took})")
+        said.append(f"dry run: nothing was written ({took})")
     elif report.revision:
         sent = f"{render.plural(report.sent, 'file')} sent, {render.size(report.bytes)}"
-        lines.append(f"{revision_name(report.revision)} committed ({sent}, {took})")
+        said.append(f"{revision_name(report.revision)} committed ({sent}, {took})")
     else:
         now = revision_name(report.base_revision) if report.base_revision else "no revision"
-        lines.append(f"nothing to commit: {now} holds it all ({took})")
-    return lines
+        said.append(f"nothing to commit: {now} holds it all ({took})")
+    return said
 
 
-def _json(project: Project, report: IngestReport, *, dry_run: bool) -> dict[str, Any]:
+def told(project: Project, report: IngestReport, *, dry_run: bool) -> dict[str, Any]:
+    """The object of `windrow ingest --json`, schema windrow.ingest/1."""
     delta, source = report.delta, report.source
     return {
         "schema": "windrow.ingest/1",

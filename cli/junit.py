@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coordinator.testing import TestFile
 from shared.errors import named
-from shared.test_records import TestRecord
+from shared.pytest_record import TestRecord
 
 _KIND = {"failed": "failure", "error": "error", "skipped": "skipped", "xfailed": "skipped"}
 

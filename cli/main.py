@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("cli.history:diff", "Show what differs between two revisions."),
     "ingest": ("cli.ingest:ingest", "Put the files of a source folder into the store, as one revision."),
     "hydrate": ("cli.hydrate:hydrate", "Bring a folder to what a revision holds, by what differs."),
+    "sync": ("cli.sync:sync", "Ingest, hydrate and build in one command."),
     "changes": ("cli.changes:changes", "Show what changed among ingested files."),
     "mcp": ("cli.mcp:mcp", "Answer MCP clients, such as coding agents: plans, status, reasons, differences."),
     "events": ("cli.history:events", "Read or append to the event log."),

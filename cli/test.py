@@ -15,10 +15,11 @@ from cli.performers import make_here, make_performer
 from coordinator import build as building
 from coordinator.plan.explain import sentence
 from coordinator.project import Project
+from coordinator.report import BuildReport
 from coordinator.request import Request
 from coordinator.select.selector import Choice, Selection
 from coordinator.testing import TestFile, chosen, results
-from shared.errors import UsageError
+from shared.errors import TestsFailed, UsageError
 from shared.model.plan import Plan
 
 _SHOWN = 10
@@ -29,8 +30,13 @@ _SHOWN = 10
 @project_options
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Jobs at once when they run here (default: cores).")
 @click.option("--run-all-tests", is_flag=True, help="Run every test, whatever changed and whatever is stored.")
+@click.option(
+    "--record-coverage", is_flag=True,
+    help="Run the tests under coverage.py and keep in the file of [tests] coverage what each of them executes.",
+)
 @click.option("-x", "--fail-fast", is_flag=True, help="Stop at the first test file that fails.")
 @click.option("--dry-run", "-n", is_flag=True, help="Show which tests would run and why, and why not the others.")
+@click.option("--explain", metavar="FILE", help="Show what a test file depends on, or which tests depend on a file.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a JUnit XML report to this file.")
 @click.option(
     "--wait",
@@ -58,16 +64,14 @@ def test(tests: tuple[str, ...], **given: Any) -> int:
         wait=wait_seconds(given["wait"]),
         all_tests=given["run_all_tests"],
     )
+    if given["explain"]:
+        return _explain(project, given["explain"], as_json=given["as_json"])
     if given["dry_run"]:
         return _look(project, request, as_json=given["as_json"])
-    from cli import fallback  # noqa: PLC0415
-
-    progress = make_progress(verbose=given["verbose"], quiet=given["quiet"])
-    try:
-        report = fallback.build(project, request, progress, strict=given["strict_remote"])
-    finally:
-        progress.close()
-    selection = chosen(project, report.plan, sentence)
+    if given["record_coverage"]:
+        return _record(project, tests, request, given)
+    report = _built(project, request, given)
+    selection = chosen(project, report.plan, report.tests, sentence)
     files = results(project, report, selection)
     if given["junit"]:
         from cli.junit import write  # noqa: PLC0415
@@ -84,6 +88,34 @@ def test(tests: tuple[str, ...], **given: Any) -> int:
     return exit_code(project, report)
 
 
+def _built(project: Project, request: Request, given: dict[str, Any]) -> BuildReport:
+    from cli import fallback  # noqa: PLC0415
+
+    progress = make_progress(verbose=given["verbose"], quiet=given["quiet"])
+    try:
+        return fallback.build(project, request, progress, strict=given["strict_remote"])
+    finally:
+        progress.close()
+
+
+def _record(project: Project, tests: tuple[str, ...], request: Request, given: dict[str, Any]) -> int:
+    from coordinator.recording import record  # noqa: PLC0415
+
+    done = record(project, tests, request, lambda asked: _built(project, asked, given))
+    report = done.report
+    if given["as_json"]:
+        told = {"file": done.path, "recorded": list(done.tests), "found": done.found}
+        render.as_json({**report.as_json(), "schema": "windrow.test-coverage-run/1", **told})
+    else:
+        if report.status == "failed":
+            tell(project, report, as_json=False, quiet=given["quiet"], diff=False)
+        render.out(
+            f"{render.plural(len(done.tests), 'test file')} recorded in {done.path}; "
+            f"{render.plural(done.found, 'file')} that no import leads to"
+        )
+    return TestsFailed.exit_code if report.failures else 0
+
+
 def _target(project: Project, name: str) -> str:
     path = name.removeprefix("./").rstrip("/")
     if (project.settings.root / path).is_dir():
@@ -94,7 +126,7 @@ def _target(project: Project, name: str) -> str:
 
 def _look(project: Project, request: Request, *, as_json: bool) -> int:
     seen = building.look(project, request)
-    selection = chosen(project, seen.plan if seen.graph else None, sentence)
+    selection = chosen(project, seen.plan, seen.graph.tests if seen.graph else None, sentence)
     if as_json:
         render.as_json({"schema": "windrow.tests/1", **selection_json(selection)})
         return 0
@@ -102,6 +134,28 @@ def _look(project: Project, request: Request, *, as_json: bool) -> int:
         render.err(f"warning: {warning}")
     for line in selection_lines(selection):
         render.out(line)
+    return 0
+
+
+def _explain(project: Project, name: str, *, as_json: bool) -> int:
+    from coordinator.select.ties import ties  # noqa: PLC0415
+
+    seen = building.look(project, Request())
+    mapped = (seen.graph or project.graph(seen.snapshot, seen.manifest)).tests
+    assert mapped is not None
+    path, found = ties(mapped, name)
+    is_test = path in mapped.tests
+    if as_json:
+        told = [msgspec.to_builtins(one) for one in found]
+        render.as_json({"schema": "windrow.test-ties/1", "file": path, "is_test": is_test, "ties": told})
+        return 0
+    if is_test:
+        render.out(f"{path} depends on {render.plural(len(found), 'file')}")
+    else:
+        render.out(f"{render.plural(len(found), 'test file')} may come out otherwise when {path} changes")
+    for one in found:
+        why = " → ".join(one.chain) or one.text or one.how
+        render.out(f"  {one.path if is_test else one.test}  {one.how}{'' if why == one.how else ': ' + why}")
     return 0
 
 
@@ -175,9 +229,10 @@ def affected(ref: str, **given: Any) -> int:
 
     project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
     found = since(project, ref)
-    selection = chosen(project, found.plan, sentence) if project.settings.tests else Selection()
+    mapped = found.graph.tests
+    selection = chosen(project, found.plan, mapped, sentence) if mapped else Selection()
     changes = found.plan.changes
-    tests = set(project.test_jobs.values())
+    tests = set(mapped.jobs.values()) if mapped else set()
     jobs = [job for layer in found.plan.layers for job in layer if job not in tests]
     for warning in found.warnings:
         render.err(f"warning: {warning}")

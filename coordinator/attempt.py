@@ -26,15 +26,14 @@ from coordinator.progress import BuildObserver, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.request import Request
+from coordinator.settling import Settling
 from coordinator.survey import Survey, survey, wanted_here
 from coordinator.vanished import store_again
 from shared.clock import iso
-from shared.errors import CorruptRecord, Interrupted, LockLost, named
-from shared.model.action import ActionResult, Output
+from shared.errors import Interrupted, LockLost, named
 from shared.model.file import FileState
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
-from shared.model.path import is_normal
 from shared.model.plan import Plan
 from shared.model.tests import TEST_RULE
 
@@ -72,8 +71,15 @@ class Attempt:
         self.bytes_up = 0
         self.done = Applied((), (), ())
         self.staging = materialise.Staging(self.settings.state_dir, name)
-        self.here = self._wanted_here()
         self.placing = Placing(self.settings.root, name) if project.imported else None
+        self.settling = Settling(
+            seen,
+            self.graph,
+            self.stores,
+            staging=self.staging,
+            placing=self.placing,
+            here=self._wanted_here(),
+        )
 
     def run(self) -> BuildReport:
         """Have the jobs done and commit; raises what `build` does, and SourceMoved when the tree changed meanwhile."""
@@ -86,7 +92,7 @@ class Attempt:
         self.observer.planned(self.plan, self.graph, build=self.name, revision=self.seen.base.next_revision)
         try:
             self.record.begin(self.seen.snapshot, self.seen.manifest)
-            self._bring()
+            self.settling.bring(frozenset(self.plan.jobs))
             report = self._finish(self._dispatch())
         except (Interrupted, KeyboardInterrupt):
             self.record.end("interrupted")
@@ -95,7 +101,7 @@ class Attempt:
             # The build goes on, and its record with it.
             self.tally.end_pass(
                 bytes_up=self.bytes_up,
-                bytes_down=self._bytes_down(),
+                bytes_down=self.settling.bytes_down,
                 written=(*self.done.written, *(self.placing.written if self.placing else ())),
                 removed=self.done.removed,
             )
@@ -118,7 +124,7 @@ class Attempt:
             use_cache=not self.request.no_cache,
             fresh=frozenset({TEST_RULE}) if self.request.all_tests else frozenset(),
             again=self.tally.vanished,
-            settle=self._settle,
+            settle=self.settling.settle,
             includes=self.project.includes,
             beyond=self.project.beyond,
         )
@@ -131,7 +137,7 @@ class Attempt:
             preparer=preparer,
             performer=lambda: Tallied(self.project.performer(self.name, self.graph.platform), self.tally),
             here=None if here is None else lambda: Tallied(here(), self.tally),
-            settle=self._settle,
+            settle=self.settling.settle,
             observer=self.observer,
             clock=self.clock,
             alive=self._still_ours,
@@ -158,17 +164,6 @@ class Attempt:
         there = {path for path, maker in self.graph.producer.items() if maker in needed}
         return wanted_here(self.graph, self.request.question) | there
 
-    def _bring(self) -> None:
-        """Place what commands in the workspace will need and an earlier build left in the store."""
-        manifest = self.seen.base.manifest
-        if not self.here or manifest is None or self.placing is None:
-            return
-        for path in sorted(self.here):
-            artefact = manifest.artefacts.get(path)
-            if artefact is not None and path not in self.seen.snapshot.outputs and artefact.job not in self.plan.jobs:
-                made = Output(path, artefact.hash, artefact.size, artefact.mode, artefact.target)
-                self.placing.place(made, self.stores.blobs)
-
     def _left_out(self) -> frozenset[str]:
         """The jobs that were not asked for: above the last layer, or needed by no target."""
         return self.plan.outside | (self.seen.plan.jobs.keys() - self.plan.jobs.keys())
@@ -179,36 +174,6 @@ class Attempt:
                 "the build lock was lost while building",
                 why="its lease ran out, or somebody took it with `windrow lock break`",
                 fix="nothing was committed and finished jobs are kept; build again",
-            )
-
-    def _settle(self, result: ActionResult) -> None:
-        """Fetch the outputs of a job that the workspace does not hold already; BlobMissing if they are gone."""
-        for output in result.outputs:
-            self._refuse_escape(output)
-            if self._stays_in_store(output.path):
-                continue
-            there = self.seen.snapshot.outputs.get(output.path)
-            if there is not None and (there.hash, there.mode) == (output.hash, output.mode):
-                self.staging.keep(output.path)
-            elif self.placing is not None:
-                self.placing.place(output, self.stores.blobs)
-            else:
-                self.staging.stage(output.path, output.hash, output.mode, self.stores.blobs)
-
-    def _stays_in_store(self, path: str) -> bool:
-        if self.here is not None and path not in self.here:
-            return True
-        maker = self.graph.producer.get(path)
-        return maker is not None and self.graph.recipes[maker].stored
-
-    def _refuse_escape(self, output: Output) -> None:
-        """What a store or a worker says is written only where a job of this graph could have written it."""
-        sources = self.seen.snapshot.sources
-        if not is_normal(output.path):
-            raise CorruptRecord(f"a stored result names the output {output.path!r}", why="it is no path of the tree")
-        if output.path in sources and output.path not in self.graph.producer:
-            raise CorruptRecord(
-                f"a stored result would write over {output.path}", why="that is a source, and no rule makes it"
             )
 
     def _finish(self, ran: RunReport) -> BuildReport:
@@ -353,10 +318,6 @@ class Attempt:
         if warning := context.export(self.graph, self.seen.scan, snapshot, good, now=now, whole=whole):
             self.observer.warned(warning)
 
-    def _bytes_down(self) -> int:
-        """What this side fetched."""
-        return self.staging.bytes_down + (self.placing.bytes_down if self.placing else 0)
-
     def _report(self, ran: RunReport, committed: Base | None, why_not: str) -> BuildReport:
         tally, own = self.tally, self.tally.own(ran)
         written = tuple(dict.fromkeys((*tally.written, *self.done.written)))
@@ -378,7 +339,7 @@ class Attempt:
             outputs_written=len(written),
             outputs_removed=len(removed),
             bytes_up=ran.bytes_up + tally.bytes_up,
-            bytes_down=ran.bytes_down + self._bytes_down() + tally.bytes_down,
+            bytes_down=ran.bytes_down + self.settling.bytes_down + tally.bytes_down,
             seconds=self.clock.monotonic() - self.began,
             saved_seconds=max(0.0, ran.saved_seconds - sum(ran.results[job].timings.run for job in own)),
             files=len(self.seen.snapshot.sources),
@@ -386,5 +347,7 @@ class Attempt:
             changed=written,
             not_committed=why_not,
             plan=self.plan,
+            tests=self.graph.tests,
+            made={one.path: one.hash for result in ran.results.values() for one in result.outputs},
             done=frozenset(ran.results),
         )

@@ -27,7 +27,7 @@ def emit(project: Project, seen: Survey) -> str:
     """Write file-baseline.json, test-map.json and build-plan.json; a warning if that could not be done."""
     folder = project.settings.root / project.settings.emit.folder
     now = iso(project.clock.now())
-    tests = seen.tests.tests if seen.tests else {}
+    tests = seen.graph.tests.tests if seen.graph and seen.graph.tests else {}
     by_file: dict[str, list[str]] = {}
     for test, mapped in sorted(tests.items()):
         for path in mapped.files:

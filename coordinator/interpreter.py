@@ -12,16 +12,20 @@ from coordinator.importers.pytests import program
 from shared import toolchain
 from shared.errors import ToolMissing
 
-SCHEMA = "windrow.interpreter/1"
+SCHEMA = "windrow.interpreter/2"
 _PATIENCE = 60.0  # seconds for an interpreter to say what it has
 
 
 class Interpreter(msgspec.Struct, frozen=True):
-    """digest: of version and packages. folders: where these lie. pytest: its version, empty without it."""
+    """digest: of version and packages. folders: where these lie. pytest: its version, empty without it.
+
+    coverage: whether coverage.py is there.
+    """
 
     digest: str
     folders: tuple[str, ...]
     pytest: str
+    coverage: bool
 
 
 class _Kept(msgspec.Struct, frozen=True):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code: PythonCode | None) -> BuildGraph:
     """The graph of a tree; GraphError, ConfigError and ToolMissing as the parts raise them.
 
-    Rules see what the kinds before them make as no source; tests see what all others make. Edges of a build.ninja that
-    go in circles are no error before somebody asks for them.
+    Rules see what context rules make as no source, and may read it as they do other rules' outputs; tests see what all
+    others make. Edges of a build.ninja that go in circles are no error before somebody asks for them.
     """
     try:
         return _joined(project, snapshot, manifest, code)
@@ -41,12 +41,16 @@ def _joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, cod
         context = project.context.recipes(snapshot)
         recipes += context.recipes
         warnings += context.warnings
+    others: dict[str, list[str]] = {}
+    for recipe in recipes:
+        others.setdefault(recipe.rule, []).extend(recipe.outputs)
     declared = import_rules(
         project.settings,
         _without(snapshot, recipes),
         platform=project.toolchain(),
         environ=project.environ,
         identity=project.identity,
+        others=others,
         **({"reaches": code.reaches(snapshot)} if code else {}),
     )
     recipes += declared.recipes.values()
@@ -61,7 +65,7 @@ def _joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, cod
             inputs=expanded.inputs,
         )
         recipes += expanded.recipes
-    imported = None
+    imported = tests = None
     if project.imported is not None:
         imported = project.imported.recipes(snapshot, project.identity_of, project.environ, project.made_from())
         default = (*(recipe.id for recipe in recipes), *(imported.names.default or ()))
@@ -77,13 +81,16 @@ def _joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, cod
     if code is not None and code.tests is not None:
         made = {path for recipe in recipes for path in recipe.outputs}
         tested = code.jobs(snapshot, made, jobs, project.identity_of((code.tests.python,)))
-        project.test_map = tested.mapped
-        project.test_jobs = {test: ids[0] for test, ids in tested.aliases.items()}
-        names = msgspec.structs.replace(names, aliases={**names.aliases, **tested.aliases})
+        tests = tested.mapped
+        names = msgspec.structs.replace(
+            names, aliases={**names.aliases, **{test: (job,) for test, job in tests.jobs.items()}}
+        )
         default = None if default is None else (*default, *(recipe.id for recipe in tested.recipes))
         recipes += tested.recipes
+        if project.recording:
+            recipes += code.recordings(snapshot, made, project.identity_of((code.tests.python,)))
         warnings += tested.warnings
-    if imported is None and len(recipes) == len(declared.recipes):
+    if imported is None and tests is None and len(recipes) == len(declared.recipes):
         return declared
     return BuildGraph(
         recipes,
@@ -92,6 +99,7 @@ def _joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, cod
         warnings=warnings,
         names=msgspec.structs.replace(names, default=default),
         also=undeclared(imported.recipes, jobs) if imported else None,
+        tests=tests,
     )
 
 

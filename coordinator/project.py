@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from coordinator.imported import ImportedBuild
     from coordinator.scan.beyond import Beyond
     from coordinator.tested import PythonCode
-    from shared.model.tests import TestMap
 
 MakePerformer = Callable[["Project", str, str], Performer]
 
@@ -61,11 +60,10 @@ class Project:
         self.opened = clock.monotonic()
         self.files = {str(path): rest.look(str(path)) for path in settings_files(settings.root, environ)}
         self.warnings: list[str] = []
-        # Of the graph that was made last: its tests, and each test file's job.
-        self.test_map: TestMap | None = None
-        self.test_jobs: Mapping[str, str] = {}
         # What files of the tree are to hold once a build begins, by path.
         self.pending: dict[str, bytes] = {}
+        # Whether the graph has the jobs that record what tests execute.
+        self.recording = False
 
     @cached_property
     def stores(self) -> Stores:

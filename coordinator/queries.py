@@ -118,17 +118,21 @@ def revision(project: Project, text: str) -> Manifest:
 
 
 def differences(before: Manifest, after: Manifest) -> Iterator[Difference]:
-    """Every path on which two revisions differ, by kind."""
+    """Every path on which two revisions differ, by kind; what only lies in the store between jobs is left out."""
     for kind, one, two in (
         ("input", before.inputs, after.inputs),
         ("source", _hashes(before.sources), _hashes(after.sources)),
-        ("artefact", _hashes(before.artefacts), _hashes(after.artefacts)),
+        ("artefact", _hashes(_final(before)), _hashes(_final(after))),
         ("ingested", _hashes(before.ingested), _hashes(after.ingested)),
     ):
         for path in sorted({*one, *two}):
             was, now = one.get(path, ""), two.get(path, "")
             if was != now:
                 yield Difference(kind, path, "added" if not was else "removed" if not now else "changed", was, now)
+
+
+def _final(manifest: Manifest) -> dict[str, Artefact]:
+    return {path: made for path, made in manifest.artefacts.items() if not made.stored}
 
 
 def _hashes(files: Mapping[str, FileState] | Mapping[str, Artefact]) -> dict[str, str]:

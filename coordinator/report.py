@@ -11,6 +11,7 @@ from coordinator.progress import Failure, How
 from shared.errors import Interrupted
 from shared.model.manifest import revision_name
 from shared.model.plan import Plan
+from shared.model.tests import TestMap
 
 Status = Literal["ok", "failed", "no-changes", "interrupted"]
 
@@ -20,6 +21,7 @@ class BuildReport(msgspec.Struct, frozen=True):
 
     executed counts each execution of all passes, and outputs and bytes are those of all; the other counts of jobs are
     those of the last pass, and what it took over from an earlier one is not reused. done: the jobs that have a result.
+    tests: those of the graph that the plan is one of. made: what those jobs made, path to blob.
     """
 
     build: str
@@ -45,6 +47,8 @@ class BuildReport(msgspec.Struct, frozen=True):
     changed: tuple[str, ...] = ()
     not_committed: str = ""
     plan: Plan | None = None
+    tests: TestMap | None = None
+    made: Mapping[str, str] = {}
     done: frozenset[str] = frozenset()
 
     def as_json(self) -> dict[str, Any]:

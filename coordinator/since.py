@@ -16,13 +16,14 @@ from coordinator.plan.planner import plan
 from coordinator.project import Project
 from coordinator.scan.categories import Categories
 from coordinator.scan.scanner import scan
-from shared.errors import UnknownTarget
+from shared.errors import ConfigError, GraphError, UnknownTarget
 from shared.model.action import Trace
 from shared.model.graph import BuildGraph, Recipe
 from shared.model.manifest import JobEntry, Manifest, revision_number
 from shared.model.plan import Plan
 from shared.model.snapshot import Snapshot
 from shared.settings_keys import PROJECT_FILE
+from shared.settings_load import load
 
 _REVISION = re.compile(r"rev-\d+")
 
@@ -57,14 +58,14 @@ def since(project: Project, ref: str) -> Since:
     else:
         git = GitTree(settings.root, ref, project.environ.get("PATH", ""))
         then, given = _then(git, snapshot, project)
-        # First the tree as it was: the project keeps the tests of the graph that is made last.
-        was = _graph_then(project, then, given)
         graph = project.graph(snapshot, committed)
-        before = _as_manifest(was, then, committed)
         name = git.commit
-        if then.sources.get(PROJECT_FILE) != snapshot.sources.get(PROJECT_FILE):
-            warnings.append(f"{PROJECT_FILE} differs since {ref}, so everything counts as affected")
-            before = msgspec.structs.replace(before, jobs={})
+        try:
+            was = _graph_then(project, then, given)
+        except (ConfigError, GraphError) as error:
+            warnings.append(f"what {ref} built cannot be told, so everything counts as affected: {error.what}")
+            was = None
+        before = _as_manifest(was, then, committed)
     snapshot = sift(snapshot, graph.producer)
     before = msgspec.structs.replace(
         before, sources={path: state for path, state in before.sources.items() if path not in graph.producer}
@@ -89,15 +90,28 @@ def _then(git: GitTree, snapshot: Snapshot, project: Project) -> tuple[Snapshot,
     return Snapshot(sources=sources, outputs={}, links={**kept, **links}), given
 
 
-def _graph_then(project: Project, then: Snapshot, given: dict[str, bytes]) -> BuildGraph:
-    from coordinator.tested import PythonCode  # noqa: PLC0415 - only where there is code to read
+def _graph_then(project: Project, then: Snapshot, given: dict[str, bytes]) -> BuildGraph | None:
+    """The graph of the tree as it was, by the settings that it had; None for a tree without a windrow.toml."""
+    told = then.sources.get(PROJECT_FILE)
+    if told is None:
+        return None
+    settings = project.settings
+    if told.hash in given:
+        settings = load(settings.root, flags={}, environ=project.environ, as_if=given[told.hash])
+    was = Project(settings, environ=project.environ, clock=project.clock, stores=project.stores)
+    # What a blueprint and its inputs said then.
+    was.pending = {path: given[state.hash] for path, state in then.sources.items() if state.hash in given}
+    code = None
+    if was.code:
+        from coordinator.tested import PythonCode  # noqa: PLC0415 - only where there is code to read
 
-    code = PythonCode(project.settings, project.environ, given) if project.code else None
-    return project.graph(then, None, code)
+        code = PythonCode(settings, project.environ, given)
+    return was.graph(then, None, code)
 
 
-def _as_manifest(graph: BuildGraph, then: Snapshot, committed: Manifest | None) -> Manifest:
+def _as_manifest(graph: BuildGraph | None, then: Snapshot, committed: Manifest | None) -> Manifest:
     """The manifest that a build of that tree would have left, as far as can be told without one."""
+    platform = graph.platform if graph else ""
 
     def entry(recipe: Recipe) -> JobEntry:
         known = committed.jobs.get(recipe.id) if committed else None
@@ -112,11 +126,11 @@ def _as_manifest(graph: BuildGraph, then: Snapshot, committed: Manifest | None) 
             depfile=recipe.depfile,
             trace=known.trace if known and known.trace else Trace(used=read),
             unread=known.unread if known else (),
-            platform=recipe.tools or graph.platform,
+            platform=recipe.tools or platform,
             cwd=recipe.cwd,
             files=noted_texts(recipe.files),
             outside=recipe.outside,
         )
 
-    jobs = {id_: entry(recipe) for id_, recipe in graph.recipes.items()}
+    jobs = {id_: entry(recipe) for id_, recipe in graph.recipes.items()} if graph else {}
     return Manifest(project="", branch="", revision=0, sources=dict(then.sources), jobs=jobs, artefacts={})

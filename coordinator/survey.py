@@ -20,7 +20,7 @@ from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.plan import Plan
 from shared.model.snapshot import Snapshot
-from shared.model.tests import TEST_RULE, TestMap
+from shared.model.tests import TEST_RULE
 from shared.settings_keys import PROJECT_FILE
 
 Download = Literal["all", "targets", "none"]
@@ -41,7 +41,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Survey(msgspec.Struct, frozen=True):
-    """The answer. graph, and with it tests, is None when nothing differs: it need not be made then.
+    """The answer. graph is None when nothing differs: it need not be made then.
 
     manifest: that of the base, with what was written over outputs by hand in the place of what was made. placed: path
     to digest of what builds put into the workspace and the base does not have.
@@ -54,7 +54,6 @@ class Survey(msgspec.Struct, frozen=True):
     changes: ChangeSet
     plan: Plan
     graph: BuildGraph | None = None
-    tests: TestMap | None = None
     warnings: tuple[str, ...] = ()
     placed: Mapping[str, str] = {}
 
@@ -88,7 +87,7 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     at_rest = not (changes or lost or beyond or strays or question.full or question.targets or question.all_tests)
     if at_rest and manifest and manifest.graph == made_from and manifest.rests:
         nothing = Plan(manifest.revision, base.manifest_hash, (), {}, {}, changes, preserved=tuple(manifest.jobs))
-        return Survey(base, manifest, scanned, looked, changes, nothing, None, None, scanned.warnings)
+        return Survey(base, manifest, scanned, looked, changes, nothing, None, scanned.warnings)
     written = reclaim(manifest, looked, put)
     graph = project.graph(written, manifest)
     _refuse_overwriting(looked, graph, manifest)
@@ -119,7 +118,7 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         for path in sorted((manifest.artefacts if manifest else {}).keys() & changes.added)
     ]
     said = (*scanned.warnings, *graph.warnings, *warnings)
-    return Survey(base, edited, scanned, snapshot, changes, planned, graph, project.test_map, said, put)
+    return Survey(base, edited, scanned, snapshot, changes, planned, graph, said, put)
 
 
 def wanted_here(graph: BuildGraph, question: Question) -> frozenset[str]:

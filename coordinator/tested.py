@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
+import msgspec
+
 from coordinator.importers.pytests import recipes as making
 from coordinator.importers.pytests import shards as sharding
 from coordinator.importers.pytests.inputs import TreeTests
+from coordinator.importers.pytests.recorded import Recorded, parse
 from coordinator.importers.taken import taken
 from coordinator.imports.cache import ImportCache
 from coordinator.imports.contents import Contents, read
 from coordinator.interpreter import Interpreter, interpreter
 from shared import hashing
-from shared.errors import GraphError, ToolMissing
+from shared.errors import GraphError, ToolMissing, named
 from shared.model.graph import Recipe
 from shared.model.manifest import JobEntry
 from shared.model.snapshot import Snapshot
@@ -25,12 +28,11 @@ _FEW = 3
 
 
 class Tested(NamedTuple):
-    """The recipes of the tests, the map they were made by, and what is odd."""
+    """The recipes of the tests, the map they were made by with the jobs in it, and what is odd."""
 
     recipes: list[Recipe]
     mapped: TestMap
     warnings: tuple[str, ...]
-    aliases: Mapping[str, tuple[str, ...]]
 
 
 class PythonCode:
@@ -66,6 +68,19 @@ class PythonCode:
         settings = {name: getattr(self.tests, name) for name in self.tests.__struct_fields__ if name != "at"}
         return hashing.of_value([settings, making.program(), self.interpreter.digest, self._passed()])
 
+    def recorded(self, snapshot: Snapshot) -> Recorded:
+        """What was recorded of the tests' execution; ConfigError for a file that is no recording, LocalError."""
+        state = snapshot.sources.get(self._asked.coverage)
+        if state is None:
+            return Recorded()
+        path = self._settings.root / self._asked.coverage
+        if (data := self._given.get(state.hash)) is None:
+            try:
+                data = path.read_bytes()
+            except OSError as error:
+                raise named(error, path, "reading") from error
+        return parse(data, self._asked.coverage)
+
     def tree(self, snapshot: Snapshot, made: Iterable[str] = ()) -> TreeTests:
         """The tests of a tree that was looked at, and what its Python files import."""
         hashes = snapshot.sources
@@ -78,7 +93,7 @@ class PythonCode:
                 return read(data)
             return self._cache.get(state.hash, self._settings.root / path)
 
-        return TreeTests(self._asked, snapshot.sources, contents, made)
+        return TreeTests(self._asked, snapshot.sources, contents, made, self.recorded(snapshot).tests)
 
     def reaches(self, snapshot: Snapshot) -> Callable[[str], frozenset[str]]:
         """What a rule with `imports = "python"` adds for a file: all it reaches, or all code where nobody knows."""
@@ -106,8 +121,31 @@ class PythonCode:
         tree = self.tree(snapshot, made)
         mapped = tree.map()
         shards = self._shards(tree.tests, before)
-        recipes = making.recipes(
-            settings,
+        recipes = self._recipes(tree, mapped, shards, identity)
+        jobs = {test: f"{TEST_RULE}:{shard.name}" for shard in shards for test in shard.tests}
+        mapped = msgspec.structs.replace(mapped, jobs=jobs)
+        return Tested(recipes, mapped, tuple(_warnings(mapped, settings)))
+
+    def recordings(self, snapshot: Snapshot, made: Iterable[str], identity: str) -> list[Recipe]:
+        """The jobs that record what each test file executes; ToolMissing where the interpreter has no coverage.py."""
+        settings = self.tests
+        assert settings is not None
+        if not self.interpreter.coverage:
+            raise ToolMissing(
+                f"{settings.python} has no coverage",
+                at=settings.at,
+                why="it is what records which files a test executes",
+                fix=f"{settings.python} -m pip install 'coverage>=7.10'",
+            )
+        tree = self.tree(snapshot, made)
+        each = self._recipes(tree, tree.map(), sharding.each(tree.tests), identity)
+        return making.recordings(each, tree.all_code())
+
+    def _recipes(
+        self, tree: TreeTests, mapped: TestMap, shards: tuple[sharding.Shard, ...], identity: str
+    ) -> list[Recipe]:
+        return making.recipes(
+            self._asked,
             mapped,
             shards,
             roots=tree.roots,
@@ -115,8 +153,6 @@ class PythonCode:
             tools=hashing.of_value([identity, self.interpreter.digest]),
             environment=self.interpreter.digest,
         )
-        aliases = {test: (f"{TEST_RULE}:{shard.name}",) for shard in shards for test in shard.tests}
-        return Tested(recipes, mapped, tuple(_warnings(mapped, settings)), aliases)
 
     def save(self) -> str:
         """Keep what was read of imports; a warning if that cannot be done."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -15,10 +15,11 @@ from coordinator.select.selector import Choice, Selection, because, why_skipped
 from shared.model.changes import ChangeSet
 from shared.model.manifest import Manifest
 from shared.model.plan import InputAdded, InputChanged, InputRemoved, Plan, Reason
-from shared.model.tests import TEST_RULE
-from shared.test_records import TestRecord, parse
+from shared.model.tests import TEST_RULE, TestMap
+from shared.pytest_record import TestRecord, parse
 
 _WORDS = {InputChanged: "changed", InputAdded: "is new", InputRemoved: "is gone"}
+_OTHERWISE: dict[type[Reason], str] = {InputAdded: "is needed now", InputRemoved: "is not needed any more"}
 
 
 class TestFile(msgspec.Struct, frozen=True):
@@ -33,12 +34,13 @@ class TestFile(msgspec.Struct, frozen=True):
     seconds: float = 0.0
 
 
-def chosen(project: Project, plan: Plan | None, explained: Callable[[Reason], str]) -> Selection:
-    """Which tests a plan runs and which not, by the graph that the project made last; explained: a reason in words.
+def chosen(
+    project: Project, plan: Plan | None, mapped: TestMap | None, explained: Callable[[Reason], str]
+) -> Selection:
+    """Which tests a plan runs and which not; mapped: those of its graph, explained: a reason in words.
 
     Without a plan, or where no graph had to be made for it, nothing differs from what was committed.
     """
-    mapped = project.test_map
     if mapped is None or plan is None:
         return _at_rest(project)
     changes = plan.changes
@@ -47,10 +49,10 @@ def chosen(project: Project, plan: Plan | None, explained: Callable[[Reason], st
     selected: list[Choice] = []
     skipped: list[Choice] = []
     for test, one in sorted(mapped.tests.items()):
-        job = project.test_jobs[test]
+        job = mapped.jobs[test]
         planned = plan.jobs.get(job)
         if planned is not None:
-            named = _named(planned.reasons, one.via)
+            named = _named(planned.reasons, one.via, changed)
             choice = because(test, one, mapped, *named) if named else Choice(test, explained(planned.reasons[0]))
             selected.append(choice)
         elif job in plan.outside:
@@ -60,13 +62,14 @@ def chosen(project: Project, plan: Plan | None, explained: Callable[[Reason], st
     return Selection(tuple(selected), tuple(skipped))
 
 
-def _named(reasons: tuple[Reason, ...], via: Mapping[str, str]) -> tuple[str, str] | None:
+def _named(reasons: tuple[Reason, ...], via: Mapping[str, str], changed: Collection[str]) -> tuple[str, str] | None:
     """The file to name and what became of it: one that is imported rather than another."""
     files = [reason for reason in reasons if isinstance(reason, InputChanged | InputAdded | InputRemoved)]
     if not files or not isinstance(reasons[0], InputChanged | InputAdded | InputRemoved):
         return None
     first = min(files, key=lambda reason: (reason.path not in via, isinstance(reason, InputAdded), reason.path))
-    return first.path, _WORDS[type(first)]
+    # What did not change itself was added to what the test depends on, or taken from it.
+    return first.path, _WORDS[type(first)] if first.path in changed else _OTHERWISE.get(type(first), "changed")
 
 
 def _docs(changes: ChangeSet, project: Project) -> set[str]:
@@ -85,7 +88,7 @@ def _at_rest(project: Project) -> Selection:
 def results(project: Project, report: BuildReport, selection: Selection) -> list[TestFile]:
     """How each test file came out; a shard stands for its files."""
     manifest = project.load_base().manifest
-    jobs = project.test_jobs or {
+    jobs = (report.tests.jobs if report.tests else None) or {
         test: id_
         for id_, entry in (manifest.jobs.items() if manifest else ())
         if entry.rule == TEST_RULE

@@ -12,11 +12,17 @@ _PARAMETER = re.compile(
     r"(?P<name>[?&;](?:[\w.-]*(?:password|passwd|secret|token|signature|credential)[\w.-]*|sig|access_key(?:_id)?)=)[^&;#\s]+",
     re.IGNORECASE,
 )
+_HEADER = re.compile(
+    r"(?P<name>\b(?:authorization|x-api-key)[\"']?\s*[:=]\s*[bB]?[\"']?)"
+    r"(?:(?:AWS4-HMAC-SHA256|Bearer|Basic|Digest|Token)\s[^\r\n\"']+|[^\s\"']{8,})",
+    re.IGNORECASE,
+)
 
 
 def redact(text: str) -> str:
-    """The text with the password of every URL, and every secret query parameter, replaced by `***`."""
-    return _PARAMETER.sub(rf"\g<name>{HIDDEN}", _USERINFO.sub(_hide, text))
+    """The text with `***` for passwords of URLs, secret query parameters, and the values of headers that open doors."""
+    text = _PARAMETER.sub(rf"\g<name>{HIDDEN}", _USERINFO.sub(_hide, text))
+    return _HEADER.sub(rf"\g<name>{HIDDEN}", text)
 
 
 def has_credentials(url: str) -> bool:

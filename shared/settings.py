@@ -91,7 +91,8 @@ class TestSettings(msgspec.Struct, frozen=True):
     roots: folders that modules are imported from, () for `src`, `lib` (where there) and the root itself. reads: glob of
     files to globs of what these read. config: what every test depends on, () for all of the category config. python:
     the interpreter. args: more words for pytest. timeout: seconds, 0 for the default. results: folder of the records.
-    gate: whether a failed test keeps the build from committing. shards: so many jobs, 0 for one a test file.
+    gate: whether a failed test keeps the build from committing. shards: so many jobs, 0 for one a test file. coverage:
+    the file of the tree that keeps what each test file executed when that was recorded, "" for none.
     """
 
     __test__: ClassVar[bool] = False  # its name has pytest think otherwise
@@ -110,6 +111,7 @@ class TestSettings(msgspec.Struct, frozen=True):
     results: str = "build/test-results"
     gate: bool = True
     shards: int = 0
+    coverage: str = ""
     at: str = ""
 
 

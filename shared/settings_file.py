@@ -19,11 +19,11 @@ Values = dict[str, Any]
 
 
 class SettingsFile:
-    """One settings file, which may not be there; only windrow.toml is `shared`."""
+    """One settings file, which may not be there; only windrow.toml is `shared`. data: what it holds, if not asked."""
 
-    def __init__(self, path: Path, label: str, *, shared: bool = False) -> None:
+    def __init__(self, path: Path, label: str, *, shared: bool = False, data: bytes | None = None) -> None:
         self.label, self.shared = label, shared
-        self.text = _read(path, label)
+        self.text = _read(path, label) if data is None else _decoded(data, label)
         self.tables = _parse(self.text, label)
         self._places: Places | None = None
 
@@ -109,6 +109,10 @@ def _read(path: Path, label: str) -> str:
         return ""
     except OSError as error:
         raise named(error, path, "reading") from error
+    return _decoded(data, label)
+
+
+def _decoded(data: bytes, label: str) -> str:
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

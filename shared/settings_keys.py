@@ -198,6 +198,7 @@ TABLES: dict[str, dict[str, Key]] = {
         "results": Key(str, "a string", _inside, shared=True),
         "gate": Key(bool, "true or false", shared=True),
         "shards": Key(int, "a whole number", _at_least(0), shared=True),
+        "coverage": Key(str, "a string", _inside, shared=True),
     },
     "emit": {
         "folder": Key(str, "a string", _inside, shared=True),

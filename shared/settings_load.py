@@ -28,8 +28,10 @@ _PREFIX = "WINDROW_"
 _SHORT = {"branch": "project.branch", "project": "project.name", "jobs": "build.jobs", "cache_dir": "cache.dir"}
 
 
-def load(start: Path, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
-    """The settings of the project that `start` lies in.
+def load(
+    start: Path, *, flags: Mapping[str, object], environ: Mapping[str, str], as_if: bytes | None = None
+) -> Settings:
+    """The settings of the project that `start` lies in. as_if: what windrow.toml is to hold instead of what it does.
 
     Flags are named `table.key`, or branch, project, jobs, cache_dir; None counts as not given. Raises
     NoProject without a windrow.toml, ConfigError with the place of what is wrong, LocalError for a file
@@ -39,7 +41,7 @@ def load(start: Path, *, flags: Mapping[str, object], environ: Mapping[str, str]
     values: Values = {}
     user_file = config_home(environ) / "windrow" / "config.toml"
     SettingsFile(user_file, str(user_file)).merge_into(values)
-    project = SettingsFile(root / PROJECT_FILE, PROJECT_FILE, shared=True)
+    project = SettingsFile(root / PROJECT_FILE, PROJECT_FILE, shared=True, data=as_if)
     project.merge_into(values)
     SettingsFile(root / LOCAL_FILE, LOCAL_FILE).merge_into(values)
     values.update(_from_environment(environ))
@@ -171,6 +173,8 @@ def _tests(given: dict[str, Any], project: SettingsFile | None) -> TestSettings 
             fix="take it out of one of them",
         )
     results = normalise(given.get("results", TestSettings().results))
+    if "coverage" in given:
+        given["coverage"] = normalise(given["coverage"])
     return TestSettings(**{**given, "results": results}, at=project.where(("tests",)))
 
 

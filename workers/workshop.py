@@ -19,6 +19,8 @@ from workers.sandbox.home import Home
 from workers.sandbox.memory import Memory
 from workers.sandbox.recent import Recent
 
+_CALL_PATIENCE = 0.05  # seconds
+
 
 class Workshop:
     """Stores, slots, and folders for sandboxes; thread-safe.
@@ -48,7 +50,8 @@ class Workshop:
         self.path = os.environ.get("PATH", os.defpath) if path is None else path
         self.pool = SlotPool(slots)
         # As many again: a thread holds one of either at a time, and none is started before its first job.
-        self._calls = SlotPool(slots, CALLS)
+        # One that is there is done with a short call before another has loaded what calls need.
+        self._calls = SlotPool(slots, CALLS, patience=_CALL_PATIENCE)
         self.prober = Prober()
         self.beyond = FilesBeyond()
         self.recent = Recent()

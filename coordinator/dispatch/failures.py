@@ -8,9 +8,9 @@ from shared.model.action import Action, ActionResult, Log
 from shared.model.graph import Recipe
 from shared.model.job import JobOutcome
 from shared.model.tests import TEST_RULE
+from shared.pytest_record import split
 from shared.reproduce import describe
 from shared.storage.blobs import BlobStore
-from shared.test_records import split
 
 
 def failure_of(recipe: Recipe, action: Action, outcome: JobOutcome, blobs: BlobStore) -> Failure:

@@ -23,7 +23,7 @@ from shared.model.job import JobOrder
 from shared.model.manifest import JobEntry
 from shared.relocation import local_result, local_trace
 from shared.storage.blobs import BlobStore
-from shared.storage.results import Results
+from shared.storage.results import Results, Source
 
 # The kind of an action that runs in the workspace itself; nothing of it is kept for others.
 WORKSPACE = "workspace"
@@ -57,7 +57,10 @@ Paths = Callable[[], Iterable[str]]
 
 
 class Preparer:
-    """Thread-safe: jobs are prepared in a pool while others run."""
+    """Thread-safe: jobs are prepared in a pool while others run.
+
+    settle: has the workspace hold what a result says, and tells which store it came from; None when it was there.
+    """
 
     def __init__(  # noqa: PLR0913 - what it goes by
         self,
@@ -71,7 +74,7 @@ class Preparer:
         use_cache: bool,
         fresh: frozenset[str] = frozenset(),
         again: frozenset[str] = frozenset(),
-        settle: Callable[[ActionResult], None],
+        settle: Callable[[ActionResult], Source | None],
         includes: Includes = lambda recipe, _tree: recipe.candidates,
         beyond: FilesBeyond | None = None,
     ) -> None:
@@ -125,10 +128,13 @@ class Preparer:
             if reuse is None or (recipe.loose and _left_out(recipe, reuse.result)):
                 continue
             try:
-                self.settle(reuse.result)
+                brought = self.settle(reuse.result)
             except BlobMissing:
                 # Gone or damaged since it was looked up: make it again.
                 continue
+            if reuse.how == "cut_off" and brought is not None:
+                # The manifest knew it, but the workspace did not have it: a store did.
+                return Reuse(reuse.result, brought)
             return reuse
         return None
 

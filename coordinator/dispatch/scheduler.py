@@ -45,7 +45,7 @@ class Scheduler:
         tree: RunTree,
         preparer: Preparer,
         performer: Callable[[], Performer],
-        settle: Callable[[ActionResult], None],
+        settle: Callable[[ActionResult], object],
         observer: BuildObserver,
         clock: Clock,
         alive: Callable[[], None],

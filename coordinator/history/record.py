@@ -10,6 +10,7 @@ from coordinator.history import runs
 from coordinator.history.archive import archive
 from coordinator.history.runs import Before, FailedJob, ProgressWriter, RunStatus
 from coordinator.progress import Failure, How
+from shared import failpoint
 from shared.clock import iso
 from shared.model.action import Output
 from shared.model.event import ArtefactEvent, Event, InputEvent
@@ -52,6 +53,7 @@ class BuildRecord:
         """Keep the plan, the changed inputs, and the outputs that were written by hand."""
         project, refs = self._project, self._project.stores.refs
         runs.save_plan(refs, *project.name, self._revision, runs.plan_record(self._plan, self._graph, self._revision))
+        failpoint.hit("runs.plan-saved")
         self._writer = ProgressWriter(
             refs,
             project.clock,
@@ -65,6 +67,7 @@ class BuildRecord:
             before=self._before(),
         )
         self._log.append([*self._inputs(snapshot), *self._values(), *self._edits(manifest)])
+        failpoint.hit("events.inputs-told")
 
     def _before(self) -> Before:
         known = self._graph.recipes
@@ -158,6 +161,7 @@ class BuildRecord:
         reused = sum(way != "executed" for way in report.how.values()) - len(self._tally.own(report))
         self.writer.counted(executed=self._tally.executed, reused=reused)
         self._log.append(list(self._artefacts(report)))
+        failpoint.hit("events.artefacts-told")
 
     def _artefacts(self, report: RunReport) -> Iterator[Event]:
         now = iso(self._project.clock.now())

@@ -29,21 +29,28 @@ class Replay(msgspec.Struct, frozen=True):
     gaps: tuple[int, ...] = ()
 
 
-def check(refs: RefStore, manifest: Manifest) -> Replay:
-    """Compare a manifest with what the events up to its revision say; CorruptRecord, StoreUnavailable."""
+def check(refs: RefStore, manifest: Manifest, live: Iterable[Event] = ()) -> Replay:
+    """Compare a manifest with what the events up to its revision say; CorruptRecord, StoreUnavailable.
+
+    live: events that are not archived yet. A build that died before it could archive its own left them to the next.
+    """
     events: list[Event] = []
     links = chain(refs, manifest)
+    kept = [archived(refs, manifest.project, manifest.branch, link.revision) for link in links]
+    by_build: dict[str, list[Event]] = {}
+    for event in (*(event for found in reversed(kept) for event in found or ()), *live):
+        # Events of builds that committed nothing are stored with the next that did.
+        by_build.setdefault(event.build, []).append(event)
     # Collection may have taken what the oldest one kept was built on.
     gaps = [links[-1].base_revision] if links[-1].base_revision else []
-    for link in reversed(links):
-        found = archived(refs, manifest.project, manifest.branch, link.revision)
-        if found is None:
+    for link, found in zip(reversed(links), reversed(kept), strict=True):
+        own = by_build.get(link.build, [])
+        if found is None and not own:
             gaps.append(link.revision)
             continue
         if link.base_revision == 0:
             events.clear()
-        # Events of builds that committed nothing are stored with the next that did.
-        events += [event for event in found if event.build == link.build]
+        events += own
     if gaps:
         return Replay((), tuple(gaps))
     return Replay(tuple(differences(manifest, rebuild(events))))

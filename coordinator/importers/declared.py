@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -33,17 +33,20 @@ def import_rules(
     environ: Mapping[str, str],
     identity: Callable[[Rule], str] = lambda _rule: "",
     reaches: Callable[[str], Collection[str]] = lambda _path: (),
+    others: Mapping[str, Sequence[str]] = {},
 ) -> BuildGraph:
     """The graph of every declared rule; GraphError, with the rule's place, for rules that make none.
 
+    others: what other kinds make, by their rule: to be read by path, or as `rule:NAME`, like what declared rules make.
     identity: what the tools that a rule runs are, so that another rule's tools do not touch its keys. reaches: what a
     file imports, for rules that want to know.
     """
-    rules = compile_rules(settings.rules)
+    rules = compile_rules(settings.rules, others)
     passed = _passed(settings, environ)
-    jobs, sources = expand(rules, snapshot)
+    jobs, sources = expand(rules, snapshot, others)
     makers = check_outputs(jobs, snapshot)
-    recipes = _Importer(jobs, sources, makers, snapshot, passed, identity, reaches).recipes()
+    made = makers.keys() | {path for paths in others.values() for path in paths}
+    recipes = _Importer(jobs, sources, made, others, snapshot, passed, identity, reaches).recipes()
     used = {recipe.rule for recipe in recipes}
     idle = [rule for rule in settings.rules if rule.name not in used]
     return BuildGraph(
@@ -75,18 +78,19 @@ class _Importer:
         self,
         jobs: list[Job],
         sources: PathIndex,
-        makers: Mapping[str, Job],
+        made: Collection[str],
+        others: Mapping[str, Sequence[str]],
         snapshot: Snapshot,
         passed: dict[str, str | None],
         identity: Callable[[Rule], str],
         reaches: Callable[[str], Collection[str]],
     ) -> None:
         self.reaches = reaches
-        self.jobs, self.sources, self.makers, self.passed = jobs, sources, makers, passed
+        self.jobs, self.sources, self.made, self.passed = jobs, sources, made, passed
         self.identity = identity
         self.left_over = snapshot.outputs
-        self.links = Links(snapshot.links, sources, makers)
-        self.made_by: dict[str, list[str]] = {}
+        self.links = Links(snapshot.links, sources, made)
+        self.made_by: dict[str, list[str]] = {name: list(paths) for name, paths in others.items()}
         for job in jobs:
             self.made_by.setdefault(job.rule.name, []).extend(job.outputs)
 
@@ -160,7 +164,7 @@ class _Importer:
 
     def literal(self, rule: CompiledRule, path: str, key: str) -> Iterable[str]:
         """A path that `key` names, or the files behind it; GraphError when it is not of the project."""
-        if path in self.sources or path in self.makers:
+        if path in self.sources or path in self.made:
             return (path,)
         if self.links and (found := self.links.through(path, rule.at)):
             return found
@@ -170,7 +174,7 @@ class _Importer:
         import difflib  # noqa: PLC0415 - only for a typo
 
         why = f"rule '{rule.name}' names it in `{key}`; no such file is in the tree, and no rule makes it"
-        close = difflib.get_close_matches(path, [*self.sources.paths, *self.makers], n=1)
+        close = difflib.get_close_matches(path, [*self.sources.paths, *self.made], n=1)
         fix = (
             f"did you mean {close[0]}?"
             if close
@@ -220,7 +224,7 @@ class _Words:
     def _files(self, word: str) -> Iterable[str]:
         importer = self.importer
         path = word.removeprefix("./")
-        if path in importer.sources or path in importer.makers:
+        if path in importer.sources or path in importer.made:
             return (path,)
         if importer.links and "/" in path and not path.startswith(("/", "-")) and ".." not in path:
             return importer.links.through(path, self.rule.at)

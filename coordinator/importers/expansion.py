@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from coordinator.importers.templates import OF_FILE, ShellTemplate, Template
@@ -134,8 +134,11 @@ class CompiledRule:
             ) from error
 
 
-def compile_rules(rules: Sequence[Rule]) -> dict[str, CompiledRule]:
-    """Rules by name, each after the rule whose outputs it is applied to; GraphError for wrong names."""
+def compile_rules(rules: Sequence[Rule], others: Collection[str] = ()) -> dict[str, CompiledRule]:
+    """Rules by name, each after the rule whose outputs it is applied to; GraphError for wrong names.
+
+    others: rules of other kinds, whose outputs may be asked for too.
+    """
     by_name: dict[str, CompiledRule] = {}
     for rule in rules:
         if rule.name in by_name:
@@ -146,21 +149,21 @@ def compile_rules(rules: Sequence[Rule]) -> dict[str, CompiledRule]:
     for rule in rules:
         for entry in (rule.each, *rule.inputs):
             if entry.startswith(RULE):
-                _known(reference(entry)[0], by_name, rule)
+                _known(reference(entry)[0], (*by_name, *others), rule)
     ordered: dict[str, CompiledRule] = {}
     for name in by_name:
         _place(name, by_name, ordered, [])
     return ordered
 
 
-def _known(name: str, by_name: Mapping[str, CompiledRule], rule: Rule) -> None:
+def _known(name: str, names: Sequence[str], rule: Rule) -> None:
     if name == rule.name:
         raise GraphError(f"rule '{name}' reads its own outputs", at=rule.at, why=f"it names rule:{name}")
-    if name not in by_name:
+    if name not in names:
         import difflib  # noqa: PLC0415 - only for a typo
 
-        close = difflib.get_close_matches(name, by_name, n=1)
-        why = f"rule '{rule.name}' names rule:{name}; there are: {', '.join(by_name)}"
+        close = difflib.get_close_matches(name, names, n=1)
+        why = f"rule '{rule.name}' names rule:{name}; there are: {', '.join(names)}"
         raise GraphError(
             f"unknown rule '{name}'", at=rule.at, why=why, fix=f"did you mean rule:{close[0]}?" if close else ""
         )
@@ -173,13 +176,15 @@ def _place(name: str, by_name: Mapping[str, CompiledRule], ordered: dict[str, Co
         why = " needs ".join([*trail[trail.index(name) :], name])
         raise GraphError("the rules form a cycle", at=by_name[name].at, why=why, fix="take one of these out")
     each = by_name[name].rule.each
-    if each.startswith(RULE):
-        _place(reference(each)[0], by_name, ordered, [*trail, name])
+    if each.startswith(RULE) and (needed := reference(each)[0]) in by_name:
+        _place(needed, by_name, ordered, [*trail, name])
     ordered[name] = by_name[name]
 
 
-def expand(rules: Mapping[str, CompiledRule], snapshot: Snapshot) -> tuple[list[Job], PathIndex]:
-    """Every job, and the sources without what the jobs make.
+def expand(
+    rules: Mapping[str, CompiledRule], snapshot: Snapshot, others: Mapping[str, Sequence[str]] = {}
+) -> tuple[list[Job], PathIndex]:
+    """Every job, and the sources without what the jobs make. others: what rules of other kinds make.
 
     What an earlier build left in the tree is no source, but it can only be told from one by what the
     rules make of the rest; so this goes round until it comes out the same.
@@ -187,7 +192,7 @@ def expand(rules: Mapping[str, CompiledRule], snapshot: Snapshot) -> tuple[list[
     left_over: frozenset[str] = frozenset()
     for _ in range(_MOST_ROUNDS):
         index = PathIndex(path for path in snapshot.sources if path not in left_over)
-        jobs = _jobs(rules, index)
+        jobs = _jobs(rules, index, others)
         again = snapshot.sources.keys() & {path for job in jobs for path in job.outputs}
         if again == left_over:
             return jobs, index
@@ -200,7 +205,9 @@ def expand(rules: Mapping[str, CompiledRule], snapshot: Snapshot) -> tuple[list[
     )
 
 
-def _jobs(rules: Mapping[str, CompiledRule], index: PathIndex) -> list[Job]:
+def _jobs(
+    rules: Mapping[str, CompiledRule], index: PathIndex, others: Mapping[str, Sequence[str]]
+) -> list[Job]:
     by_rule: dict[str, list[Job]] = {}
     for name, rule in rules.items():
         each = rule.rule.each
@@ -208,7 +215,7 @@ def _jobs(rules: Mapping[str, CompiledRule], index: PathIndex) -> list[Job]:
             by_rule[name] = [rule.job(None)]
         elif each.startswith(RULE):
             other, pattern = reference(each)
-            made = [path for job in by_rule[other] for path in job.outputs]
+            made = others.get(other) or [path for job in by_rule[other] for path in job.outputs]
             by_rule[name] = rule.jobs(narrowed(made, pattern, rule))
         else:
             by_rule[name] = rule.jobs(_matches(rule, index))

@@ -45,8 +45,18 @@ class Imports:
     def closure(self, *starts: str) -> Closure:
         """Everything that these files reach, they themselves included; breadth first, so that chains are short."""
         reached = Closure()
-        queue = list(dict.fromkeys(starts))
-        reached.via.update(dict.fromkeys(queue, ""))
+        self._walk(reached, dict.fromkeys(starts, ""))
+        return reached
+
+    def extend(self, reached: Closure, came: str, paths: Iterable[str]) -> frozenset[str]:
+        """Take in files that `came` is known to ask for, and what they reach; those of them that were not there yet."""
+        new = {path: came for path in paths if path not in reached.via}
+        self._walk(reached, new)
+        return frozenset(new)
+
+    def _walk(self, reached: Closure, begin: Mapping[str, str]) -> None:
+        reached.via.update(begin)
+        queue = list(begin)
         for path in queue:
             if (line := self.dynamic(path)) is not None:
                 reached.unknown[path] = line
@@ -54,7 +64,6 @@ class Imports:
                 if needed not in reached.via:
                     reached.via[needed] = path
                     queue.append(needed)
-        return reached
 
     def dynamic(self, path: str) -> int | None:
         """The first line where a file imports what only a run can tell, unless it is declared what that may be."""

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 from coordinator import refnames
 from coordinator.commit.base import read_manifest
 from shared import canonical, hashing
 from shared.errors import CorruptRecord, SchemaUnknown
-from shared.model.file import FileState
 from shared.model.manifest import Manifest
 from shared.storage.refs import RefStore
+from shared.storage.trees import Tree, tree_hash
 
-SCHEMA = "windrow.tree/1"
-
-
-class Tree(msgspec.Struct, frozen=True):
-    """Record `trees/<64 hex>.json`: a revision that holds this state."""
-
-    revision: int
-    schema: str = SCHEMA
-
-
-def tree_hash(files: Mapping[str, FileState]) -> str:
-    """64 hex digits for a state: of its sorted `path:hex` lines, joined by newline."""
-    return hashing.bare(hashing.of_tree((path, state.hash) for path, state in files.items()))
+__all__ = ["find", "remember", "tree_hash"]
 
 
 def remember(refs: RefStore, manifest: Manifest) -> None:

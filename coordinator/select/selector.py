@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
+from coordinator.select.ties import tie
 from shared.model.changes import ChangeSet
 from shared.model.tests import MappedTest, TestMap
 
@@ -57,21 +58,9 @@ def select(
 
 
 def because(test: str, mapped: MappedTest, whole: TestMap, path: str, what: str) -> Choice:
-    """The choice of a test for a changed file it depends on; what: `changed`, `is new` or `is gone`."""
-    text = f"{path} {what}"
-    if path in whole.config:
-        return Choice(test, f"{text}, and it is configuration")
-    if path in whole.support:
-        return Choice(test, f"{text}, and nothing says which tests read it")
-    if path in mapped.via or path == test:
-        chain = mapped.chain(path)
-        return Choice(test, text, chain if len(chain) > 1 else ())
-    if mapped.critical:
-        return Choice(test, f"{text}, and it is critical")
-    if mapped.unknown:
-        where, line = mapped.unknown[0]
-        return Choice(test, f"{text}, and {where}:{line} may import anything")
-    return Choice(test, text)
+    """The choice of a test for a changed file it depends on; what: `changed`, `is new`, `is gone` and so on."""
+    found = tie(test, mapped, whole, path)
+    return Choice(test, f"{path} {what}" + (f", and {found.text}" if found.text else ""), found.chain)
 
 
 def why_skipped(mapped: MappedTest, changed: Collection[str], docs: Collection[str]) -> str:

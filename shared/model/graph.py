@@ -14,6 +14,7 @@ import msgspec
 
 from shared.errors import DependencyCycle, GraphError
 from shared.model.action import ROOT
+from shared.model.tests import TestMap
 
 # How the inputs of a recipe are told before a run has told them, and where it may run.
 Finds = Literal["declared", "includes", "tree"]
@@ -120,6 +121,7 @@ class BuildGraph:
     `fingerprint` names everything the graph was made from besides the tree (environment
     taken over, platform); equal tree and equal fingerprint mean an equal graph. `warnings` says what is
     odd about the rules, though no error. `also`: paths that recipes made though they do not declare them, by id.
+    `tests`: of which files the project's tests are, where it has tests.
     """
 
     def __init__(
@@ -131,6 +133,7 @@ class BuildGraph:
         warnings: Iterable[str] = (),
         names: Names | None = None,
         also: Mapping[str, tuple[str, ...]] | None = None,
+        tests: TestMap | None = None,
     ) -> None:
         self.recipes: dict[str, Recipe] = {}
         self.producer: dict[str, str] = {}
@@ -138,6 +141,7 @@ class BuildGraph:
         self.fingerprint = fingerprint
         self.warnings = tuple(warnings)
         self.names = names or Names()
+        self.tests = tests
         for recipe in recipes:
             for path in recipe.outputs:
                 other = self.producer.setdefault(path, recipe.id)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import msgspec
 
 TEST_RULE = "test"  # what the jobs of [tests] count as
+COVERAGE_RULE = "test-coverage"  # what those count as that record what tests execute
 
 
 class MappedTest(msgspec.Struct, frozen=True):
@@ -15,13 +16,14 @@ class MappedTest(msgspec.Struct, frozen=True):
 
     via: the files it reaches by imports, each with the one that first asked for it ("" for where it began). critical:
     it depends on all code. unknown: files it reaches whose imports only a run can tell, with the line; then it depends
-    on all code too.
+    on all code too. recorded: files among `via` that no import leads to: it executed them when coverage was recorded.
     """
 
     files: tuple[str, ...]
     via: Mapping[str, str] = {}
     critical: bool = False
     unknown: tuple[tuple[str, int], ...] = ()
+    recorded: frozenset[str] = frozenset()
 
     def chain(self, path: str) -> tuple[str, ...]:
         """The way to a file it reaches: where it began, what that asked for, and so on to the file; () for others."""
@@ -34,13 +36,17 @@ class MappedTest(msgspec.Struct, frozen=True):
 
 
 class TestMap(msgspec.Struct, frozen=True):
-    """Test file to what it depends on. config, support: files that every test is given, because any may read them."""
+    """Test file to what it depends on. config, support: files that every test is given, because any may read them.
+
+    jobs: test file to the id of the job that runs it.
+    """
 
     __test__: ClassVar[bool] = False  # its name has pytest think otherwise
 
     tests: Mapping[str, MappedTest]
     config: frozenset[str] = frozenset()
     support: frozenset[str] = frozenset()
+    jobs: Mapping[str, str] = {}
 
     def files_for(self, test: str) -> tuple[str, ...]:
         """All that a test file depends on; KeyError for one that is none."""

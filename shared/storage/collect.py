@@ -17,15 +17,17 @@ from shared.storage.marking import (
     MANIFESTS,
     PROJECTS,
     RESULTS,
+    Holding,
     Known,
     branches,
     current_files,
     each_done,
+    holding,
     in_parallel,
     known_results,
-    named_by,
     revisions,
 )
+from shared.storage.trees import Spent, spent
 
 _IN_MEMORY = 8 << 20
 # Traces (and records of a newer Windrow) name no blob we know; without them results cannot be found.
@@ -35,7 +37,10 @@ _SPARED_SECONDS = 86400.0
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a collection removed (or would, with dry_run), out of what there was; sizes in bytes."""
+    """What a collection removed (or would, with dry_run), out of what there was; sizes in bytes.
+
+    trees_removed: records of ingested states that no kept revision holds.
+    """
 
     blobs: int = 0
     bytes: int = 0
@@ -45,6 +50,7 @@ class Report(msgspec.Struct, frozen=True):
     results_removed: int = 0
     revisions: int = 0
     revisions_removed: int = 0
+    trees_removed: int = 0
     local_blobs_removed: int = 0
     local_bytes_removed: int = 0
     dry_run: bool = False
@@ -98,8 +104,11 @@ def collect(stores: Stores, *, keep_revisions: int, window: float, max_bytes: in
     then nothing is removed.
     """
     # Records first, blobs after: a blob that a listed record names was there before the record.
-    kept, dropped = revisions(stores.refs, keep_revisions, window)
-    rooted = set().union(*in_parallel(lambda name: named_by(stores.refs, name), kept))
+    names = list(stores.refs.ages(PROJECTS))
+    kept, dropped = revisions(stores.refs, names, keep_revisions, window)
+    held = list(in_parallel(lambda name: holding(stores.refs, name), kept))
+    rooted: set[str] = set().union(*(one.blobs for one in held))
+    trees = _spent_trees(stores, names, held, window)
     known = list(known_results(stores.refs))
     blobs = {info.hash: info for info in stores.far.blobs()}
     live = {one.name for one in known if _is_live(one, blobs, window)}
@@ -111,7 +120,8 @@ def collect(stores: Stores, *, keep_revisions: int, window: float, max_bytes: in
     dead = [one.name for one in known if one.name not in live or gone.intersection(one.blobs or ())]
     excess = _local_excess(stores, max_bytes) if stores.remote else []
     if not dry_run:
-        each_done(stores.refs.delete, [*dropped, *dead])
+        each_done(lambda name: stores.refs.write(name, trees.anew[name]), trees.anew)
+        each_done(stores.refs.delete, [*trees.gone, *dropped, *dead])
         each_done(stores.blobs.delete, [info.hash for info in doomed])
         _trim_local(stores, excess, window)
     return Report(
@@ -123,6 +133,7 @@ def collect(stores: Stores, *, keep_revisions: int, window: float, max_bytes: in
         results_removed=len(dead),
         revisions=len(kept) + len(dropped),
         revisions_removed=len(dropped),
+        trees_removed=len(trees.gone),
         local_blobs_removed=len(excess),
         local_bytes_removed=sum(info.size for info in excess),
         dry_run=dry_run,
@@ -183,6 +194,15 @@ def stats(stores: Stores) -> Stats:
         by_project=projects,
         by_kind=kinds,
     )
+
+
+def _spent_trees(
+    stores: Stores, names: Iterable[tuple[str, float]], kept: Iterable[Holding], window: float
+) -> Spent:
+    held: dict[str, set[int]] = {}
+    for one in kept:
+        held.setdefault(one.tree, set()).add(one.revision)
+    return spent(stores.refs, names, held, window)
 
 
 def _missing(stores: Stores, there: set[str]) -> tuple[list[str], list[str]]:

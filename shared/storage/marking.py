@@ -15,6 +15,7 @@ from shared.model.action import RESULT_SCHEMA, TRACES_SCHEMA
 from shared.model.manifest import MANIFEST_SCHEMA, POINTER_SCHEMA, Manifest, Pointer, revision_name
 from shared.storage.ages import AgedRefs
 from shared.storage.stored_results import blobs_of, decode_result
+from shared.storage.trees import TREES, tree_hash
 
 PROJECTS, RESULTS, MANIFESTS = "projects/", "results/", "/manifests/"
 _THREADS = 8
@@ -35,14 +36,24 @@ class Known(msgspec.Struct, frozen=True):
     whole: bool = True
 
 
+class Holding(msgspec.Struct, frozen=True):
+    """What a revision keeps: the blobs it names, and the record of its ingested state, empty when it has none."""
+
+    blobs: frozenset[str]
+    tree: str
+    revision: int
+
+
 class _Header(msgspec.Struct, frozen=True):
     schema: str
 
 
-def revisions(refs: AgedRefs, keep: int, window: float) -> tuple[list[str], list[str]]:
-    """Manifests to keep and to drop, of every branch of every project."""
+def revisions(
+    refs: AgedRefs, names: Iterable[tuple[str, float]], keep: int, window: float
+) -> tuple[list[str], list[str]]:
+    """Manifests to keep and to drop among these names with their ages, of every branch of every project."""
     by_branch: dict[str, list[tuple[str, float]]] = {}
-    for name, age in refs.ages(PROJECTS):
+    for name, age in names:
         if MANIFESTS in name:
             by_branch.setdefault(name.rpartition(MANIFESTS)[0], []).append((name, age))
     kept: list[str] = []
@@ -118,11 +129,14 @@ def read_manifest(refs: AgedRefs, name: str) -> Manifest:
     return manifest
 
 
-def named_by(refs: AgedRefs, name: str) -> set[str]:
-    """Every blob that a manifest names: its outputs, its sources, and what was ingested."""
+def holding(refs: AgedRefs, name: str) -> Holding:
+    """What a manifest holds on to; errors as read_manifest."""
     manifest = read_manifest(refs, name)
     states = (*manifest.sources.values(), *manifest.ingested.values())
-    return {made.hash for made in manifest.artefacts.values()} | {state.hash for state in states}
+    blobs = {made.hash for made in manifest.artefacts.values()} | {state.hash for state in states}
+    branch = name.rpartition(MANIFESTS)[0]
+    tree = f"{branch}{TREES}{tree_hash(manifest.ingested)}.json" if manifest.ingested else ""
+    return Holding(frozenset(blobs), tree, manifest.revision)
 
 
 def known_results(refs: AgedRefs) -> Iterator[Known]:

@@ -19,9 +19,9 @@ from shared.errors import BlobMissing
 from shared.keys import key_after_run
 from shared.model.action import ActionResult, Log, Output, Timings
 from shared.model.job import JobOrder, JobOutcome
+from shared.pytest_record import MARK
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
-from shared.test_records import MARK
 
 
 class Modules:

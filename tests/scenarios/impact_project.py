@@ -54,7 +54,7 @@ class Impact:
         """What a build would do now, and what that means for the tests."""
         project = self.project()
         seen = building.look(project, Request(**request))  # type: ignore[arg-type]
-        return seen, chosen(project, seen.plan if seen.graph else None, sentence)
+        return seen, chosen(project, seen.plan, seen.graph.tests if seen.graph else None, sentence)
 
 
 class ImpactProject(Impact, Workspace):

@@ -616,6 +616,67 @@ def test_a_full_disk_is_told_with_the_space_there_is(small: ContextProject) -> N
 # -- speed -------------------------------------------------------------------------------------------------
 
 
+READERS = """
+[[rule]]
+name = "bundle"
+inputs = ["CLAUDE.md", "rule:context-rules.mdc:.cursor/rules/backend-*"]
+command = "cat {in} > {out}"
+outputs = ["build/bundle.txt"]
+
+[[rule]]
+name = "count"
+each = "rule:context-rules.mdc"
+command = "wc -c < {in} > {out}"
+outputs = ["build/{stem}.count"]
+"""
+
+
+def test_declared_rules_read_what_context_rules_make_in_one_build(tmp_path: Path) -> None:
+    """By path and by rule; from a tree in which nothing was made yet, and for what changed alone after that."""
+    project = ContextProject(tmp_path / "tree", rules=FEW, settings=READERS)
+    first = project.build()
+    made = b"".join((project.root / path).read_bytes() for path in [
+        *sorted(mdc(name) for name in FEW if name.startswith("backend")), "CLAUDE.md"])  # fmt: skip
+    bundle = (project.root / "build/bundle.txt").read_bytes()
+    project.third_paragraph("frontend/rule-09")
+    second = project.build()
+    counted = project.jobs("executed")
+    (project.root / ".context/rules/frontend/rule-09.md").unlink()
+    project.build()
+
+    assert (first.status, first.executed) == ("ok", FEW_JOBS + 1 + len(FEW))
+    assert bundle == made
+    assert "bundle:build/bundle.txt" in project.look(full=True).plan.jobs
+    assert (second.status, "count:build/frontend-rule-09.count" in counted) == ("ok", True)
+    assert not any(job.startswith("count:build/backend") for job in counted)
+    assert not (project.root / "build/frontend-rule-09.count").exists()
+    assert project.build().status == "no-changes"
+
+
+def test_a_rule_of_another_kind_that_is_not_there_is_named(tmp_path: Path) -> None:
+    project = ContextProject(tmp_path / "tree", rules=FEW, settings=READERS.replace('rule:context-rules.mdc"', 'rule:context-rules.mcd"'))
+
+    said = project.console.run("build")
+
+    assert (said.code, "did you mean rule:context-rules.mdc?" in said.err) == (2, True)
+
+
+def test_what_lies_in_the_store_between_jobs_is_no_difference_to_people(tmp_path: Path) -> None:
+    """`build --diff`, `diff`: outputs and sources only."""
+    project = ContextProject(tmp_path / "tree", rules=FEW)
+    project.build()
+    project.third_paragraph(FEW[0])
+
+    said = project.console.run("build", "--diff")
+    found = project.console.run("diff", "rev-0001..", "--json").json()["differences"]
+
+    lines = [line.split()[:3] for line in said.out.splitlines()]
+    assert [one["path"] for one in found if one["kind"] == "artefact"] == [path for _, kind, path in lines if kind == "artefact"]
+    assert {path for _, kind, path in lines if kind == "artefact"} <= {"CLAUDE.md", "AGENTS.md", *map(mdc, FEW)}
+    assert ["~", "artefact", mdc(FEW[0])] in lines
+    assert any(artefact.stored for artefact in project.manifest().artefacts.values())
+
+
 @pytest.mark.parametrize("limit", [2.0, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_detection_takes_less_than_100_ms_and_one_change_less_than_500(built: ContextProject, limit: float) -> None:
     """W4-14: the best of several; the limit itself holds where nobody else uses the machine, as with `make bench`."""
@@ -632,6 +693,23 @@ def test_detection_takes_less_than_100_ms_and_one_change_less_than_500(built: Co
 
     assert min(looks) < 0.1, looks
     assert min(builds) < limit, builds
+
+
+@pytest.mark.parametrize("limit", [2.0, pytest.param(0.5, marks=pytest.mark.slow)])
+def test_one_changed_rule_of_50_is_built_in_less_than_500_ms_from_start_to_end(tmp_path: Path, limit: float) -> None:
+    """W4-14: a whole process, with its start; the limit itself holds where nobody else uses the machine."""
+    project = ContextProject(tmp_path / "tree", rules=names()[:50])
+    project.build()
+    project.settle()
+    took = []
+    for round_ in range(3 if limit > 1 else 7):
+        project.edit(".context/rules/docs/rule-03.md", "\nThe third", f"\nIn round {round_}:\nThe third")
+        began = time.perf_counter()
+        said = project.console.run("build")
+        took.append(time.perf_counter() - began)
+        assert (said.code, "jobs executed" in said.err) == (0, True)
+
+    assert min(took) < limit, took
 
 
 @pytest.mark.slow

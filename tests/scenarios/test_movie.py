@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -341,6 +342,32 @@ def test_graph_prints_the_expanded_blueprint(tmp_path: Path) -> None:
     assert printed == json.loads(golden.read_text())
 
 
+def test_what_is_affected_since_a_commit_goes_by_the_blueprint_of_then(film: Film) -> None:
+    """Only what the edit of the blueprint or of an input changes; the expansion of that commit is made anew for it."""
+
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        subprocess.run(["git", *who, *words], cwd=film.root, check=True, capture_output=True)
+
+    def jobs() -> set[str]:
+        told = film.console.run("affected", "--since", "HEAD", "--json").json()
+        return {job["job"].removeprefix("Producer:") for job in told["jobs"]}
+
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message=film")
+    same = jobs()
+    film.configure("Music", tempo=90)
+    slower = jobs()
+    git("commit", "--quiet", "--all", "--message=tempo")
+    film.give(VoiceId="stern")
+    voices = jobs()
+
+    assert same == set()
+    assert slower == {"Music", "Timeline", "Exporter"}
+    assert voices == {"Audio[segment=0]", "Audio[segment=1]", "Audio[segment=2]", "Timeline", "Exporter"}
+
+
 # -- pending edits --------------------------------------------------------------------------------------
 
 
@@ -375,6 +402,49 @@ def test_an_edit_that_makes_no_sense_is_refused_and_writes_nothing(made: Film) -
     assert "unknown input 'Stlye'" in unknown.err
     assert "no revision has made it yet" in absent.err
     assert made.tree() == tree
+
+
+@pytest.mark.parametrize(
+    ("kind", "event", "planned", "hash_"),
+    [
+        ("input", {"id": "Input:VoiceId", "payload": "stern", "hash": "sha256:" + "0" * 64}, 5, hashing.of_value("stern")),
+        ("input", {"id": "Input:Duration", "payload": 90}, 17, hashing.of_value(90)),
+        ("artefact", {"artefact": "Artifact:Narration[segment=1]", "payload": "By hand.\n"}, 6, hashing.of_bytes(b"By hand.\n")),
+    ],
+)
+def test_an_appended_event_with_a_payload_is_an_edit(made: Film, kind: str, event: dict[str, Any], planned: int, hash_: str) -> None:
+    """S2-12, S2-20: the digest is of what was given, not the one that came along; the next build takes it up."""
+    sample = made.root.parent / "sample.json"
+    sample.write_text(json.dumps(event))
+
+    said = made.console.run("events", "append", "--type", kind, "--file", str(sample))
+    report = made.build()
+
+    stored = said.json()
+    assert (said.code, stored["hash"], stored["build"]) == (0, hash_, "manual")
+    assert stored["artefact" if kind == "artefact" else "id"] == (NARRATION if kind == "artefact" else event["id"])
+    assert report.planned == planned
+    if kind == "input":
+        assert made.manifest().inputs[event["id"]] == hash_
+    else:
+        assert (made.read(NARRATION), made.manifest().artefacts[NARRATION].edited) == ("By hand.\n", True)
+    told = archived(made.project().stores.refs, "movie", "main", 2) or []
+    assert [one.build for one in told].count("manual") == 1
+    assert replay.check(made.project().stores.refs, made.manifest()) == replay.Replay(())
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"id": "Input:Nobody", "payload": 1}, {"id": "../x", "payload": "x"}, {"payload": "x"}, {"id": "Artifact:Movie", "payload": "x"}],
+)
+def test_a_payload_of_nothing_is_refused_and_nothing_is_written(made: Film, event: dict[str, Any]) -> None:
+    sample = made.root.parent / "sample.json"
+    sample.write_text(json.dumps(event))
+    tree, stored = made.tree(), made.stored()
+
+    said = made.console.run("events", "append", "--type", "input", "--file", str(sample))
+
+    assert (said.code, said.out, made.tree() == tree, made.stored() == stored) == (2, "", True, True)
 
 
 def test_an_edit_behind_a_folder_that_leads_out_of_the_tree_is_not_written(made: Film) -> None:
@@ -564,6 +634,7 @@ def test_collecting_leaves_what_kept_revisions_name(made: Film) -> None:
     assert said.code == 0, said.err
     assert made.project().stores.blobs.find_missing(kept) == set()
     assert (report.executed, made.outputs() == outputs) == (0, True)
+    assert "not compared with the events: those of rev-0003 are not kept" in made.console.run("doctor").out
 
 
 def test_the_film_is_the_same_where_its_store_is_shared(film: Film, tmp_path: Path) -> None:

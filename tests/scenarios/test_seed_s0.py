@@ -241,6 +241,32 @@ def test_collection_keeps_what_is_ingested_and_a_check_misses_what_is_gone(inges
     assert said.code != 0
 
 
+def test_collection_forgets_states_that_no_kept_revision_holds(ingested: Book) -> None:
+    """Of three states two go; the one that a build carries on is found where it is kept, and so is its delta."""
+    book = ingested
+    trees = sorted((book.console.cache / "store/projects").rglob("trees/*.json"))
+    for text in ("two", "three"):
+        book.edit(book.lesson(1, 1, 1), text)
+        ingest_here(book)
+    book.hydrate()
+    book.build()  # rev-0004 has the state of rev-0003
+    now = plan_build(project(book))["manifest_hash"]
+    counts = {"WINDROW_CACHE__WINDOW": "0", "WINDROW_CACHE__KEEP_REVISIONS": "1"}
+
+    tried = book.run("cache", "gc", "--json", "--dry-run", **counts).json()
+    before = len(list(trees[0].parent.glob("*.json")))
+    done = book.run("cache", "gc", "--json", **counts).json()
+
+    assert (tried["trees_removed"], before, done["trees_removed"]) == (2, 3, 2)
+    assert [path.stem for path in trees[0].parent.glob("*.json")] == [now]
+    told = plan_build(project(book), now)
+    assert (told["status"], told["files"]) == ("unchanged", [])
+    book.edit(book.lesson(1, 1, 1), "four")
+    ingest_here(book)
+    told = plan_build(project(book), now)
+    assert (told["changed_count"], "warning" in told) == (1, False)
+
+
 # -- delta queries ------------------------------------------------------------------------------------
 
 
@@ -619,6 +645,12 @@ def table(site: Site, fresh: Any) -> None:
     assert pages == {
         path.relative_to(checkout.folder): path.read_bytes() for path in (checkout.folder / "site").rglob("*") if path.is_file()
     }
+    # and where the branch has a revision that knows every one of them
+    shutil.rmtree(checkout.folder / "site")
+    shutil.rmtree(checkout.folder / ".windrow")
+    built = checkout.build()
+    reused = built["reused"]
+    assert (built["planned"], built["executed"], reused["local"] + reused["remote"]) == (site.jobs, 0, site.jobs)
 
 
 def sharing(folder: Path) -> str:
@@ -644,22 +676,28 @@ def test_w1_06_the_eight_rows_of_the_table(tmp_path: Path) -> None:
 def long_lesson(tmp_path: Path) -> Book:
     """A book with one lesson of 50 MB."""
     book = Book(tmp_path, parts=1, chapters=1, lessons=1, settings=sharing(tmp_path))
+    make_long(book)
+    return book
+
+
+def make_long(book: Book) -> None:
+    """Give the second lesson of the first chapter 50 MB."""
     line = b"one line of a lesson that does not come to its end, and on it goes, and on, and on\n"
     with (book.source / book.lesson(1, 1, 2)).open("wb") as file:
         file.write(b"# Long\n\n")
         for _ in range(50 * 1024 * 1024 // len(line)):
             file.write(line)
-    return book
 
 
+@pytest.mark.slow  # against a bucket, in test_book_live.py, always
 def test_w1_19_a_lesson_of_50_mb_needs_less_than_256_mb_of_memory(long_lesson: Book) -> None:
     for words in (("ingest",), ("hydrate",), ("build", "-q")):
-        peak = _peak(long_lesson, *words)
-        assert peak < 256 << 20, f"windrow {words[0]}: {peak:,} bytes"
+        memory = peak(long_lesson, *words)
+        assert memory < 256 << 20, f"windrow {words[0]}: {memory:,} bytes"
     assert (long_lesson.folder / "site/content/01-Part/01-Chapter/02-lesson.html").stat().st_size > 50 << 20
 
 
-def _peak(book: Book, *words: str) -> int:
+def peak(book: Book, *words: str) -> int:
     """Bytes of memory that a command, or the largest of the processes it started, held at most."""
     program = "import resource, subprocess, sys; code = subprocess.run([sys.executable, '-m', 'windrow', *sys.argv[1:]]).returncode; "
     program += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
@@ -691,6 +729,31 @@ def test_w1_21_secrets_of_a_storage_address_are_never_shown(book: Book) -> None:
     assert secret not in said.out + said.err
     left = [path for path in (book.folder / ".windrow").rglob("*") if path.is_file()]
     assert not any(secret.encode() in path.read_bytes() for path in left)
+
+
+def test_s0_19_one_command_ingests_hydrates_and_builds(tmp_path: Path) -> None:
+    """And stops at the first step that has not done all: nothing is built of half a book."""
+    book = Book(tmp_path, parts=1, chapters=1, lessons=2)
+    first = book.run("sync", "--json", "-q").json()
+    book.edit(book.lesson(1, 1, 1), "of one lesson")
+    second = book.run("sync")
+    third = book.run("sync", "--json", "-q").json()
+    (book.source / book.lesson(1, 1, 3)).write_bytes(b"# Third\n")
+    # Written when the ingest is over, and gone before the hydrate looks for it.
+    gone = blob(book, hashing.of_bytes(b"# Third\n"))
+    book.ingest()
+    gone.unlink()
+    broken = book.run("sync", "--json", code=32)
+
+    assert (first["ingest"]["revision"], first["hydrate"]["downloaded"]) == ("rev-0001", first["ingest"]["files"])
+    assert (first["build"]["revision"], first["build"]["executed"]) == ("rev-0002", 3 + 3)
+    assert "0 added, 1 updated" in second.out
+    assert "1 downloaded" in second.out
+    assert "rev-0003 → rev-0004" in second.err
+    assert [third[step]["status"] for step in ("ingest", "hydrate", "build")] == ["no-changes", "up-to-date", "no-changes"]
+    told = broken.json()
+    assert (told["hydrate"]["failed"], told["build"]) == (1, None)
+    assert "failed: content/01-Part/01-Chapter/03-lesson.md" in broken.err
 
 
 def test_w1_22_every_target_of_the_makefile_works(tmp_path: Path) -> None:

@@ -144,6 +144,98 @@ def test_a_module_that_is_hidden_from_the_imports_fails_the_test_that_needs_it(s
     assert "ModuleNotFoundError: No module named 'todo'" in said.err
 
 
+HIDDEN = "def test_it():\n    scope = {}\n    exec('im' + 'port todo.mid00', scope)\n    assert scope['todo'].mid00.value()\n"
+
+
+def test_what_a_test_was_seen_to_execute_counts_beside_what_it_imports(space: RealImpact) -> None:
+    """Coverage of real runs: a module that no import shows, and what that imports; both ways in one file of the tree."""
+    space.write("windrow.toml", space.read("windrow.toml").replace("[tests]\n", '[tests]\ncoverage = "tests/seen.json"\n'))
+    space.write(LEAF, HIDDEN)
+    hidden = space.console.run("test", "-q")
+
+    recorded = space.console.run("test", "--record-coverage")
+
+    assert hidden.code == 3  # it is given only what it is known to need
+    assert (recorded.code, recorded.out) == (0, "3 test files recorded in tests/seen.json; 2 files that no import leads to\n")
+    seen = json.loads(space.read("tests/seen.json"))
+    assert seen["schema"] == "windrow.test-coverage/1"
+    assert seen["tests"][LEAF] == ["src/todo/core0.py", "src/todo/mid00.py", LEAF]
+    assert seen["tests"][CORE] == ["src/todo/core0.py", CORE]
+    assert not (space.root / "build/test-results/tests/test_leaf00.py.json.coverage").exists()
+    assert space.console.run("test").out.startswith("1 of 3 test files: 1 passed, 0 failed; 2 files skipped")
+    space.edit("mid00")
+    told = {one["test"]: one for one in space.console.run("test", "--dry-run", "--json").json()["selected"]}
+    assert told[LEAF]["reason"] == "src/todo/mid00.py changed, and it ran when coverage was recorded"
+    space.write("src/todo/mid00.py", "from todo.leaf00 import value\n")
+    space.console.run("test", "-q")
+    space.edit("leaf00")
+    assert LEAF in selected(space)  # what it executed imports something else by now
+
+
+def test_a_recording_follows_programs_that_tests_start_and_keeps_what_it_knew_of_the_others(space: RealImpact) -> None:
+    """One file is recorded anew, one fails and keeps what was known of it, one is gone."""
+    space.write("windrow.toml", space.read("windrow.toml").replace("[tests]\n", '[tests]\ncoverage = "tests/seen.json"\n'))
+    old = {LEAF: ["src/todo/leaf00.py"], MID: ["src/todo/core0.py"], "tests/test_gone.py": ["src/todo/core0.py"]}
+    space.write("tests/seen.json", json.dumps({"schema": "windrow.test-coverage/1", "tests": old}))
+    code = "import subprocess\nimport sys\n\n\ndef test_it(tmp_path):\n"
+    code += "    subprocess.run([sys.executable, '-c', 'im' 'port todo.' + 'mid00'], check=True, cwd=tmp_path)\n"
+    space.write(LEAF, code)
+    space.write(MID, "def test_it():\n    assert 0\n")
+
+    said = space.console.run("test", "--record-coverage", LEAF, MID)
+
+    assert said.code == 3
+    assert "1 test file recorded" in said.out
+    tests = json.loads(space.read("tests/seen.json"))["tests"]
+    assert tests == {LEAF: ["src/todo/core0.py", "src/todo/mid00.py", LEAF], MID: ["src/todo/core0.py"]}
+    assert space.manifest().revision == 1
+    assert space.console.run("test", "-q", LEAF).code == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [("", "is no recording of coverage"), ('{"tests": {}, "schema": "x/9"}', "has the schema x/9")],
+)
+def test_a_recording_that_is_none_is_an_error_that_names_it(space: RealImpact, data: str, error: str) -> None:
+    space.write("windrow.toml", space.read("windrow.toml").replace("[tests]\n", '[tests]\ncoverage = "tests/seen.json"\n'))
+    space.write("tests/seen.json", data)
+
+    said = space.console.run("test")
+
+    assert (said.code, f"tests/seen.json {error}" in said.err, "Traceback" in said.err) == (2, True, False)
+
+
+def test_explain_shows_what_a_test_depends_on_and_which_tests_on_a_file(space: RealImpact) -> None:
+    """W2-11, S1-89: both directions, with the way by imports; a name is enough where it is one."""
+    of_core = space.console.run("test", "--explain", "core0", "--json").json()
+    of_test = space.console.run("test", "--explain", LEAF).out.splitlines()
+    space.write("windrow.toml", space.read("windrow.toml").replace("tests/test_flow.py", CORE))
+    of_leaf = space.console.run("test", "--explain", "src/todo/leaf00.py").out.splitlines()
+    nobody = space.console.run("test", "--explain", "no-such")
+    space.write("docs/core0.py", "")
+    several = space.console.run("test", "--explain", "core0")
+
+    assert of_core["file"] == "src/todo/core0.py"
+    assert {one["test"]: one["chain"] for one in of_core["ties"]} == {
+        CORE: [CORE, "src/todo/core0.py"],
+        MID: [MID, "src/todo/mid00.py", "src/todo/core0.py"],
+        LEAF: [LEAF, "src/todo/leaf00.py", "src/todo/mid00.py", "src/todo/core0.py"],
+    }
+    assert of_test[0] == f"{LEAF} depends on {len(of_test) - 1} files"
+    assert f"  src/todo/mid00.py  imports: {LEAF} → src/todo/leaf00.py → src/todo/mid00.py" in of_test
+    assert "  requirements.txt  configuration: it is configuration" in of_test
+    assert of_leaf[0] == "2 test files may come out otherwise when src/todo/leaf00.py changes"
+    assert f"  {CORE}  critical: it is critical" in of_leaf
+    assert (nobody.code, "no test depends on a file 'no-such'" in nobody.err) == (4, True)
+    assert (several.code, "2 files are called 'core0'" in several.err) == (4, True)
+
+
+def test_without_a_file_for_it_nothing_is_recorded(space: RealImpact) -> None:
+    said = space.console.run("test", "--record-coverage")
+
+    assert (said.code, 'fix: [tests] coverage = "' in said.err) == (2, True)
+
+
 def test_code_that_tests_start_in_another_process_finds_its_modules(space: RealImpact) -> None:
     space.write(
         LEAF,
@@ -185,6 +277,37 @@ def test_affected_compares_content_whatever_git_has_been_told(space: RealImpact)
     assert revision == paths
     wrong = space.console.run("affected", "--since", "no-such-tag")
     assert (wrong.code, "error[W0401]: no revision and no git commit 'no-such-tag'" in wrong.err) == (4, True)
+
+
+def test_affected_by_an_edit_of_windrow_toml_are_the_rules_that_it_changes(space: RealImpact) -> None:
+    """The rest of the file may say what it likes; what cannot be told affects everything, and says so."""
+    toml = space.read("windrow.toml")
+    git(space, "init", "--quiet")
+    git(space, "add", ".")
+    git(space, "commit", "--quiet", "--message=all")
+
+    def since() -> tuple[list[str], list[str]]:
+        told = space.console.run("affected", "--since", "HEAD", "--json").json()
+        return [job["job"] for job in told["jobs"]], [one["test"] for one in told["tests"]["selected"]]
+
+    more = '\n[[rule]]\nname = "more"\ninputs = ["README.md"]\ncommand = "cp {in} {out}"\noutputs = ["build/more"]\n'
+    space.write("windrow.toml", f"# about the project\n{toml}{more}")
+    one_more = since()
+    space.write("windrow.toml", toml.replace("[tests]\n", '[tests]\nargs = ["-v"]\n'))
+    of_tests = since()
+    space.write("windrow.toml", toml.replace('name = "check"', 'name = "check"\ntimeout = 77'))
+    of_time = since()
+    git(space, "commit", "--quiet", "--all", "--message=timeout")
+    space.write("windrow.toml", "[project]\nname = 7\n")
+    git(space, "commit", "--quiet", "--all", "--message=broken")
+    space.write("windrow.toml", toml)
+    said = space.console.run("affected", "--since", "HEAD")
+
+    assert one_more == (["more:build/more"], [])
+    assert of_tests == ([], [CORE, LEAF, MID])
+    assert of_time == ([], [])  # how long it may take is nothing that an output depends on
+    assert "so everything counts as affected: `project.name` must be" in said.err
+    assert "3 of 3 test files to run" in said.out
 
 
 def test_statistics_tell_projects_and_kinds_apart(space: RealImpact) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from workers.execute.supervisor import Stream
 
-# What most calls import: loaded once here, so that their forks have it.
+# What most functions of a tree import: loaded once here, so that their forks have it.
 COMMON = ("collections", "csv", "dataclasses", "datetime", "functools", "hashlib", "html", "itertools", "pathlib", "re")
 OWN = ("importlib.util", "shared.calls")  # what a fork itself needs
 
@@ -32,7 +32,7 @@ def main() -> int:
     import importlib
 
     sys.path[:] = json.loads(sys.argv[1])
-    for name in (*COMMON, *OWN):
+    for name in OWN:
         importlib.import_module(name)
     from workers.execute import supervisor
 
@@ -56,9 +56,13 @@ def preload(target: str) -> Callable[..., object] | None:
 
     None too when it cannot be imported: its fork fails at the same place, and what it prints is the job's log.
     """
+    import importlib
+
     from shared import calls
 
     if calls.in_tree(target):
+        for name in COMMON:
+            importlib.import_module(name)
         return None
     try:
         return registered(target)
@@ -159,4 +163,5 @@ def call(argv: list[str], known: Callable[..., object] | None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # As the supervisor ends.
+    os._exit(main())

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from queue import Empty, LifoQueue
+from typing import IO
 
 import msgspec
 
 from shared import process as processes
+from shared.clock import SystemClock
 from shared.errors import LocalError
 from workers.sandbox.strays import end_all_in
 
@@ -94,6 +95,11 @@ class Slot:
         self._process: subprocess.Popen[bytes] | None = None
         self._writing = threading.Lock()
         self._withdrawn = False
+
+    @property
+    def started(self) -> bool:
+        """Whether it has a supervisor."""
+        return self._process is not None
 
     def start(self) -> None:
         """Have a supervisor; returns at once, while it starts."""
@@ -201,24 +207,38 @@ class Slot:
         process.stdin.close()
         # One that somebody stopped would not see it.
         process.send_signal(signal.SIGCONT)
-        try:
-            process.wait(_FAREWELL)
-        except subprocess.TimeoutExpired:
+        if not _ended(process.stdout):
             process.kill()
-            process.wait()
+        process.wait()
         process.stdout.close()
 
 
-class SlotPool:
-    """A fixed number of slots shared by threads; program: what each works with."""
+def _ended(source: IO[bytes]) -> bool:
+    """Whether a supervisor ends soon, as its output does; what it still says is of no interest.
 
-    def __init__(self, size: int, program: tuple[str, ...] = COMMANDS) -> None:
-        self.size = size
+    Popen.wait with a time limit looks every now and then, up to 50 ms apart: as long as many a build takes.
+    """
+    poll = select.poll()
+    poll.register(source, select.POLLIN)
+    clock = SystemClock()
+    deadline = clock.monotonic() + _FAREWELL
+    while (left := deadline - clock.monotonic()) > 0:
+        if poll.poll(left * 1000) and not source.read(1 << 16):
+            return True
+    return False
+
+
+class SlotPool:
+    """A fixed number of slots shared by threads; program: what each works with.
+
+    patience: seconds to wait for a supervisor that is there and busy before another one is started.
+    """
+
+    def __init__(self, size: int, program: tuple[str, ...] = COMMANDS, *, patience: float = 0.0) -> None:
+        self.size, self._patience = size, patience
         self._slots = tuple(Slot(program) for _ in range(size))
-        # Last in, first out: the fewer supervisors are in use, the fewer are started.
-        self._free: LifoQueue[Slot] = LifoQueue()
-        for slot in self._slots:
-            self._free.put(slot)
+        self._free = list(self._slots)
+        self._changed = threading.Condition()  # guards _free
 
     @contextmanager
     def slot(self) -> Iterator[Slot]:
@@ -230,12 +250,25 @@ class SlotPool:
             self.release(slot)
 
     def acquire(self) -> Slot:
-        """Take a slot; waits until one is free."""
-        return self._free.get()
+        """Take a slot, one with a supervisor if there is any; waits until one is free."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._free)
+            if self._patience and not self._ready() and any(slot.started for slot in self._slots):
+                self._changed.wait_for(self._ready, self._patience)
+                self._changed.wait_for(lambda: self._free)
+            # Last in, first out: the fewer supervisors are in use, the fewer are started.
+            slot = next((slot for slot in reversed(self._free) if slot.started), self._free[-1])
+            self._free.remove(slot)
+            return slot
+
+    def _ready(self) -> bool:
+        return any(slot.started for slot in self._free)
 
     def release(self, slot: Slot) -> None:
         """Give a slot back."""
-        self._free.put(slot)
+        with self._changed:
+            self._free.append(slot)
+            self._changed.notify_all()
 
     def kill_all(self) -> None:
         """Kill what runs in every slot, from any thread."""
@@ -245,15 +278,14 @@ class SlotPool:
     def close(self) -> None:
         """Kill what runs and end the supervisors."""
         self.kill_all()
-        free = 0
-        with suppress(Empty):  # a thread may not let go of its slot; its supervisor ends all the same
-            while free < self.size:
-                self._free.get(timeout=_FAREWELL)
-                free += 1
+        with self._changed:
+            # A thread may not let go of its slot; its supervisor ends all the same.
+            self._changed.wait_for(lambda: len(self._free) == self.size, _FAREWELL)
+            free, self._free = self._free, []
         # All at once: waiting for one after the other takes longer than many a build.
         for slot in self._slots:
             slot.part()
         for slot in self._slots:
             slot.close()
-        for slot in self._slots[:free]:
+        for slot in free:
             self.release(slot)

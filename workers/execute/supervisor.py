@@ -397,4 +397,4 @@ def descendants(root: int) -> tuple[set[int], set[int]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os._exit(main())  # somebody waits for it, and there is nothing to clear up

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from coordinator.imports.closure import Closure, Imports
 from coordinator.imports.contents import Contents
@@ -19,7 +19,10 @@ _OWN = (PROJECT_FILE, LOCAL_FILE)  # what they say of a test is in its command
 
 
 class TreeTests:
-    """The tests of a tree. made: paths that rules make. contents: what a Python file of the tree asks for."""
+    """The tests of a tree. made: paths that rules make. contents: what a Python file of the tree asks for.
+
+    recorded: test file to what it executed when coverage was recorded.
+    """
 
     def __init__(
         self,
@@ -27,10 +30,11 @@ class TreeTests:
         sources: Mapping[str, FileState],
         contents: Callable[[str], Contents],
         made: Iterable[str] = (),
+        recorded: Mapping[str, Collection[str]] = {},
     ) -> None:
-        self.settings, self._sources = settings, sources
+        self.settings, self._sources, self._recorded = settings, sources, recorded
         results = f"{settings.results}/"
-        paths = [path for path in (*sources, *made) if not path.startswith(results)]
+        paths = [path for path in (*sources, *made) if not path.startswith(results) and path != settings.coverage]
         self._paths = PathIndex(paths)
         unrelated = self._glob(settings.unrelated)
         self.tests = tuple(sorted(self._glob(settings.paths) - unrelated))
@@ -53,7 +57,7 @@ class TreeTests:
         everything: frozenset[str] | None = None
         mapped: dict[str, MappedTest] = {}
         for test in self.tests:
-            reached = self.reached(test)
+            reached, recorded = self.reached(test)
             files = {*reached.via, *self.config, *self.support}
             if reached.unknown or test in critical:
                 everything = everything or self._everything()
@@ -63,12 +67,19 @@ class TreeTests:
                 via=reached.via,
                 critical=test in critical,
                 unknown=tuple(sorted(reached.unknown.items())),
+                recorded=recorded,
             )
         return TestMap(mapped, config=self.config, support=self.support)
 
-    def reached(self, test: str) -> Closure:
-        """What a test file takes in, with the conftest.py files above it."""
-        return self.imports.closure(test, *self._conftests(test))
+    def reached(self, test: str) -> tuple[Closure, frozenset[str]]:
+        """What a test file takes in, with the conftest.py files above it; and which files only a recording told."""
+        found = self.imports.closure(test, *self._conftests(test))
+        ran = (path for path in sorted(self._recorded.get(test, ())) if self.index.is_file(path))
+        return found, self.imports.extend(found, test, ran)
+
+    def all_code(self) -> frozenset[str]:
+        """Every Python file, those of tests too."""
+        return frozenset(path for path in self.index.files if path in self._sources or path in self._paths)
 
     def _conftests(self, test: str) -> list[str]:
         folder = posixpath.dirname(test)
@@ -114,7 +125,4 @@ class TreeTests:
 
     def _everything(self) -> frozenset[str]:
         """All code but that of other tests."""
-        others = frozenset(self.tests)
-        return frozenset(
-            path for path in self.index.files if path not in others and (path in self._sources or path in self._paths)
-        )
+        return self.all_code().difference(self.tests)

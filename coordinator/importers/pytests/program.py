@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
+import shutil
 import sys
 import sysconfig
+import tempfile
 from typing import Any
 
 MARK = "windrow.test/1 "
@@ -39,7 +42,8 @@ def describe() -> None:
         version = ""
     else:
         version = pytest.__version__
-    print(json.dumps({"digest": environment(), "folders": folders(), "pytest": version}))
+    known = importlib.util.find_spec("coverage") is not None
+    print(json.dumps({"digest": environment(), "folders": folders(), "pytest": version, "coverage": known}))
 
 
 class Recorder:
@@ -89,8 +93,35 @@ def files() -> set[str]:
     return {os.path.join(folder, name) for folder, _, names in os.walk(".") for name in names}
 
 
-def run(out: str, expected: str, roots: str, tests: list[str], args: list[str]) -> int:
-    """Run the tests; the exit code is 0 only if none failed."""
+class Executed:
+    """Which files below the current folder this process and those it starts execute, as coverage.py sees it."""
+
+    def __init__(self, context: str) -> None:
+        import coverage
+
+        self.here = os.path.realpath(os.getcwd())
+        self.folder = tempfile.mkdtemp(prefix="windrow-coverage-")
+        settings = os.path.join(self.folder, "rc")
+        with open(settings, "w", encoding="utf-8") as file:
+            file.write(f"[run]\ndata_file = {self.folder}/data\nparallel = true\nsource = {self.here}\n")
+            file.write(f"context = {context}\npatch = subprocess,_exit\ndisable_warnings = no-data-collected\n")
+        self.coverage = coverage.Coverage(config_file=settings)
+        self.coverage.start()
+
+    def files(self) -> list[str]:
+        """The files, relative and sorted; to be asked once, when all is over."""
+        self.coverage.stop()
+        self.coverage.save()
+        self.coverage.combine()
+        data = self.coverage.get_data()
+        found = {os.path.realpath(path) for path in data.measured_files() if data.lines(path)}
+        shutil.rmtree(self.folder, ignore_errors=True)
+        paths = {os.path.relpath(path, self.here) for path in found - {os.path.realpath(__file__)}}
+        return sorted(path for path in paths if not path.startswith(".."))
+
+
+def run(out: str, expected: str, roots: str, tests: list[str], args: list[str], *, recording: bool = False) -> int:
+    """Run the tests; the exit code is 0 only if none failed. recording: write what they executed, not their record."""
     if environment() != expected:
         print(
             f"{sys.executable} has other packages here than where the tests were planned; "
@@ -107,9 +138,11 @@ def run(out: str, expected: str, roots: str, tests: list[str], args: list[str]) 
 
     before = files()
     recorder = Recorder()
+    executed = Executed(tests[0]) if recording else None
     words = ["-q", "--no-header", "-p", "no:cacheprovider", f"--rootdir={here}", *args, *tests]
     code = int(pytest.main(words, plugins=[recorder]))
     sys.stdout.flush()
+    ran = executed.files() if executed else []
     for path in files() - before:
         os.unlink(path)  # what a test leaves beside it is nobody's input
     outcomes = recorder.outcomes
@@ -133,7 +166,7 @@ def run(out: str, expected: str, roots: str, tests: list[str], args: list[str]) 
         # How long it took differs from run to run: that is in the log and in the result, not in what is compared.
         os.makedirs(os.path.dirname(out) or ".", exist_ok=True)
         with open(out, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=1, sort_keys=True)
+            json.dump(ran if recording else record, file, indent=1, sort_keys=True)
             file.write("\n")
     seconds = {name: round(took, 6) for name, took in recorder.seconds.items()}
     print(MARK + json.dumps({**record, "seconds": seconds, "texts": recorder.texts}))
@@ -144,6 +177,6 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--environment"]:
         describe()
         sys.exit(0)
-    _out, _expected, _roots, _count = sys.argv[1:5]
-    _rest = sys.argv[5:]
-    sys.exit(run(_out, _expected, _roots, _rest[: int(_count)], _rest[int(_count) :]))
+    _recording = sys.argv[1:2] == ["--coverage"]
+    _out, _expected, _roots, _count, *_rest = sys.argv[2:] if _recording else sys.argv[1:]
+    sys.exit(run(_out, _expected, _roots, _rest[: int(_count)], _rest[int(_count) :], recording=_recording))

@@ -6,12 +6,15 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from coordinator.importers.pytests.shards import Shard
 from shared.model.graph import Recipe
-from shared.model.tests import TEST_RULE, TestMap
+from shared.model.tests import COVERAGE_RULE, TEST_RULE, TestMap
 from shared.settings import TestSettings
 
 PROGRAM = ".windrow-test.py"
+_RECORDED = ".coverage"
 _TEXT = Path(__file__).with_name("program.py").read_text(encoding="utf-8")
 
 
@@ -58,3 +61,27 @@ def recipes(
             )
         )
     return made
+
+
+def recorded_at(settings: TestSettings, test: str) -> str:
+    """Where the job that records a test file, or those that a glob means, writes what it executed."""
+    return f"{settings.results}/{test}.json{_RECORDED}"
+
+
+def recordings(made: list[Recipe], everything: frozenset[str]) -> list[Recipe]:
+    """The same tests, to run under coverage with all code there is; what they executed stays in the store.
+
+    made: what `recipes` made with a shard for each test.
+    """
+    return [
+        msgspec.structs.replace(
+            recipe,
+            id=f"{COVERAGE_RULE}:{recipe.id.partition(':')[2]}",
+            rule=COVERAGE_RULE,
+            argv=(*recipe.argv[:2], "--coverage", f"{recipe.outputs[0]}{_RECORDED}", *recipe.argv[3:]),
+            outputs=(f"{recipe.outputs[0]}{_RECORDED}",),
+            inputs=tuple(sorted({*recipe.inputs, *everything})),
+            stored=True,
+        )
+        for recipe in made
+    ]

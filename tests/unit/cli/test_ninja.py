@@ -44,7 +44,7 @@ def test_the_report_tells_how_each_edge_was_come_by(folder: Path) -> None:
 
     (folder / "last").unlink()
 
-    assert _report(folder) == {"last": "cut_off"}
+    assert _report(folder) == {"last": "local"}
 
 
 def test_the_keys_are_taken_from_the_file_that_settings_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from coordinator.select.selector import select
 from coordinator.testing import TestFile
 from shared.model.changes import ChangeSet
 from shared.model.tests import MappedTest, TestMap
-from shared.test_records import TestRecord, split
+from shared.pytest_record import TestRecord, split
 
 VIA = {"t1.py": "", "a.py": "t1.py", "b.py": "a.py"}
 MAP = TestMap(

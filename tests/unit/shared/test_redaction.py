@@ -25,6 +25,22 @@ def test_passwords_are_hidden_and_the_rest_is_kept(text, expected):
     assert has_credentials(text) == (text != expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Authorization: Bearer eyJhbGciOi.x.y", "Authorization: ***"),
+        ("sent {'authorization': 'Basic dXNlcjpodXNo', 'host': 'h'}", "sent {'authorization': '***', 'host': 'h'}"),
+        ("{b'Authorization': b'AWS4-HMAC-SHA256 Credential=A/b, Signature=c'}", "{b'Authorization': b'***'}"),
+        ("X-Api-Key=0123456789abcdef and more", "X-Api-Key=*** and more"),
+        ("authorization: none", "authorization: none"),
+        ("no authorization for this bucket", "no authorization for this bucket"),
+    ],
+)
+def test_headers_that_open_doors_are_hidden(text, expected):
+    """W1-21."""
+    assert redact(text) == expected
+
+
 @given(st.text("ab:/@%;?&=.", min_size=1, max_size=12))
 def test_whatever_a_password_holds_it_is_not_shown(noise):
     secret = f"{noise}SECRET{noise}"

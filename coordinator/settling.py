@@ -1,0 +1,91 @@
+"""Settling: brings what jobs made to where the workspace wants it, and tells which store it came from."""
+
+from __future__ import annotations
+
+from coordinator.commit.materialise import Staging
+from coordinator.commit.placing import Placing
+from coordinator.survey import Survey
+from shared.errors import CorruptRecord
+from shared.model.action import ActionResult, Output
+from shared.model.graph import BuildGraph
+from shared.model.path import is_normal
+from shared.storage.compose import Stores
+from shared.storage.results import Source
+
+
+class Settling:
+    """Of one try at a plan. here: the outputs that the workspace is to hold; None for all of them. Thread-safe.
+
+    placing: places outputs one by one as they come; without it they are staged for one transaction.
+    """
+
+    def __init__(
+        self,
+        seen: Survey,
+        graph: BuildGraph,
+        stores: Stores,
+        *,
+        staging: Staging,
+        placing: Placing | None,
+        here: frozenset[str] | None,
+    ) -> None:
+        self._seen, self._graph, self._stores = seen, graph, stores
+        self._staging, self._placing, self._here = staging, placing, here
+
+    def settle(self, result: ActionResult) -> Source | None:
+        """Fetch the outputs of a job that the workspace does not hold already; BlobMissing if they are gone.
+
+        The farthest store that one came from; None when the workspace lacked none of them.
+        """
+        source: Source | None = None
+        for output in result.outputs:
+            self._refuse_escape(output)
+            if self._stays_in_store(output.path):
+                continue
+            there = self._seen.snapshot.outputs.get(output.path)
+            if there is not None and (there.hash, there.mode) == (output.hash, output.mode):
+                self._staging.keep(output.path)
+                continue
+            if source != "remote":
+                source = self._nearest(output)
+            if self._placing is not None:
+                self._placing.place(output, self._stores.blobs)
+            else:
+                self._staging.stage(output.path, output.hash, output.mode, self._stores.blobs)
+        return source
+
+    def bring(self, planned: frozenset[str]) -> None:
+        """Place what commands in the workspace will need, an earlier build left in the store and no job will make."""
+        manifest = self._seen.base.manifest
+        if not self._here or manifest is None or self._placing is None:
+            return
+        for path in sorted(self._here):
+            artefact = manifest.artefacts.get(path)
+            if artefact is not None and path not in self._seen.snapshot.outputs and artefact.job not in planned:
+                made = Output(path, artefact.hash, artefact.size, artefact.mode, artefact.target)
+                self._placing.place(made, self._stores.blobs)
+
+    @property
+    def bytes_down(self) -> int:
+        """Bytes that came from a remote store for the workspace."""
+        return self._staging.bytes_down + (self._placing.bytes_down if self._placing else 0)
+
+    def _nearest(self, output: Output) -> Source:
+        away = self._stores.remote and output.mode != "link" and self._stores.local.find_missing([output.hash])
+        return "remote" if away else "local"
+
+    def _stays_in_store(self, path: str) -> bool:
+        if self._here is not None and path not in self._here:
+            return True
+        maker = self._graph.producer.get(path)
+        return maker is not None and self._graph.recipes[maker].stored
+
+    def _refuse_escape(self, output: Output) -> None:
+        """What a store or a worker says is written only where a job of this graph could have written it."""
+        sources = self._seen.snapshot.sources
+        if not is_normal(output.path):
+            raise CorruptRecord(f"a stored result names the output {output.path!r}", why="it is no path of the tree")
+        if output.path in sources and output.path not in self._graph.producer:
+            raise CorruptRecord(
+                f"a stored result would write over {output.path}", why="that is a source, and no rule makes it"
+            )
