@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
+    clusters,
     dispatch,
     edges,
     fresh,
@@ -44,6 +45,8 @@ TABLES: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "edges": ("build.ninja of 1,000 to 100,000 edges", edges.tables),
     "fresh": ("A fresh checkout with a warm cache", fresh.fresh),
     "dispatch": ("10,000 jobs that do nothing, through the farm", dispatch.tables),
+    "clean-zstd": ("A clean build of zstd", clusters.clean),
+    "clusters": ("A clean build on four slots of this machine", clusters.clusters),
     "sleeping": ("Jobs that sleep, on a farm here", sleeping.sleeping),
     "includes": ("Scan of includes against gcc -M; times of one unit", include_scan.tables),
     "zstd": ("zstd: seven changes, and a fresh checkout", library.library),

@@ -31,7 +31,7 @@ class Fresh:
 
     def __init__(self, home: Path, *launcher: str, programs: tuple[Path, ...] = ()) -> None:
         project = zstd_cmake.PROJECT
-        environ = (("PATH", ":".join([*map(str, programs), _path(home)])),) if programs else ()
+        environ = (("PATH", ":".join([*map(str, programs), program_path(home)])),) if programs else ()
         self._place = Place(
             project._replace(configure=(*project.configure, *launcher), environ=environ), home, cache_folder()
         )
@@ -47,7 +47,8 @@ class Fresh:
         return timing.run(argv, self._place.folder / "build", told)
 
 
-def _path(home: Path) -> str:
+def program_path(home: Path) -> str:
+    """A search path without compiler caches, which CMake and Meson pick up by themselves."""
     return sources.environment((), home / "path")["PATH"]
 
 

@@ -249,10 +249,16 @@ def _look_for_cycles(project: Project, options: Options) -> None:
 def _build_in(project: Project, options: Options) -> int:
     from cli import fallback  # noqa: PLC0415
     from cli.progress_ninja import NinjaProgress  # noqa: PLC0415
+    from coordinator.build import regenerate  # noqa: PLC0415
 
+    # A target may be one that the build file knows only once it is made anew.
+    anew = bool(options.targets) and not options.dry and regenerate(project, Request(), render.err)
     targets = _targets(project, options.targets) if options.targets else ()
     if targets is None:
-        return _regenerated(project, options)
+        # Nothing was asked for but the build file itself, if that; `meson test` asks for it.
+        if not anew or _own(project).isdisjoint(options.targets):
+            render.out("ninja: no work to do.")
+        return 0
     request = Request(targets=targets, failures=options.failures, download=options.download)
     if options.dry:
         return _dry(project, request, options)
@@ -304,20 +310,15 @@ def _targets(project: Project, names: Sequence[str]) -> tuple[str, ...] | None:
             raise UsageError(f"'{path}' missing and no known rule to make it")
     made = (path for path in paths if path in lookup.makers)
     # What makes the build file itself runs before there is a plan.
-    own = imported.generator()
-    return tuple(imported.target(path) for path in made if own is None or path not in own.all_outputs) or None
+    own = _own(project)
+    return tuple(imported.target(path) for path in made if path not in own) or None
 
 
-def _regenerated(project: Project, options: Options) -> int:
-    """Nothing was asked for but the build file itself, if that; `meson test` asks for it."""
-    from coordinator import build as building  # noqa: PLC0415
-
-    own = project.imported.generator() if project.imported else None
-    asked = own is not None and not set(options.targets).isdisjoint(own.all_outputs)
-    made = asked and not options.dry and building.regenerate(project, Request(), render.err)
-    if not made:
-        render.out("ninja: no work to do.")
-    return 0
+def _own(project: Project) -> frozenset[str]:
+    """The build file, and what is made on the way to it."""
+    assert project.imported is not None
+    manifest = project.imported.manifest
+    return frozenset((manifest.files[0], *(path for edge in manifest.makers() for path in edge.all_outputs)))
 
 
 def _dry(project: Project, request: Request, options: Options) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import getopt
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cli import render
@@ -11,7 +12,9 @@ from coordinator.imported import ImportedBuild
 from coordinator.importers.ninja import listings, queries
 from coordinator.importers.ninja.lookup import Lookup
 from coordinator.importers.ninja.manifest import Manifest
+from coordinator.importers.ninja.missing import missing
 from coordinator.importers.ninja.places import outside
+from coordinator.keying.beyond import BeyondSets
 from coordinator.project import Project
 from shared.clock import SystemClock
 from shared.errors import UsageError, named
@@ -24,6 +27,7 @@ TOOLS = {
     "inputs": "list all inputs required to rebuild given targets",
     "multi-inputs": "print one or more sets of inputs required to build targets",
     "deps": "show what the last run of a target was seen to read",
+    "missingdeps": "check what targets were seen to read for generated files that no edge says they need",
     "graph": "output graphviz dot file for targets",
     "query": "show inputs/outputs for a path",
     "targets": "list targets by their rule or depth in the DAG",
@@ -42,6 +46,8 @@ def run_tool(tool: str, arguments: Sequence[str], settings: Settings) -> int:
         for name, what in TOOLS.items():
             render.out(f"{name:>11}  {what}")
         return 0
+    if tool == "browse":
+        raise UsageError("there is no browser of the graph", fix="-t query tells what is around a path, -t graph all")
     if tool not in TOOLS:
         raise UsageError(f"unknown tool '{tool}'", fix="windrow ninja -t list")
     if tool in ("recompact", "restat"):
@@ -63,8 +69,8 @@ class _Tools:
         tools: dict[str, Callable[[list[str]], Iterable[str]]] = {
             "targets": self._targets,
             "commands": lambda words: queries.commands(look(), wanted(words, "-s"), single="-s" in words),
-            "inputs": lambda words: queries.inputs(look(), wanted(words, "-d", "-E"), ordered="-d" in words),
-            "multi-inputs": lambda words: queries.multi_inputs(look(), wanted(words)),
+            "inputs": self._inputs,
+            "multi-inputs": self._multi_inputs,
             "query": lambda words: queries.query(look(), words),
             "rules": lambda words: queries.rules(self._manifest, described="-d" in words),
             "graph": lambda words: listings.graph(look(), wanted(words)),
@@ -74,9 +80,27 @@ class _Tools:
             "clean": self._clean,
             "cleandead": self._cleandead,
         }
+        if tool == "missingdeps":
+            return self._missing(words)
         for line in tools[tool](words):
             render.out(line)
         return 0
+
+    def _missing(self, words: list[str]) -> int:
+        lookup, manifest = self._lookup(), self._project.load_base().manifest
+        spelled = {self._imported.places.of(path): path for path in lookup.makers}
+        read = {
+            spelled[output]: [spelled[path] for path in entry.trace.used if path in spelled]
+            for entry in (manifest.jobs if manifest else {}).values()
+            # As ninja: what was only noticed is no depfile's.
+            if entry.trace is not None and (entry.depfile is not None or entry.notes)
+            for output in entry.outputs
+            if output in spelled
+        }
+        found = missing(lookup, lookup.targets(words), read)
+        for line in found.lines:
+            render.out(line)
+        return found.code
 
     def _lookup(self) -> Lookup:
         return Lookup(self._manifest)
@@ -85,6 +109,26 @@ class _Tools:
         """The targets named, else the default ones."""
         named_ones = _without(words, *flags)
         return named_ones or list(self._manifest.defaults) or self._lookup().roots()
+
+    def _inputs(self, words: list[str]) -> Iterable[str]:
+        flags, names = _flags(words, "0Ed", ("print0", "no-shell-escape", "dependency-order"))
+        ordered, quote = {"-d", "--dependency-order"}, {"-E", "--no-shell-escape"}
+        found = queries.inputs(
+            self._lookup(), self._wanted(names), ordered=not ordered.isdisjoint(flags), quote=quote.isdisjoint(flags)
+        )
+        return self._ended(found, flags)
+
+    def _multi_inputs(self, words: list[str]) -> Iterable[str]:
+        flags, names = _flags(words, "0d:", ("print0", "delimiter="))
+        delimiter = flags.get("--delimiter", flags.get("-d", "\t"))
+        return self._ended(queries.multi_inputs(self._lookup(), self._wanted(names), delimiter=delimiter), flags)
+
+    def _ended(self, lines: Iterable[str], flags: Mapping[str, str]) -> Iterable[str]:
+        """The lines; with -0 each is ended by NUL instead, and they are printed here."""
+        if {"-0", "--print0"}.isdisjoint(flags):
+            return lines
+        render.raw("".join(f"{line}\0" for line in lines))
+        return ()
 
     def _compdb(self, words: list[str]) -> Iterable[str]:
         rules, folder = _without(words, "-x"), str(self._folder)
@@ -109,13 +153,28 @@ class _Tools:
 
     def _deps(self, words: list[str]) -> Iterable[str]:
         manifest = self._project.load_base().manifest
-        asked = {self._imported.places.of(word) for word in words}
+        sets = BeyondSets(manifest)
+        if words:
+            self._lookup().targets(words)  # refuses what is none
+        asked = {self._imported.places.of(word): word for word in words}
         for entry in (manifest.jobs if manifest else {}).values():
-            if entry.trace is None or (asked and asked.isdisjoint(entry.outputs)):
+            trace = sets.trace(entry)
+            named = {asked.pop(path, "") for path in entry.outputs} - {""}
+            if trace is None or (words and not named):
+                asked.update({self._imported.places.of(word): word for word in named})
                 continue
-            yield f"{self._shown(entry.outputs[0])}: #deps {len(entry.trace.used)} (VALID)"
-            yield from (f"    {self._shown(path)}" for path in entry.trace.used)
+            read = (*map(self._shown, trace.used), *trace.beyond)
+            yield f"{self._shown(entry.outputs[0])}: #deps {len(read)}{self._when(entry.outputs[0])} (VALID)"
+            yield from (f"    {path}" for path in read)
             yield ""
+        yield from (f"{word}: deps not found" for word in asked.values())
+
+    def _when(self, path: str) -> str:
+        """When an output was made, as programs expect it behind the count; nothing where it is not here."""
+        try:
+            return f", deps mtime {(self._project.settings.root / path).stat().st_mtime_ns}"
+        except OSError:
+            return ""
 
     def _shown(self, path: str) -> str:
         cwd = self._imported.ninja.cwd
@@ -154,6 +213,15 @@ class _Tools:
             except OSError as error:
                 raise named(error, place, "removing") from error
         return [f"Cleaning... {count} files."]
+
+
+def _flags(words: Sequence[str], short: str, long: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The flags of a subtool, and the targets; UsageError."""
+    try:
+        found, names = getopt.gnu_getopt(list(words), short, list(long))
+    except getopt.GetoptError as error:
+        raise UsageError(f"unknown option: {error.msg}") from error
+    return dict(found), names
 
 
 def _without(words: Iterable[str], *flags: str) -> list[str]:

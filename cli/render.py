@@ -16,6 +16,11 @@ def out(text: str = "") -> None:
     _say(text, sys.stdout)
 
 
+def raw(text: str) -> None:
+    """Text on stdout that brings its own ends of lines."""
+    _say(text, sys.stdout, end="")
+
+
 def err(text: str = "") -> None:
     """A line for the person watching, on stderr."""
     _say(redact(text), sys.stderr)
@@ -36,9 +41,9 @@ def flush() -> None:
         _muffle(sys.stdout)
 
 
-def _say(text: str, stream: TextIO) -> None:
+def _say(text: str, stream: TextIO, end: str = "\n") -> None:
     try:
-        stream.write(text + "\n")
+        stream.write(text + end)
     except BrokenPipeError:
         _muffle(stream)
 

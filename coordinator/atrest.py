@@ -118,6 +118,8 @@ def _paths(project: Project) -> Iterator[tuple[str, bool]]:
         for name in filter(None, (settings.blueprint.file, settings.blueprint.inputs)):
             beside = str(settings.root / name)
             yield from _followed(beside) if os.path.lexists(beside) else ((beside, False),)
+    for path, digest in project.beyond.answers().items():
+        yield from _followed(path) if digest else ((path, False),)
     if imported is None:
         # The blobs of the outputs: when one is deleted, its folder changes.
         yield from ((path, True) for path in project.blob_folders())
@@ -125,8 +127,6 @@ def _paths(project: Project) -> Iterator[tuple[str, bool]]:
     folder = settings.root / imported.ninja.cwd
     for name in imported.manifest.files:
         yield from _followed(str(folder / name))
-    for path, digest in imported.beyond.answers().items():
-        yield from _followed(path) if digest else ((path, False),)
     # A project in one of these would be found first.
     yield from ((str(above / PROJECT_FILE), False) for above in (folder, *folder.parents))
 

@@ -126,6 +126,7 @@ class Attempt:
             again=self.tally.vanished,
             settle=self.settling.settle,
             includes=self.project.includes,
+            beyond=self.project.beyond,
         )
         preparer.bring(self.plan.changes.edited)
         timeout = self.request.timeout
@@ -296,6 +297,7 @@ class Attempt:
             plan=self.plan,
             stale=self.plan.stale,
             beside=imported.beside if imported else None,
+            beyond=self.project.beyond.held,
         )
 
     def _learn(self, ran: RunReport) -> None:

@@ -141,6 +141,7 @@ def _nothing(
     for warning in (*seen.base.problems, *seen.warnings):
         observer.warned(warning)
     _keep(seen, observer)
+    project.beyond.save()
     if project.context is not None and (warning := project.context.retouch(seen.scan, seen.snapshot.touched)):
         observer.warned(warning)
     if seen.placed and not request.targets:

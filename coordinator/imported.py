@@ -15,7 +15,7 @@ from coordinator.importers.ninja.dyndep import match, parse_dyndep
 from coordinator.importers.ninja.graph import Identity, Imported, Importer, programs_of
 from coordinator.importers.ninja.kept import KeptGraph, Told
 from coordinator.importers.ninja.lookup import Lookup
-from coordinator.importers.ninja.manifest import Edge, Manifest
+from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.places import Places, outside
 from coordinator.importers.ninja.spelling import canonical
 from coordinator.scan.beyond import Beyond
@@ -41,6 +41,8 @@ class ImportedBuild:
         self.beyond = Beyond(settings.state_dir)
         self._kept = KeptGraph(settings.state_dir / GRAPH_FILE)
         self.late: dict[str, Late] = {}
+        # Edges that wait for each other, or for such, by number: nobody asked for them, and the rest can be built.
+        self._apart: dict[int, str] = {}
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -58,7 +60,12 @@ class ImportedBuild:
         """The build files were written anew: read them again."""
         for name in ("manifest", "digest", "_told", "_lookup"):
             self.__dict__.pop(name, None)
-        self.late = {}
+        self.late, self._apart = {}, {}
+
+    def set_apart(self) -> bool:
+        """Leave out of the graph what waits for itself, and what needs that; False if nothing is left to leave out."""
+        before, self._apart = self._apart, self._lookup.circles()
+        return bool(self._apart) and not before
 
     @cached_property
     def _lookup(self) -> Lookup:
@@ -93,11 +100,6 @@ class ImportedBuild:
                 del needs[name]
         return rounds
 
-    def generator(self) -> Edge | None:
-        """The edge that makes the build file itself."""
-        file = self.manifest.files[0]
-        return next((edge for edge in self.manifest.edges if file in edge.all_outputs and not edge.phony), None)
-
     @cached_property
     def digest(self) -> str:
         """What the build files hold."""
@@ -120,9 +122,10 @@ class ImportedBuild:
         whose = hashing.of_value([self.digest, self.places.root, self.places.cwd])
         told = self._kept.told(whose)
         if told is None:
-            made = {path for edge in self.manifest.edges for path in edge.all_outputs if not edge.phony}
-            file = self.manifest.files[0]
-            asked = {path for edge in self.manifest.edges if file not in edge.all_outputs for path in edge.all_inputs}
+            own = frozenset(map(id, self.manifest.makers()))
+            edges = [edge for edge in self.manifest.edges if id(edge) not in own]
+            made = {path for edge in edges for path in edge.all_outputs if not edge.phony}
+            asked = {path for edge in edges for path in edge.all_inputs}
             named = set(map(self.places.of, asked - made)) - {""}
             beyond = {path for path in named if outside(path)}
             told = Told(whose, programs_of(self.manifest), frozenset(named - beyond), tuple(sorted(beyond)))
@@ -191,6 +194,7 @@ class ImportedBuild:
             late=self.late,
             mounts=self.settings.folders,
             env=self.passed(environ),
+            apart=self._apart,
         )
         headers = tuple(sorted(path for path in snapshot.sources if is_header(path) and path not in importer.made))
         imported = importer.run(headers)
@@ -203,7 +207,7 @@ class ImportedBuild:
         paths = hashing.of_bytes("\0".join(snapshot.sources).encode("utf-8", "surrogateescape"))
         told = [made_from, paths, sorted(snapshot.folders), sorted(snapshot.links.items())]
         place = [self.places.root, self.places.cwd, list(self.ninja.local), list(self.settings.folders)]
-        return hashing.of_value([*told, *place])
+        return hashing.of_value([*told, *place, len(self._apart)])
 
     def save(self) -> None:
         """Keep what was learnt for the next build."""

@@ -8,6 +8,7 @@ import msgspec
 
 from coordinator.importers.declared import import_rules
 from coordinator.importers.ninja.runs import ordered, undeclared
+from shared.errors import DependencyCycle
 from shared.model.graph import BuildGraph, Names, Recipe
 from shared.model.manifest import Manifest
 from shared.model.snapshot import Snapshot
@@ -21,8 +22,17 @@ def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code
     """The graph of a tree; GraphError, ConfigError and ToolMissing as the parts raise them.
 
     Rules see what context rules make as no source, and may read it as they do other rules' outputs; tests see what all
-    others make.
+    others make. Edges of a build.ninja that go in circles are no error before somebody asks for them.
     """
+    try:
+        return _joined(project, snapshot, manifest, code)
+    except DependencyCycle:
+        if project.imported is None or not project.imported.set_apart():
+            raise
+        return _joined(project, snapshot, manifest, code)
+
+
+def _joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code: PythonCode | None) -> BuildGraph:
     recipes: list[Recipe] = []
     warnings: tuple[str, ...] = ()
     names, default = Names(), None

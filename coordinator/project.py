@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from coordinator.headers import Headers
     from coordinator.history.eventlog import EventLog
     from coordinator.imported import ImportedBuild
+    from coordinator.scan.beyond import Beyond
     from coordinator.tested import PythonCode
 
 MakePerformer = Callable[["Project", str, str], Performer]
@@ -120,6 +121,22 @@ class Project:
         from coordinator.imported import ImportedBuild  # noqa: PLC0415 - only for projects that have one
 
         return ImportedBuild(self.settings, self.settings.ninja)
+
+    @cached_property
+    def beyond(self) -> Beyond:
+        """The files outside the tree that jobs read."""
+        if self.imported is not None:
+            return self.imported.beyond
+        from coordinator.scan.beyond import Beyond  # noqa: PLC0415 - only where a job is known to read some
+
+        return Beyond(self.settings.state_dir)
+
+    def beyond_changed(self, manifest: Manifest | None) -> dict[str, str]:
+        """The files outside the tree that jobs read and that hold something else now, with what; "" for nothing."""
+        if manifest is None or not manifest.beyond or self.settings.fingerprint:
+            return {}
+        held = self.beyond.held
+        return {path: now for path, was in manifest.beyond.items() if (now := held(path)) != was}
 
     @cached_property
     def context(self) -> ContextBuild | None:
@@ -217,7 +234,7 @@ class Project:
 
     def performer_here(self, build: str) -> Callable[[], Performer] | None:
         """What performs the jobs that must run on this machine, where the others run on the farm."""
-        if self.imported is None or not self.settings.farm.broker or self._make_here is None:
+        if not self.settings.farm.broker or self._make_here is None:
             return None
         make = self._make_here
         return lambda: make(self, build, "")
@@ -234,6 +251,7 @@ class Project:
 
     def save_learnt(self) -> str:
         """Keep what was learnt of files for the next build; a warning if that cannot be done."""
+        self.beyond.save()
         learnt = (self.code.save() if self.code else "") or (self.context.save_learnt() if self.context else "")
         if self.imported is None:
             return learnt

@@ -1,13 +1,15 @@
-"""Has a build file made anew by its own edge (CMake, Meson) before anything else is looked at.
+"""Has a build file made anew by its own edges (CMake, Meson, GN) before anything else is looked at.
 
-ninja goes by times. Here what the inputs held when it last ran decides; before that is known, times do.
+ninja goes by times. Here what the inputs held when an edge last ran decides; before that is known, times do. An edge
+also reads what its depfile names: GN's says nothing else of the files it was made from.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -15,24 +17,26 @@ import msgspec
 from coordinator.imported import ImportedBuild
 from coordinator.importers.ninja.manifest import Edge
 from shared import atomic
-from shared.errors import BuildFailed, LocalError
+from shared.depfile import dependencies
+from shared.errors import BuildFailed, LocalError, named
 
-SCHEMA = "windrow.generator/1"
+SCHEMA = "windrow.generator/2"
 _FILE = "generator.json"
 _MOST = 20  # times in a row
 
 Say = Callable[[str], None]
+Digests = dict[str, str]
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """What the inputs held when the build file was last known to be up to date."""
+    """What the inputs of each edge, by its first output, held when it was last known to be up to date."""
 
     schema: str
-    inputs: dict[str, str]
+    edges: dict[str, Digests]
 
 
 class Regeneration:
-    """The edge that makes the build file, if there is one. Changes nothing but through `run`."""
+    """The edges that make the build file, if there are any. Changes nothing but through `run`."""
 
     def __init__(self, imported: ImportedBuild) -> None:
         self._imported = imported
@@ -41,53 +45,81 @@ class Regeneration:
 
     def due(self) -> str:
         """Why the build file must be made anew; empty when it need not."""
-        edge = self._imported.generator()
-        if edge is None:
-            return ""
-        inputs = self._inputs(edge)
-        gone = next((path for path, digest in inputs.items() if not digest), None)
+        found = self._next()
+        return found[1] if found is not None else ""
+
+    def _next(self) -> tuple[Edge, str] | None:
+        """The first edge that is out of date, and why."""
+        kept, seen = self._kept(), dict[str, Digests]()
+        for edge in self._imported.manifest.makers():
+            known = kept.get(_name(edge))
+            inputs, why = self._inputs(edge, known), ""
+            if inputs is None:
+                why = f"{edge.all_outputs[0]} has no depfile"
+            else:
+                why = self._why(edge, inputs, known)
+                seen[_name(edge)] = inputs
+            if why:
+                return edge, why
+        if not kept and seen:
+            self._keep(seen)
+        return None
+
+    def _why(self, edge: Edge, inputs: Digests, known: Digests | None) -> str:
+        missing = (path for path in edge.all_outputs if not self._at(path).exists())
+        gone = next((path for path, digest in inputs.items() if not digest), None) or next(missing, None)
         if gone is not None:
             return f"{gone} is not there"
-        kept = self._kept()
-        if kept is not None:
-            changed = [path for path in inputs if kept.inputs.get(path) != inputs[path]]
-            return f"{changed[0]} changed" if changed else ""
-        made = self._imported.file.stat().st_mtime_ns
+        if known is not None:
+            changed = next((path for path, digest in inputs.items() if known.get(path) != digest), None)
+            return f"{changed} changed" if changed is not None else ""
+        made = max(map(self._time, edge.all_outputs))
         newer = next((path for path in inputs if self._time(path) > made), None)
-        if newer is not None:
-            return f"{newer} is newer"
-        self._keep(inputs)
-        return ""
+        return f"{newer} is newer" if newer is not None else ""
 
     def run(self, say: Say) -> bool:
         """Make it anew as often as it takes; whether it was. BuildFailed when the command fails."""
-        for done in range(_MOST):
-            why = self.due()
-            if not why:
+        for done in range(_MOST * max(1, len(self._imported.manifest.makers()))):
+            found = self._next()
+            if found is None:
                 return done > 0
-            edge = self._imported.generator()
-            assert edge is not None
+            edge, why = found
             say(f"{self._imported.manifest.description(edge) or 'making the build file anew'} ({why})")
-            before = self._inputs(edge)
+            kept = self._kept()
+            before = self._inputs(edge, kept.get(_name(edge))) or {}
             self._execute(edge)
             self._imported.forget()
-            after = self._imported.generator()
-            self._keep(self._read(before, self._inputs(after) if after is not None else {}))
+            self._note(_name(edge), before, kept)
         raise BuildFailed(
             f"{self._imported.ninja.file} is still out of date after {_MOST} runs of its generator",
             why=self.due(),
             fix="see whether a time lies in the future, or a file is written each time",
         )
 
-    def _read(self, before: dict[str, str], after: dict[str, str]) -> dict[str, str]:
+    def _note(self, name: str, before: Digests, kept: dict[str, Digests]) -> None:
+        """Keep what an edge has read, which has just run."""
+        edge = next((one for one in self._imported.manifest.makers() if _name(one) == name), None)
+        if edge is None:
+            after: Digests = {}
+        else:
+            # What it names now, be it by another depfile or none: what it named before counts no more.
+            read = self._inputs(edge, None)
+            after = {} if read is None else read
+            if (depfile := self._depfile(edge)) and self._imported.manifest.deps(edge):
+                with contextlib.suppress(FileNotFoundError):
+                    self._at(depfile).unlink()
+        self._keep({**kept, name: self._read(before, after, edge.all_outputs if edge is not None else ())})
+
+    def _read(self, before: Digests, after: Digests, outputs: Iterable[str]) -> Digests:
         """What it is taken to have read: what was there when it began; what changed meanwhile makes it run again.
 
         But for what it has itself written into the build folder, as Meson does: that is not newer than the build file.
         """
-        made = self._imported.file.stat().st_mtime_ns
+        there = (path for path in (*outputs, str(self._imported.file)) if self._at(path).exists())
+        made = max(map(self._time, there), default=0)
         folder = f"{self._folder}{os.sep}"
         own = {path for path in after if path.startswith(folder) and after[path] and self._time(path) <= made}
-        return {**after, **{path: digest for path, digest in before.items() if path not in own}}
+        return {**after, **{path: digest for path, digest in before.items() if path not in own and path in after}}
 
     def _execute(self, edge: Edge) -> None:
         command = self._imported.manifest.command(edge)
@@ -106,23 +138,60 @@ class Regeneration:
                 fix="what it printed is above",
             )
 
-    def _inputs(self, edge: Edge) -> dict[str, str]:
-        digests: dict[str, str] = {}
-        for name in (*edge.inputs, *edge.implicit):
-            path = os.path.normpath(self._folder / name)
-            digests[path] = self._imported.beyond.fresh(path)
-        return digests
+    def _inputs(self, edge: Edge, known: Digests | None) -> Digests | None:
+        """What the inputs of an edge hold; None if it should have a depfile and what that said is not known."""
+        manifest, paths = self._imported.manifest, self._named(edge)
+        if depfile := self._depfile(edge):
+            try:
+                text = self._at(depfile).read_text("utf-8", "replace")
+            except FileNotFoundError:
+                if known is None or not manifest.deps(edge):
+                    return None
+                paths += known  # ninja too takes in what such a depfile says, and removes it
+            except OSError as error:
+                raise named(error, self._at(depfile), "reading") from error
+            else:
+                paths += dependencies(text)
+        places = dict.fromkeys(os.path.normpath(self._folder / path) for path in paths)
+        return {path: self._imported.beyond.fresh(path) for path in places}
+
+    def _named(self, edge: Edge) -> list[str]:
+        """The inputs of an edge, with what phony ones stand for in their place."""
+        phony = {path: one for one in self._imported.manifest.ancestry() if one.phony for path in one.outputs}
+        found: dict[str, None] = {}
+        waiting = [*edge.inputs, *edge.implicit][::-1]
+        seen = set(waiting)
+        while waiting:
+            path = waiting.pop()
+            stands = phony.get(path)
+            if stands is None or not stands.all_inputs:
+                found[path] = None
+                continue
+            more = [one for one in (*stands.inputs, *stands.implicit) if one not in seen]
+            seen.update(more)
+            waiting += more
+        return list(found)
+
+    def _depfile(self, edge: Edge) -> str:
+        return self._imported.manifest.depfile(edge)
+
+    def _at(self, path: str) -> Path:
+        return self._folder / path
 
     def _time(self, path: str) -> int:
-        return Path(path).stat().st_mtime_ns
+        return self._at(path).stat().st_mtime_ns
 
-    def _kept(self) -> _Kept | None:
+    def _kept(self) -> dict[str, Digests]:
         try:
             kept = msgspec.json.decode(self._state.read_bytes(), type=_Kept)
         except (OSError, msgspec.MsgspecError):
-            return None
-        return kept if kept.schema == SCHEMA else None
+            return {}
+        return kept.edges if kept.schema == SCHEMA else {}
 
-    def _keep(self, inputs: dict[str, str]) -> None:
-        atomic.write_atomic(self._state, msgspec.json.encode(_Kept(SCHEMA, inputs)), durable=False)
+    def _keep(self, edges: dict[str, Digests]) -> None:
+        atomic.write_atomic(self._state, msgspec.json.encode(_Kept(SCHEMA, edges)), durable=False)
         self._imported.beyond.save()
+
+
+def _name(edge: Edge) -> str:
+    return edge.all_outputs[0]

@@ -82,8 +82,9 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         changes = msgspec.structs.replace(changes, missing=())
     made_from = project.made_from()
     lost = project.lost(manifest)
+    beyond = project.beyond_changed(manifest)
     strays = looked.outputs.keys() - made if put else ()
-    at_rest = not (changes or lost or strays or question.full or question.targets or question.all_tests)
+    at_rest = not (changes or lost or beyond or strays or question.full or question.targets or question.all_tests)
     if at_rest and manifest and manifest.graph == made_from and manifest.rests:
         nothing = Plan(manifest.revision, base.manifest_hash, (), {}, {}, changes, preserved=tuple(manifest.jobs))
         return Survey(base, manifest, scanned, looked, changes, nothing, None, scanned.warnings)
@@ -107,6 +108,7 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
         full=question.full,
         forced=frozenset({TEST_RULE}) if question.all_tests else frozenset(),
         lost=lost,
+        beyond=beyond,
         failed=project.failed_before(),
         left=frozenset(put.keys() & snapshot.outputs.keys()),
     )

@@ -2,7 +2,7 @@
 
 WindrowError
 ├── UsageError (2)            ├── NoProject  ├── ConfigError  ├── GraphError  ├── UnknownTarget  ├── SchemaUnknown
-│                             ├── PathsCollide  ├── DeletionRefused
+│                             ├── PathsCollide  ├── DeletionRefused  ├── DependencyCycle (of GraphError)
 ├── BuildFailed (1)           ├── TestsFailed (3)    ├── NothingMatched (4)
 ├── LockHeld (9)              ├── DifferencesFound (10)   ├── Conflict (11)
 ├── FarmError (32)            ├── StoreUnavailable  ├── BrokerUnavailable  ├── NoWorker  ├── LockLost
@@ -53,9 +53,15 @@ class ConfigError(UsageError):
 
 
 class GraphError(UsageError):
-    """The rules do not make a graph: two makers of one path, a cycle, a missing input, an escape."""
+    """The rules do not make a graph: two makers of one path, a missing input, an escape."""
 
     code = "W0201"
+
+
+class DependencyCycle(GraphError):
+    """Things that wait for each other."""
+
+    code = "W0202"
 
 
 class UnknownTarget(UsageError):

@@ -17,7 +17,7 @@ from shared.model.path import basename
 from shared.relocation import portable
 
 _ACTION = "windrow-action/1"
-_TRACE = "windrow-trace/1"
+_TRACE = "windrow-trace/2"
 _ROOTED = "windrow-rooted/1"
 
 
@@ -38,12 +38,15 @@ class Body:
         files: tuple[tuple[str, str], ...] = (),
         outside: tuple[tuple[str, str], ...] = (),
         root: str = "",
+        notes: str = "",
     ) -> None:
         self._root = root
         made, noted = tuple(map(self.at, outputs)), depfile and self.at(depfile)
         self._fields: tuple[object, ...] = (kind, argv, env, made, noted, tools)
         if cwd or files or outside:
             self._fields += (cwd, [(self.at(path), text) for path, text in files], outside)
+        if notes:
+            self._fields += (notes,)
 
     def at(self, path: str) -> str:
         """A path as keys have it."""
@@ -72,6 +75,7 @@ def body_of(action: Action) -> Body:
         action.files,
         action.outside,
         action.root,
+        action.notes,
     )
 
 
@@ -85,16 +89,24 @@ def trace_key(body: Body, primary: Iterable[Input]) -> str:
     return body.key(_TRACE, body.states(primary))
 
 
+def state_beyond(paths: Iterable[str], digest: Callable[[str], str]) -> str:
+    """What files outside the tree hold, all together; `digest` gives that of a path, "" where there is none."""
+    held = [(path, digest(path)) for path in paths]
+    return hashing.of_value(held) if held else ""
+
+
 def traced_key(
     body: Body,
     primary: Iterable[Input],
     trace: Trace,
     find: Callable[[str], Input | None],
     candidates: Iterable[str],
+    beyond: str = "",
 ) -> str | None:
     """Action key of a recipe under a trace; None when a file of the trace is not there any more.
 
-    `find` gives the present state of a path; `candidates` are the paths that could be read now.
+    `find` gives the present state of a path; `candidates` are the paths that could be read now; `beyond`: the present
+    state of what the trace has beyond the tree.
     """
     used = list(primary)
     own = {one.path for one in used}
@@ -107,7 +119,7 @@ def traced_key(
         used.append(found if found.path == path else Input(path, found.hash, found.size, found.mode))
     shadows = sorted(map(body.at, shadowing(trace, candidates)))
     listed = (sorted(map(body.at, trace.listed)),) if trace.listed else ()
-    return body.key(_ACTION, body.states(used), shadows, *listed)
+    return body.key(_ACTION, body.states(used), shadows, *listed, *((beyond,) if beyond else ()))
 
 
 def rooted(key: str, root: str) -> str:
@@ -131,20 +143,21 @@ def shadowing(trace: Trace, candidates: Iterable[str]) -> list[str]:
 
 def given_trace(action: Action) -> Trace | None:
     """What an action without a depfile reads besides its own inputs: all it was given because a run asked for it."""
-    return Trace(used=action.extra) if action.depfile is None and action.extra else None
+    return Trace(used=action.extra) if not action.tells and action.extra else None
 
 
-def key_after_run(action: Action, trace: Trace | None) -> str:
-    """Action key of an action that has run and told what it read."""
+def key_after_run(action: Action, trace: Trace | None, beyond: str = "") -> str:
+    """Action key of an action that has run and told what it read; `beyond`: see traced_key."""
     body = body_of(action)
     by_path: Mapping[str, Input] = {i.path: i for i in action.inputs}
     primary = [by_path[path] for path in action.primary]
-    if trace is None and (action.depfile is None or action.loose):
+    if trace is None and (not action.tells or action.loose):
         # What else it was given, it was given in case it wanted it; nobody saw it read that.
         return plain_key(body, primary)
     trace = trace or Trace()
     unread = set(action.extra).difference(trace.used)
-    key = traced_key(body, primary, trace, by_path.get, (path for path in by_path if path not in unread))
+    could = (path for path in by_path if path not in unread)
+    key = traced_key(body, primary, trace, by_path.get, could, beyond)
     if key is None:
         raise ValueError("a trace names a file the action was not given")
     return key

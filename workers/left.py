@@ -6,19 +6,22 @@ import os
 import re
 from functools import partial
 
+import msgspec
+
 from shared import hashing
 from shared.errors import BlobCorrupt
 from shared.keys import given_trace, key_after_run, rooted
 from shared.model.action import Action, Input, Output, Trace
 from workers.execute.trace import trace_of
 from workers.execute.view import Seen
+from workers.named import named_by
+from workers.printed import Printed
 from workers.sandbox import loose, outputs
 from workers.sandbox.broken import Broken
 from workers.sandbox.marks import Marks
 from workers.sandbox.sandbox import Sandbox
 from workers.ticket import Ticket
 
-_DEPFILE_LIMIT = 64 << 20  # bytes
 _SOURCE_LIMIT = 64 << 20  # bytes
 # Compressed debug information holds the path, but not so that it could be found.
 _COMPRESSED = re.compile(r"(?<!\S)-gz(?!=none)")
@@ -34,6 +37,8 @@ class Left:
         self._ticket, self._sandbox, self._seen, self._marks = ticket, sandbox, seen, marks
         self._action, self._tree = ticket.order.action, sandbox.tree
         self._read = marks.read() if marks is not None and observed else None
+        self.beyond = ""  # the state of what it read outside the tree, for its key
+        self.moved = False  # something of that changed while it ran: nobody can say which it read
 
     def outputs(self) -> tuple[Output, ...]:
         """Its outputs; Broken when it did not do what it declares."""
@@ -66,27 +71,37 @@ class Left:
             raise Broken("; ".join(complaints))
         return made
 
-    def trace(self) -> Trace | None:
+    def trace(self, said: Printed) -> Trace | None:
         """What it read, as far as it was noted down or noticed."""
         action, read = self._action, self._read
-        data = outputs.read(self._tree, action.depfile, _DEPFILE_LIMIT) if action.depfile is not None else None
-        if data is None and action.depfile is not None and not action.loose:
+        named = named_by(action, self._tree, said)
+        if named is None and action.depfile is not None and not action.loose:
             raise Broken(f"it did not write its depfile {action.depfile}")
-        if data is None and read is None:
+        if named is None and read is None:
             return given_trace(action)
         noted = Trace(tree=action.tree)
-        if data is not None:
-            text = data.decode("utf-8", "replace")
-            roots = tuple(dict.fromkeys((str(self._tree), self._seen.root)))
-            noted = trace_of(action, text, roots, self._ticket.workshop.prober, self._content)
+        if named is not None:
+            roots = tuple(dict.fromkeys((str(self._tree), self._seen.root, action.root or self._seen.root)))
+            noted = trace_of(action, named, roots, self._ticket.workshop.prober, self._content)
+            if noted.beyond:
+                noted = msgspec.structs.replace(noted, beyond=self._beyond(noted.beyond))
         if read is None:
             return noted
         used = {*noted.used, *read.inputs}.difference(action.primary)
-        return Trace(used=tuple(sorted(used)), probes=noted.probes, tree=noted.tree, listed=read.folders)
+        return msgspec.structs.replace(noted, used=tuple(sorted(used)), listed=read.folders)
+
+    def _beyond(self, named: tuple[str, ...]) -> tuple[str, ...]:
+        """The files among what it named outside the tree; those of its own folder go with it."""
+        own = f"{self._sandbox.place}/"
+        read = self._ticket.workshop.beyond.read(
+            (path for path in named if not path.startswith(own)), self._sandbox.begun
+        )
+        self.beyond, self.moved = read.state, bool(read.paths) and not read.state
+        return read.paths
 
     def key(self, made: tuple[Output, ...], trace: Trace | None) -> str:
         """Under which key its result is kept: that of its root as well, if it tells where that is."""
-        action, key = self._action, key_after_run(self._action, trace)
+        action, key = self._action, key_after_run(self._action, trace, self.beyond)
         return rooted(key, action.root) if action.root and self._tells_root(action, made) else key
 
     def _tells_root(self, action: Action, made: tuple[Output, ...]) -> bool:

@@ -117,9 +117,9 @@ def _noop(ticket: Ticket) -> JobOutcome:
 def _command(ticket: Ticket) -> JobOutcome:
     """A command: its stored result if there is one that fits, else a run of it."""
     order, workshop = ticket.order, ticket.workshop
-    # What a run with a depfile reads is known only after it: its results are looked up by who has the traces.
+    # What a run that says so itself reads is known only after it: its results are looked up by who has the traces.
     action = order.action
-    if not order.no_cache and action.depfile is None and not action.observed:
+    if not order.no_cache and not action.tells and not action.observed:
         key = key_after_run(action, given_trace(action))
         for one in (key, rooted(key, action.root)) if action.root else (key,):
             hit = ticket.patiently(partial(workshop.results.get, one))

@@ -11,6 +11,7 @@ from pathlib import Path
 from shared.model.action import Log
 from workers.execute.hints import wanted
 from workers.execute.logs import log_of, printed
+from workers.execute.showincludes import parse_showincludes
 from workers.execute.slot import Ended
 from workers.ticket import Ticket
 
@@ -25,6 +26,12 @@ class Printed:
         self._ticket, self._cut, self._roots = ticket, ended.cut, roots
         known_as = ticket.order.action.root
         self._data = tuple(printed(path, [root for root in roots if root != known_as], known_as) for path in files)
+        # The headers that lines of it name, where lines do; nobody need read these.
+        self.named: tuple[str, ...] = ()
+        if prefix := ticket.order.action.notes:
+            found = [parse_showincludes(os.fsdecode(data), prefix) for data in self._data]
+            self.named = tuple(dict.fromkeys(path for headers, _ in found for path in headers))
+            self._data = tuple(os.fsencode(rest) for _, rest in found)
         self._logs: tuple[Log, Log] | None = None
         self.moved = 0
 
@@ -33,6 +40,11 @@ class Printed:
         if self._logs is None:
             self._logs = (self._log(0), self._log(1))
         return self._logs
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that it printed was kept."""
+        return not any(self._cut)
 
     def lacked_space(self, ended: Ended) -> bool:
         """Whether it says so, or was killed for writing into a mapped file what there was no space for."""

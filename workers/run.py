@@ -124,7 +124,7 @@ class CommandRun:
         """Check what the run left, and store it; Broken when it did not do what it declares."""
         begun = self.workshop.clock.monotonic()
         made = left.outputs()
-        trace = left.trace()
+        trace = left.trace(run)
         self.bytes_up += left.upload(made)
         stdout, stderr = run.logs()
         key = left.key(made, trace)
@@ -139,9 +139,11 @@ class CommandRun:
                 fetch=self.fetch_seconds, run=ended.seconds, upload=self.workshop.clock.monotonic() - begun
             ),
             worker=self.workshop.name,
+            beyond=left.beyond,
         )
         failpoint.hit("worker.uploaded")
-        message = self._keep(result) or message
+        # What cannot be said to be of these files is no result for anybody else.
+        message = message if left.moved else self._keep(result) or message
         failpoint.hit("worker.stored")
         return self._end("executed", result=result, message=message, printed=run)
 

@@ -11,6 +11,7 @@ from shared.clock import Clock
 from shared.settings import STORE_PATIENCE
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
+from workers.execute.beyond import FilesBeyond
 from workers.execute.isolation import Isolation, isolation
 from workers.execute.probes import Prober
 from workers.execute.slot import CALLS, SlotPool
@@ -52,6 +53,7 @@ class Workshop:
         # One that is there is done with a short call before another has loaded what calls need.
         self._calls = SlotPool(slots, CALLS, patience=_CALL_PATIENCE)
         self.prober = Prober()
+        self.beyond = FilesBeyond()
         self.recent = Recent()
         self.memory, self.workspace = memory, workspace
         self._way = way

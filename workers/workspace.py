@@ -10,12 +10,16 @@ import sys
 from pathlib import Path
 from typing import Unpack
 
+import msgspec
+
 from shared import hashing
 from shared.errors import named
 from shared.keys import key_after_run
-from shared.model.action import ROOT, ActionResult, Output, Timings
+from shared.model.action import ROOT, ActionResult, Input, Output, Timings, Trace
 from shared.model.job import JobOutcome, Status
 from workers.execute.slot import Ended, Request, Slot
+from workers.execute.trace import trace_of
+from workers.named import named_by
 from workers.outcome import Told, outcome_of
 from workers.printed import Printed, complaint
 from workers.sandbox.broken import Broken
@@ -33,6 +37,7 @@ class WorkspaceRun:
         self._order, self._action = ticket.order, ticket.order.action
         self._root = self._action.root or str(workspace)
         self._started = ticket.workshop.clock.monotonic()
+        self._begun = 0  # in nanoseconds by the file system
 
     def outcome(self) -> JobOutcome:
         """Run it."""
@@ -44,6 +49,7 @@ class WorkspaceRun:
         place = home.place()
         try:
             place.mkdir(mode=0o700)
+            self._begun = place.stat().st_ctime_ns
             self._prepare()
         except OSError as error:
             raise named(error, error.filename or place, "writing") from error
@@ -100,7 +106,10 @@ class WorkspaceRun:
             return self._end("failed", message=message, exit_code=code, printed=printed)
         for path, _ in self._action.files:
             self._at(path).unlink(missing_ok=True)
-        return self._end("executed", result=self._result(ended, printed), printed=printed)
+        try:
+            return self._end("executed", result=self._result(ended, printed), printed=printed)
+        except Broken as error:
+            return self._end("failed", message=str(error), printed=printed)
 
     def _talk(self, argv: tuple[str, ...], cwd: Path, streams: tuple[Path, Path]) -> JobOutcome:
         """Run a command that has the terminal: it may ask, is heard at once, and gets Ctrl-C like this process."""
@@ -141,15 +150,37 @@ class WorkspaceRun:
 
     def _result(self, ended: Ended, printed: Printed) -> ActionResult:
         stdout, stderr = printed.logs()
+        trace, beyond = self._trace(printed)
         made = (self._output(path) for path in dict.fromkeys(self._action.outputs))
         return ActionResult(
-            key=key_after_run(self._action, None),
+            key=key_after_run(self._action, trace, beyond),
             outputs=tuple(output for output in made if output is not None),
             stdout=stdout,
             stderr=stderr,
+            trace=trace,
             timings=Timings(run=ended.seconds),
             worker=self._ticket.workshop.name,
+            beyond=beyond,
         )
+
+    def _trace(self, said: Printed) -> tuple[Trace | None, str]:
+        """What it read as far as it says so, and the state of that beyond the tree."""
+        paths = named_by(self._action, self._workspace, said)
+        if paths is None:
+            return None, ""
+        # It may read what lies in none of the project's folders: here all of them are.
+        action, workshop = msgspec.structs.replace(self._action, mounts=()), self._ticket.workshop
+        trace = trace_of(action, paths, (self._root,), workshop.prober, self._content)
+        read = workshop.beyond.read(trace.beyond, self._begun)
+        return msgspec.structs.replace(trace, beyond=read.paths), read.state
+
+    def _content(self, item: Input) -> bytes:
+        try:
+            return self._at(item.path).read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise named(error, self._at(item.path), "reading") from error
 
     def _output(self, path: str) -> Output | None:
         """What stands in an output's place; None for nothing, and for what is neither file nor symlink."""

@@ -62,8 +62,12 @@ class Arena:
             shutil.copytree(tree, copy)
         self.cache = home / "cache"
         self.env = {
-            "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(home), "PYTHONPATH": "",
-            "PYTHONDONTWRITEBYTECODE": "1", "WINDROW_CACHE_DIR": str(self.cache), "COVERAGE_CORE": "ctrace",
+            "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(home),
+            "PYTHONPATH": "",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "WINDROW_CACHE_DIR": str(self.cache),
+            "COVERAGE_CORE": "ctrace",
         }
         built = self._windrow("test", "--json")
         self.tests = sorted(one["test"] for one in built["tests"])
@@ -93,9 +97,15 @@ class Arena:
                 (copy / fault.path).write_text(before)
         needed = {test for test, files in self.needed.items() if fault.path in files or fault.path == test}
         return {
-            "kind": fault.kind, "where": fault.where, "failing": len(failing), "windrow": len(ours),
-            "testmon": len(theirs), "needed": len(needed | failing), "missed_by_windrow": sorted(failing - ours),
-            "missed_by_testmon": sorted(failing - theirs), "beyond_needed": sorted(ours - needed - failing),
+            "kind": fault.kind,
+            "where": fault.where,
+            "failing": len(failing),
+            "windrow": len(ours),
+            "testmon": len(theirs),
+            "needed": len(needed | failing),
+            "missed_by_windrow": sorted(failing - ours),
+            "missed_by_testmon": sorted(failing - theirs),
+            "beyond_needed": sorted(ours - needed - failing),
         }
 
     def _failing(self, variables: Mapping[str, str]) -> set[str]:
@@ -143,8 +153,12 @@ class Arena:
 
     def _windrow(self, *words: str, **variables: str) -> Any:
         said = subprocess.run(
-            [sys.executable, "-m", "windrow", *words], cwd=self.ours, env={**self.env, **variables},
-            capture_output=True, text=True, check=False,
+            [sys.executable, "-m", "windrow", *words],
+            cwd=self.ours,
+            env={**self.env, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if not said.stdout:
             raise SystemExit(said.stderr)

@@ -33,11 +33,19 @@ def measure(home: Path) -> dict[str, Any]:
         planned = json.loads(_run(home, folder, "plan", "--json")) if kind != "nothing" else {}
         seconds, said = _build(home, folder)
         reused = sum(said["reused"].values())
-        rows.append({
-            "kind": kind, "seconds": round(seconds, 2), "executed": said["executed"], "saved": 1 - seconds / whole,
-            "hits": 1 - said["executed"] / report["planned"], "reused": reused,
-            "estimated": round(max(planned["estimated_seconds"], planned["work_seconds"] / SLOTS), 2) if planned else 0,
-        })
+        rows.append(
+            {
+                "kind": kind,
+                "seconds": round(seconds, 2),
+                "executed": said["executed"],
+                "saved": 1 - seconds / whole,
+                "hits": 1 - said["executed"] / report["planned"],
+                "reused": reused,
+                "estimated": round(max(planned["estimated_seconds"], planned["work_seconds"] / SLOTS), 2)
+                if planned
+                else 0,
+            }
+        )
 
     for _ in range(5):
         add("nothing", tree)

@@ -8,6 +8,7 @@ from functools import partial
 
 import msgspec
 
+from coordinator.keying.beyond import BeyondSets, BeyondTable
 from coordinator.keying.candidates import Candidates
 from coordinator.keying.texts import noted_texts
 from shared.model.action import ActionResult, Output, Trace
@@ -27,29 +28,33 @@ def fold(
     plan: Plan,
     stale: AbstractSet[str] = frozenset(),
     beside: Callable[[str], bool] | None = None,
+    beyond: Callable[[str], str] = lambda _path: "",
 ) -> Manifest:
     """The draft of the next manifest; `publish` says whose it is and numbers it.
 
     A job is as its result says, or else as the base has it. Left out are jobs that the graph no longer has, jobs
     that were planned and did not succeed, and `stale` ones: out of date, but not asked for by this build.
-    beside: whether a source is kept only if some job reads it.
+    beside: whether a source is kept only if some job reads it. beyond: what a file outside the tree holds.
     """
     jobs: dict[str, JobEntry] = {}
     artefacts: dict[str, Artefact] = {}
     candidates = Candidates(snapshot.sources)
+    table, sets = BeyondTable(beyond), BeyondSets(base)
     for id_, recipe in graph.recipes.items():
         result = results.get(id_)
         if result is not None:
-            jobs[id_] = _entry(recipe, result, graph, candidates)
+            jobs[id_] = _entry(recipe, result, graph, candidates, table)
             for made in result.outputs:
                 artefacts[made.path] = _artefact(made, recipe, graph, base)
         elif base is not None and id_ in base.jobs and id_ not in stale and _untouched(id_, plan):
             entry, layer = base.jobs[id_], graph.depth[id_]
+            table.name(sets.paths(entry.beyond))
             jobs[id_] = entry if entry.layer == layer else msgspec.structs.replace(entry, layer=layer)
             _carry(base, id_, artefacts, stored=recipe.stored)
     if base is not None:
         for id_ in _waiting_for_removal(base, graph, snapshot, plan):
-            jobs[id_] = base.jobs[id_]
+            # It will not run again, whatever becomes of what it read.
+            jobs[id_] = msgspec.structs.replace(base.jobs[id_], beyond="")
             _carry(base, id_, artefacts)
         for path in artefacts.keys() & snapshot.sources.keys():
             # Nobody makes it any more, and somebody has written it by hand since.
@@ -65,13 +70,17 @@ def fold(
         graph=graph.fingerprint,
         ingested=base.ingested if base is not None else {},
         inputs=dict(graph.names.inputs),
+        beyond=table.files(),
+        beyond_sets=table.sets(),
     )
 
 
-def _entry(recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: Candidates) -> JobEntry:
+def _entry(
+    recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: Candidates, table: BeyondTable
+) -> JobEntry:
     made = frozenset(output.path for output in result.outputs)
     trace = result.trace or Trace()
-    plain = recipe.depfile is None and not trace.listed
+    plain = not recipe.tells and not trace.listed
     return JobEntry(
         rule=recipe.rule,
         key=result.key,
@@ -80,7 +89,8 @@ def _entry(recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: 
         inputs=recipe.inputs,
         env=recipe.env,
         depfile=recipe.depfile,
-        trace=result.trace,
+        notes=recipe.notes,
+        trace=msgspec.structs.replace(trace, beyond=()) if trace.beyond else result.trace,
         unread=() if plain else candidates.unread(recipe, trace),
         platform=recipe.tools or graph.platform,
         layer=graph.depth[recipe.id],
@@ -91,6 +101,7 @@ def _entry(recipe: Recipe, result: ActionResult, graph: BuildGraph, candidates: 
         also=tuple(sorted(made.difference(recipe.outputs))),
         always=recipe.always or not made.issuperset(recipe.outputs),
         cost=recipe.cost,
+        beyond=table.name(trace.beyond),
     )
 
 
@@ -142,7 +153,7 @@ def repeats(base: Manifest | None, draft: Manifest) -> bool:
         return False
     if (base.graph, base.jobs.keys()) != (draft.graph, draft.jobs.keys()):
         return False
-    if (base.sources, base.artefacts) != (draft.sources, draft.artefacts):
+    if (base.sources, base.artefacts, base.beyond) != (draft.sources, draft.artefacts, draft.beyond):
         return False
     # How long a job took is no part of what a revision is; most entries are the base's own.
     timeless = partial(msgspec.structs.replace, seconds=0.0)

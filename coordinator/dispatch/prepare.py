@@ -9,7 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from coordinator.dispatch.elsewhere import FilesBeyond, ReadElsewhere
 from coordinator.dispatch.tree import RunTree
+from coordinator.keying.beyond import BeyondSets
 from coordinator.keying.candidates import Candidates
 from coordinator.keying.keys import action_keys, primary_of
 from coordinator.progress import How
@@ -74,7 +76,10 @@ class Preparer:
         again: frozenset[str] = frozenset(),
         settle: Callable[[ActionResult], Source | None],
         includes: Includes = lambda recipe, _tree: recipe.candidates,
+        beyond: FilesBeyond | None = None,
     ) -> None:
+        self.beyond = beyond
+        self._sets = BeyondSets(tree.manifest)
         self.includes = includes
         self.tree, self.blobs, self.results, self.root = tree, blobs, results, root
         self.build, self.default_timeout, self.use_cache = build, default_timeout, use_cache
@@ -116,7 +121,7 @@ class Preparer:
         graph = self.tree.graph
         shadows = self._shadows(recipe, could_read)
         find, link, traces = self.tree.find, self.tree.link, self._traces(entry, recipe.root)
-        for key, trace in action_keys(recipe, graph.platform, find, shadows, traces, link):
+        for key, trace in action_keys(recipe, graph.platform, find, shadows, traces, link, self._state):
             reuse = self._found(entry, key, trace, recipe.root)
             if reuse is None and recipe.root:
                 reuse = self._found(entry, rooted(key, recipe.root), trace, recipe.root)
@@ -132,6 +137,28 @@ class Preparer:
                 return Reuse(reuse.result, brought)
             return reuse
         return None
+
+    def _state(self, paths: tuple[str, ...]) -> str:
+        return "" if self.beyond is None else self.beyond.state(paths)
+
+    def refuse_elsewhere(self, result: ActionResult, *, again: bool) -> None:
+        """ReadElsewhere if a run read files outside the tree that hold something else here; see docs/design/keys.md.
+
+        again: it was repeated on this machine for that; what still changes under it is its own doing.
+        """
+        paths = result.trace.beyond if result.trace is not None else ()
+        if not paths or self.beyond is None or result.beyond == self.beyond.state(paths):
+            return
+        if not result.beyond:
+            if again:
+                return
+            raise ReadElsewhere("a file outside the project changed while it ran", moved=True)
+        if changed := self.beyond.changed(paths):
+            raise SourceMoved(f"{changed[0]} changed while the build ran")
+        raise ReadElsewhere(
+            f"{result.worker} has not the files outside the project that this machine has: one of {len(paths)}, "
+            f"{paths[0]} to {paths[-1]}, differs (give both the same packages, or pin [toolchain] fingerprint)"
+        )
 
     def _shadows(self, recipe: Recipe, could_read: Paths) -> Callable[[Trace], list[str]]:
         """What could be found instead of what a trace asked for: among what a run would be given, as in its key."""
@@ -169,8 +196,8 @@ class Preparer:
 
     def _traces(self, entry: JobEntry | None, root: str) -> Callable[[str], Iterator[Trace]]:
         def traces(trace_key: str) -> Iterator[Trace]:
-            if entry is not None and entry.trace is not None:
-                yield entry.trace
+            if (own := self._sets.trace(entry)) is not None:
+                yield own
             for trace in self.results.traces(trace_key):
                 yield local_trace(trace, root)
 
@@ -223,8 +250,9 @@ class Preparer:
             mounts=recipe.mounts,
             files=recipe.files,
             loose=recipe.loose,
-            observed=recipe.loose and recipe.depfile is None and recipe.finds != "declared",
+            observed=recipe.loose and not recipe.tells and recipe.finds != "declared",
             outside=recipe.outside,
+            notes=recipe.notes,
             console=recipe.place == "workspace" and recipe.pool == CONSOLE,
         )
 

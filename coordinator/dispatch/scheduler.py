@@ -10,17 +10,16 @@ import queue
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import msgspec
-
 from coordinator.dispatch.batches import planned_run
+from coordinator.dispatch.elsewhere import ReadElsewhere
 from coordinator.dispatch.failures import failure_of, printed
 from coordinator.dispatch.lane import Lanes
 from coordinator.dispatch.performer import JobStarted, Performer, Report
 from coordinator.dispatch.prepare import Preparer, Reuse
 from coordinator.dispatch.release import ReadyJobs
 from coordinator.dispatch.report import Options, RunReport
-from coordinator.dispatch.states import UNDER_WAY, JobRun, State
-from coordinator.dispatch.table import JobTable
+from coordinator.dispatch.states import UNDER_WAY, JobRun, Prepared, Settled, State
+from coordinator.dispatch.table import JobTable, report_of
 from coordinator.dispatch.tree import RunTree
 from coordinator.dispatch.wanted import asked_for
 from coordinator.progress import BuildObserver, Failure, How
@@ -34,16 +33,6 @@ PREPARING_AT_ONCE = 16
 MOST_PREPARED = 256
 REMAKES = 3
 TICK_SECONDS = 0.5
-
-
-class _Prepared(msgspec.Struct):
-    job: str
-    outcome: Reuse | JobOrder | Exception
-
-
-class _Settled(msgspec.Struct):
-    job: str
-    error: Exception | None
 
 
 class Scheduler:
@@ -68,14 +57,13 @@ class Scheduler:
         self._observer, self._clock, self._options = observer, clock, options
         self._graph = tree.graph
         self._dependants = self._graph.dependants()
-        self._inbox: queue.SimpleQueue[_Prepared | _Settled | Report] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Prepared | Settled | Report] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(PREPARING_AT_ONCE, thread_name_prefix="prepare")
         self._lanes = Lanes(performer, here, self._inbox.put, self._graph.names.pools)
         self._failures: list[Failure] = []
         self._added: list[str] = []
         self._bytes_up = self._bytes_down = 0
-        self._saved = 0.0
-        self._stopping = False
+        self._saved, self._stopping = 0.0, False
         self._checked = clock.monotonic()
         self._runs = JobTable()
         for id_, job in plan.jobs.items():
@@ -111,7 +99,7 @@ class Scheduler:
         self._close()
         return self._report()
 
-    def _next(self) -> _Prepared | _Settled | Report:
+    def _next(self) -> Prepared | Settled | Report:
         deadline = self._options.deadline
         while True:
             now = self._clock.monotonic()
@@ -135,7 +123,7 @@ class Scheduler:
                     stuck = self._runs.never_ran()
                     raise WindrowError(f"nothing runs and {len(stuck)} jobs wait", why=", ".join(stuck[:5])) from None
 
-    def _handle(self, message: _Prepared | _Settled | Report) -> None:
+    def _handle(self, message: Prepared | Settled | Report) -> None:
         match message:
             case JobOutcome():
                 self._on_outcome(message)
@@ -143,9 +131,9 @@ class Scheduler:
                     self._lanes.after_failure(self._runs[message.job], stop=self._stopping)
             case JobStarted():
                 self._on_started(message)
-            case _Prepared():
+            case Prepared():
                 self._on_prepared(message)
-            case _Settled():
+            case Settled():
                 self._on_settled(message)
             case WindrowError():
                 raise message
@@ -175,7 +163,7 @@ class Scheduler:
             run.attempt += 1
             if self._graph.recipes[run.id].kind == "noop":
                 # Nothing to look up and nothing to store: the pool would cost more than the job.
-                self._on_prepared(_Prepared(run.id, self._prepare(run)))
+                self._on_prepared(Prepared(run.id, self._prepare(run)))
                 continue
             preparing += 1
             self._pool.submit(self._prepare_and_tell, run)
@@ -189,9 +177,9 @@ class Scheduler:
             outcome: Reuse | JobOrder | Exception = self._prepare(run)
         except Exception as error:  # noqa: BLE001 - told to the loop, which raises it
             outcome = error
-        self._inbox.put(_Prepared(run.id, outcome))
+        self._inbox.put(Prepared(run.id, outcome))
 
-    def _on_prepared(self, message: _Prepared) -> None:
+    def _on_prepared(self, message: Prepared) -> None:
         run, outcome = self._runs[message.job], message.outcome
         if isinstance(outcome, Exception):
             raise outcome
@@ -238,9 +226,9 @@ class Scheduler:
                 recipe = self._graph.recipes[run.id]
                 if recipe.kind == "noop" or recipe.place == "workspace":
                     # It has no outputs, or they are where they belong.
-                    self._on_settled(_Settled(run.id, None))
+                    self._on_settled(Settled(run.id, None))
                 else:
-                    self._pool.submit(self._settle_and_tell, run.id, outcome.result)
+                    self._pool.submit(self._settle_and_tell, run, outcome.result)
             case "dropped":
                 # Not begun, and the build has stopped.
                 self._runs.move(run, State.WAITING)
@@ -249,25 +237,39 @@ class Scheduler:
             case _:
                 self._failed_try(run, outcome)
 
-    def _settle_and_tell(self, job: str, result: ActionResult) -> None:
+    def _settle_and_tell(self, run: JobRun, result: ActionResult) -> None:
         error: Exception | None = None
         try:
+            self._preparer.refuse_elsewhere(result, again=run.elsewhere)
             self._settle(result)
         except Exception as caught:  # noqa: BLE001 - told to the loop, which raises it
             error = caught
-        self._inbox.put(_Settled(job, error))
+        self._inbox.put(Settled(run.id, error))
 
-    def _on_settled(self, message: _Settled) -> None:
+    def _on_settled(self, message: Settled) -> None:
         run = self._runs[message.job]
         if isinstance(message.error, BlobMissing) and run.remakes < REMAKES:
             run.remakes += 1
             run.force = True
             self._again(run)
             return
+        if isinstance(message.error, ReadElsewhere):
+            self._on_elsewhere(run, message.error.what)
+            return
         if message.error is not None:
             raise message.error
         assert run.result is not None and run.how is not None  # noqa: PT018
         self._complete(run, run.result, run.how)
+
+    def _on_elsewhere(self, run: JobRun, what: str) -> None:
+        """What it read outside the tree is not what this machine has: it is repeated here, and then failed."""
+        if run.elsewhere:
+            self._fail(run, JobOutcome(run.id, run.attempt, "failed", message=what, worker=run.worker))
+            self._lanes.after_failure(run, stop=self._stopping)
+            return
+        self._observer.warned(f"{run.id}: repeated here, for {what}")
+        run.elsewhere = run.here = run.force = True
+        self._again(run)
 
     def _again(self, run: JobRun) -> None:
         run.redo = False
@@ -388,12 +390,10 @@ class Scheduler:
                     stack.append(user)
 
     def _report(self) -> RunReport:
-        return RunReport(
-            results={run.id: run.result for run in self._runs.done() if run.result is not None},
-            how={run.id: run.how for run in self._runs.done() if run.how is not None},
-            failures=tuple(self._failures),
-            skipped=self._runs.never_ran(),
-            added=tuple(self._added),
+        return report_of(
+            self._runs,
+            self._failures,
+            self._added,
             bytes_up=self._bytes_up + self._preparer.bytes_up,
             bytes_down=self._bytes_down,
             saved_seconds=self._saved,

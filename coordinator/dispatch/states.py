@@ -6,7 +6,7 @@ from enum import IntEnum, auto
 
 import msgspec
 
-from coordinator.dispatch.prepare import Given
+from coordinator.dispatch.prepare import Given, Reuse
 from coordinator.progress import How
 from shared.model.action import ActionResult
 from shared.model.job import JobOrder
@@ -60,6 +60,7 @@ class JobRun(msgspec.Struct):
     force: bool = False  # do not look for a result: what it names is gone
     given: Given | None = None  # what an earlier try asked for
     redo: bool = False  # an input changed under it: once done, do it again
+    elsewhere: bool = False  # it read files outside the tree that are others on this machine
     remakes: int = 0
     order: JobOrder | None = None
     result: ActionResult | None = None
@@ -72,3 +73,17 @@ class JobRun(msgspec.Struct):
         if state not in _ALLOWED[self.state]:
             raise AssertionError(f"{self.id}: {self.state.name.lower()} → {state.name.lower()}")
         self.state = state
+
+
+class Prepared(msgspec.Struct):
+    """A job is prepared: a result that fits, an order to perform it, or what went wrong."""
+
+    job: str
+    outcome: Reuse | JobOrder | Exception
+
+
+class Settled(msgspec.Struct):
+    """The outputs of a job are where they belong, or what went wrong."""
+
+    job: str
+    error: Exception | None

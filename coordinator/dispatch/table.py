@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from coordinator.dispatch.report import RunReport
 from coordinator.dispatch.states import ENDED, UNDER_WAY, JobRun, State
+from coordinator.progress import Failure
 
 
 class JobTable:
@@ -57,3 +59,25 @@ class JobTable:
 
     def __iter__(self) -> Iterator[JobRun]:
         return iter(tuple(self._runs.values()))
+
+
+def report_of(
+    runs: JobTable,
+    failures: Sequence[Failure],
+    added: Sequence[str],
+    *,
+    bytes_up: int,
+    bytes_down: int,
+    saved_seconds: float,
+) -> RunReport:
+    """What came of the jobs of a table."""
+    return RunReport(
+        results={run.id: run.result for run in runs.done() if run.result is not None},
+        how={run.id: run.how for run in runs.done() if run.how is not None},
+        failures=tuple(failures),
+        skipped=runs.never_ran(),
+        added=tuple(added),
+        bytes_up=bytes_up,
+        bytes_down=bytes_down,
+        saved_seconds=saved_seconds,
+    )

@@ -72,7 +72,7 @@ class RunTree:
         """Whether a job as last run reads what another makes; True where that cannot be told."""
         recipe = self.graph.recipes[job]
         entry = self.manifest.jobs.get(job) if self.manifest else None
-        if entry is None or (recipe.depfile is None and not recipe.loose):
+        if entry is None or not (recipe.tells or recipe.loose):
             return True
         used = {*recipe.inputs, *(entry.trace.used if entry.trace else ()), *entry.unread}
         return not used.isdisjoint(self.graph.recipes[maker].outputs)

@@ -43,7 +43,7 @@ def asked_for(run: JobRun, outcome: JobOutcome, tree: RunTree, is_open: Callable
         late = [path for path, maker in makers.items() if run.id not in graph.closure([maker])]
         after = frozenset(makers[path] for path in late)
         found = (*late, *(path for path in found if path not in late))
-    return Again(Given(paths=found, tree=recipe.depfile is not None), after) if found else None
+    return Again(Given(paths=found, tree=recipe.tells), after) if found else None
 
 
 def match_wanted(wanted: Iterable[str], sources: Iterable[str]) -> tuple[str, ...]:

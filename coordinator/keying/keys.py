@@ -13,6 +13,7 @@ from shared.model.path import normalise
 
 Find = Callable[[str], Input | None]
 Link = Callable[[str], str | None]
+Beyond = Callable[[tuple[str, ...]], str]
 
 _MOST_LINKS = 40  # as many as Linux follows in one path
 
@@ -31,6 +32,7 @@ def body_of(recipe: Recipe, platform: str) -> keys.Body:
         recipe.files,
         recipe.outside,
         recipe.root,
+        recipe.notes,
     )
 
 
@@ -81,19 +83,20 @@ def action_keys(
     shadows: Callable[[Trace], Iterable[str]],
     traces: Callable[[str], Iterator[Trace]],
     link: Link,
+    beyond: Beyond,
 ) -> Iterator[tuple[str, Trace | None]]:
     """The keys under which a result may be found, likeliest first, each with the trace it rests on.
 
     shadows: what could be found under the names that a trace asked for. `traces` is asked with the recipe's trace key
-    once the plain key (if any) did not do.
+    once the plain key (if any) did not do. beyond: the present state of files outside the tree.
     """
     body = body_of(recipe, platform)
     primary = primary_of(recipe, find, link)
-    if recipe.depfile is None or recipe.loose:
+    if not recipe.tells or recipe.loose:
         yield keys.plain_key(body, primary), None
     seen: set[str] = set()
     for trace in traces(keys.trace_key(body, primary)):
-        key = keys.traced_key(body, primary, trace, find, shadows(trace))
+        key = keys.traced_key(body, primary, trace, find, shadows(trace), beyond(trace.beyond))
         if key is not None and key not in seen:
             seen.add(key)
             yield key, trace

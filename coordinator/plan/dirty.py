@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 
 import msgspec
 
+from coordinator.keying.beyond import BeyondSets
 from coordinator.keying.candidates import Candidates
 from coordinator.keying.texts import noted_texts
 from shared.model.action import Trace
@@ -38,7 +39,8 @@ class Facts(msgspec.Struct, frozen=True):
 
     full, forced: mark every job, or those of these rules. lost: output paths whose blob is gone. failed: job id to the
     build it failed in. edited: outputs that were written by hand and are so in the manifest, with the digest each had
-    before. left: outputs in the workspace that builds put there and the manifest does not have.
+    before. beyond: files outside the tree that the manifest has with another digest, and what they hold now. left:
+    outputs in the workspace that builds put there and the manifest does not have.
     """
 
     graph: BuildGraph
@@ -50,6 +52,7 @@ class Facts(msgspec.Struct, frozen=True):
     lost: frozenset[str] = frozenset()
     failed: Mapping[str, str] = {}
     edited: Mapping[str, str] = {}
+    beyond: Mapping[str, str] = {}
     left: frozenset[str] = frozenset()
 
 
@@ -85,6 +88,8 @@ class _Marker:
         self.stored = frozenset(path for path, made in self.made.items() if made.stored)
         self.candidates = Candidates(facts.snapshot.sources)
         self.edited = facts.edited
+        self.beyond_sets = BeyondSets(facts.manifest)
+        self._beyond: dict[str, list[tuple[str, Reason]]] = {"": []}
         # Which files a job could come by depends on the graph and on which paths there are, not on what they hold.
         before = facts.manifest.graph if facts.manifest and facts.manifest.rests else ""
         self.same_paths = bool(before) and before == self.graph.fingerprint and not (changes.added or changes.deleted)
@@ -104,12 +109,13 @@ class _Marker:
         yield from self._outputs(recipe)
 
     def _definition(self, recipe: Recipe, entry: JobEntry) -> Iterator[Reason]:
-        if (recipe.argv, recipe.outputs, recipe.depfile, recipe.cwd, noted_texts(recipe.files)) != (
+        if (recipe.argv, recipe.outputs, recipe.depfile, recipe.cwd, noted_texts(recipe.files), recipe.notes) != (
             entry.argv,
             entry.outputs,
             entry.depfile,
             entry.cwd,
             entry.files,
+            entry.notes,
         ):
             yield CommandChanged(was=_told(entry), now=_told(recipe))
         if recipe.env != entry.env:
@@ -138,7 +144,10 @@ class _Marker:
                     yield InputChanged(path, was=self.edited[path], now=self.made[path].hash)
         if recipe.outside != entry.outside:
             yield from _beyond(dict(entry.outside), dict(recipe.outside))
-        if (recipe.depfile is not None or trace.listed) and not self.same_paths:
+        if self.facts.beyond:
+            named = dict(recipe.outside)
+            yield from (why for path, why in self._changed_beyond(entry.beyond) if path not in named)
+        if (recipe.tells or trace.listed) and not self.same_paths:
             # A file that was passed over may still have been asked after (`__has_include`): gone counts too.
             known, now = entry.unread, self.candidates.unread(recipe, trace)
             if known != now:
@@ -149,6 +158,18 @@ class _Marker:
         assert self.facts.manifest is not None
         was, now = self.facts.manifest.sources[path], self.facts.snapshot.sources[path]
         return InputChanged(path, was=was.hash, now=now.hash)
+
+    def _changed_beyond(self, name: str) -> list[tuple[str, Reason]]:
+        """What differs of a set of files outside the tree; told once for all jobs that read the same."""
+        assert self.facts.manifest is not None
+        if name not in self._beyond:
+            was, now = self.facts.manifest.beyond, self.facts.beyond
+            self._beyond[name] = [
+                (path, InputChanged(path, was=was[path], now=now[path]) if now[path] else InputRemoved(path))
+                for path in self.beyond_sets.paths(name)
+                if path in now
+            ]
+        return self._beyond[name]
 
     def _outputs(self, recipe: Recipe) -> Iterator[Reason]:
         if recipe.loose:
@@ -170,12 +191,12 @@ class _Marker:
             return
         recipe, entry = self.graph.recipes[id_], self.entries.get(id_)
         read: Set[str] = frozenset(recipe.inputs)
-        if (recipe.depfile is not None or recipe.loose) and entry is not None:
+        if (recipe.tells or recipe.loose) and entry is not None:
             # A candidate that the last run did not read cannot change this one.
             read = frozenset((*recipe.inputs, *(entry.trace or Trace()).used, *entry.unread))
         elif recipe.loose:
             read = frozenset((*recipe.inputs, *recipe.candidates, *recipe.after))
-        elif recipe.depfile is not None:
+        elif recipe.tells:
             read = frozenset((*recipe.inputs, *recipe.candidates))
         for need in needs:
             if need in spreading and not read.isdisjoint(self.graph.recipes[need].outputs):

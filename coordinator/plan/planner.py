@@ -9,7 +9,7 @@ import msgspec
 
 from coordinator.plan.dirty import Facts, mark
 from coordinator.plan.layers import expected_seconds, layers_of, priorities
-from shared.errors import GraphError, UnknownTarget
+from shared.errors import DependencyCycle, GraphError, UnknownTarget
 from shared.model.graph import BuildGraph
 from shared.model.plan import Plan, PlannedJob
 
@@ -19,6 +19,7 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
     graph, manifest = facts.graph, facts.manifest
     reasons = mark(facts)
     targets = tuple(targets)
+    _refuse_circles(graph, targets or ("",))
     wanted = _wanted(graph, targets)
     _refuse_absent(graph, targets or ("",))
     outside: frozenset[str] = frozenset()
@@ -41,7 +42,7 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
     made_before = manifest.artefacts if manifest else {}
     stored = {path for path, made in made_before.items() if made.stored}
     # What nobody makes any more is removed, unless it has been written by hand since.
-    kept = (graph.producer, facts.snapshot.sources)
+    kept = (graph.producer, graph.names.circles, facts.snapshot.sources)
     gone = sorted(path for path in {*made_before, *facts.left} if not any(path in place for place in kept))
     return Plan(
         base_revision=manifest.revision if manifest else 0,
@@ -76,6 +77,12 @@ def _wanted(graph: BuildGraph, targets: tuple[str, ...]) -> set[str] | None:
     if targets:
         return graph.closure(select(graph, targets))
     return None if graph.names.default is None else graph.closure(graph.names.default)
+
+
+def _refuse_circles(graph: BuildGraph, names: Iterable[str]) -> None:
+    around = next((graph.names.circles[name] for name in names if name in graph.names.circles), None)
+    if around is not None:
+        raise DependencyCycle(f"dependency cycle: {around}", fix="take one of these inputs out")
 
 
 def _refuse_absent(graph: BuildGraph, names: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from coordinator.scan.statcache import Entry, FileSystemNow, StatCache
 from shared import hashing
 from shared.errors import UnreadableFile
+from shared.keys import state_beyond
 
 _FILE = "beyond.msgpack"
 # A folder counts by being there: what it holds is named by itself where it matters.
@@ -24,6 +25,7 @@ class Beyond:
         self._cache = StatCache.load(state_dir / _FILE)
         self._entries: dict[str, Entry] = {}
         self._answers: dict[str, str] = {}
+        self._states: dict[tuple[str, ...], str] = {}
         self._now: FileSystemNow | None = None
 
     def digest(self, path: str) -> str:
@@ -38,6 +40,29 @@ class Beyond:
         self._answers.pop(path, None)
         return self.digest(path)
 
+    def held(self, path: str) -> str:
+        """As digest; "" also for what this user may not read: no job of theirs reads it either."""
+        try:
+            return self.digest(path)
+        except UnreadableFile:
+            self._answers[path] = ""
+            return ""
+
+    def state(self, paths: tuple[str, ...]) -> str:
+        """What several files hold, as keys have it; jobs that read the same files cost one look at each."""
+        known = self._states.get(paths)
+        if known is None:
+            known = self._states[paths] = state_beyond(paths, self.held)
+        return known
+
+    def changed(self, paths: tuple[str, ...]) -> list[str]:
+        """Those of the files that hold something else than was answered; they are answered anew from now on."""
+        before = [self.held(path) for path in paths]
+        for path in paths:
+            self._answers.pop(path, None)
+        self._states.clear()
+        return [path for path, was in zip(paths, before, strict=True) if self.held(path) != was]
+
     def answers(self) -> Mapping[str, str]:
         """Every path that was asked for, with what it holds; "" for none."""
         return self._answers
@@ -48,7 +73,7 @@ class Beyond:
 
     def _look(self, path: str) -> str:
         try:
-            status = Path(path).stat()
+            status = os.stat(path)  # noqa: PTH116 - some thousand when nothing else is to be done
         except (FileNotFoundError, NotADirectoryError):
             return ""
         except OSError as error:

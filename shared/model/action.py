@@ -43,12 +43,14 @@ class Trace(msgspec.Struct, frozen=True):
     candidate of one of these names could be read in another's place; `*` means any name.
     tree: the run was given the whole tree, so every source is a candidate.
     listed: folders whose entries it asked for, sorted: what is in them counts, by name.
+    beyond: absolute paths outside the tree that the depfile names, sorted.
     """
 
     used: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()
     tree: bool = False
     listed: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -65,7 +67,8 @@ class Action(msgspec.Struct, frozen=True):
     folders of it that do, "" for all). cwd: the folder it runs in. files: texts laid out beside the inputs
     (response files). loose: an output may be left out, and what else is written is an output too. observed:
     what it reads is noticed, and kept in a trace. console: it has this process's own terminal. outside:
-    absolute paths beyond the tree that it reads, with their digests.
+    absolute paths beyond the tree that it reads, with their digests. notes: what stands before each path in the lines
+    of its output that say what it read, in place of a depfile; "" where none do.
     """
 
     kind: str
@@ -88,6 +91,12 @@ class Action(msgspec.Struct, frozen=True):
     observed: bool = False
     outside: tuple[tuple[str, str], ...] = ()
     console: bool = False
+    notes: str = ""
+
+    @property
+    def tells(self) -> bool:
+        """Whether it says itself what it read."""
+        return self.depfile is not None or self.notes != ""
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -118,7 +127,10 @@ TRACES_SCHEMA = "windrow.traces/1"
 
 
 class ActionResult(msgspec.Struct, frozen=True):
-    """What a successful action made; stored under its key, shared by all projects."""
+    """What a successful action made; stored under its key, shared by all projects.
+
+    beyond: the state of what its trace has beyond the tree, where it ran; see keys.state_beyond.
+    """
 
     key: str
     outputs: tuple[Output, ...]
@@ -128,6 +140,7 @@ class ActionResult(msgspec.Struct, frozen=True):
     timings: Timings = Timings()
     worker: str = ""
     exit_code: int = 0
+    beyond: str = ""
     schema: str = RESULT_SCHEMA
 
 

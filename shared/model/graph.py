@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from shared.errors import GraphError
+from shared.errors import DependencyCycle, GraphError
 from shared.model.action import ROOT
 from shared.model.tests import TestMap
 
@@ -27,6 +27,7 @@ class Recipe(msgspec.Struct, frozen=True):
     id: `rule:first output`, unique. argv: the command. env: sorted (name, value or None for unset).
     inputs: paths that are always part of the key, sorted. candidates: paths it may read, sorted; the
     depfile of a run tells which it did. outputs: every path it writes. depfile: where it writes that list.
+    notes: how it tells it in its output instead, see Action.
     timeout: seconds, None for the default. tools: identity of the tools it runs, empty for those of the
     graph's platform. at: `file:line` of the rule.
 
@@ -67,6 +68,12 @@ class Recipe(msgspec.Struct, frozen=True):
     description: str = ""
     cost: float = 0.0
     editable: bool = False
+    notes: str = ""
+
+    @property
+    def tells(self) -> bool:
+        """Whether a run says itself what it read."""
+        return self.depfile is not None or self.notes != ""
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -91,7 +98,8 @@ class Names(msgspec.Struct, frozen=True):
     when nothing is asked for; None for all. validations: an id to those wanted with it, in no order. missing: an
     id to a path it needs that is not there and nobody makes. pools: how many of a pool's jobs may run at once.
     absent: a name that no recipe makes to a path it stands for that is not there, and to who needs it; "" is what is
-    wanted by default. artefacts: a path to its canonical id and MIME type. inputs: the id of an input to the digest of
+    wanted by default. circles: a name whose makers wait for each other, or for such, to what is to be said of it; "" as
+    for absent. artefacts: a path to its canonical id and MIME type. inputs: the id of an input to the digest of
     its value.
     """
 
@@ -101,6 +109,7 @@ class Names(msgspec.Struct, frozen=True):
     missing: Mapping[str, str] = {}
     pools: Mapping[str, int] = {}
     absent: Mapping[str, tuple[str, str]] = {}
+    circles: Mapping[str, str] = {}
     artefacts: Mapping[str, tuple[str, str]] = {}
     inputs: Mapping[str, str] = {}
 
@@ -236,7 +245,7 @@ class BuildGraph:
             trail.append(id_)
             id_ = next(need for need in self.dependencies[id_] if need in stuck)
         loop = [*trail[trail.index(id_) :], id_]
-        return GraphError(
+        return DependencyCycle(
             "the rules form a cycle",
             at=self.recipes[id_].at,
             why=" needs ".join(self.recipes[step].outputs[0] for step in loop),

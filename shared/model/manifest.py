@@ -35,8 +35,9 @@ class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """A job as it was when it last counted: what it was, and the key its outputs answer to.
 
     platform: identity of the tools it ran with. unread: candidates that carried a name the run asked for and
-    were not read, sorted. cwd, files, outside: see Action. also: outputs it made and does not declare, sorted.
-    always: it runs whenever it is asked for. cost: what running it cost.
+    were not read, sorted. cwd, files, outside, notes: see Action. also: outputs it made and does not declare, sorted.
+    always: it runs whenever it is asked for. cost: what running it cost. beyond: the name of the set of files outside
+    the tree that it read; those are not in its trace here.
     """
 
     rule: str
@@ -57,6 +58,8 @@ class JobEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     also: tuple[str, ...] = ()
     always: bool = False
     cost: float = 0.0
+    beyond: str = ""
+    notes: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -67,7 +70,9 @@ class Manifest(msgspec.Struct, frozen=True):
     to do; not so when jobs were left out that nobody had asked for, or that run every time. ingested: files that were
     put in by `windrow ingest`, by the path they are hydrated to; a build carries them on and reads none of them.
     kind: what made the revision; a `source` one came of an ingest and has everything else as its base has it.
-    inputs: the values that a blueprint was given, by id, as digests.
+    inputs: the values that a blueprint was given, by id, as digests. beyond: files outside the tree that jobs read, by
+    absolute path, with their digests. beyond_sets: the sets of them that jobs read, by name: numbers of paths of
+    `beyond`, sorted.
     """
 
     project: str
@@ -88,6 +93,8 @@ class Manifest(msgspec.Struct, frozen=True):
     ingested: dict[str, FileState] = {}
     kind: Literal["build", "source"] = "build"
     inputs: dict[str, str] = {}
+    beyond: dict[str, str] = {}
+    beyond_sets: dict[str, tuple[int, ...]] = {}
     schema: str = MANIFEST_SCHEMA
 
 

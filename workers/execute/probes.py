@@ -19,10 +19,14 @@ _FLAGS = ("-include", "-imacros", "--include", "--imacros")
 
 
 class Asked(NamedTuple):
-    """What one file asks for: base names that are looked for, and base names read without a note in the depfile."""
+    """What files ask for: base names that are looked for, and base names read without a note in the depfile.
+
+    untold: a file that is not of the C family is among them, and may ask for anything.
+    """
 
     names: frozenset[str]
     unnoted: frozenset[str]
+    untold: bool = False
 
 
 def scan(data: bytes, suffix: str = "h") -> Asked:
@@ -61,21 +65,19 @@ class Prober:
         self._lock = threading.Lock()
 
     def asked(self, files: Iterable[tuple[str, str]], read: Callable[[str], bytes]) -> Asked:
-        """What files ask for together; `files` are (path, digest), `read` gives the bytes of a path.
-
-        A file that is not of the C family by its suffix may ask for anything.
-        """
+        """What files ask for together; `files` are (path, digest), `read` gives the bytes of a path."""
         names: set[str] = set()
         unnoted: set[str] = set()
+        untold = False
         for path, hash_ in files:
             suffix = path.rpartition(".")[2].lower()
             if suffix not in directives.C_FAMILY:
-                names.add(ANY)
+                untold = True
                 continue
             one = self._one(hash_, suffix, path, read)
             names |= one.names
             unnoted |= one.unnoted
-        return Asked(frozenset(names), frozenset(unnoted))
+        return Asked(frozenset(names), frozenset(unnoted), untold)
 
     def _one(self, hash_: str, suffix: str, path: str, read: Callable[[str], bytes]) -> Asked:
         key = (hash_, suffix)

@@ -1,29 +1,30 @@
-"""The trace of a run: what it read and which names it asked for, from its depfile and the files it read."""
+"""The trace of a run: what it read and which names it asked for, from what it named and the files it read."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from shared import depfile
 from shared.model.action import ROOT, Action, Input, Trace
 from shared.model.path import basename
-from workers.execute import depfile, probes
+from workers.execute import probes
 from workers.sandbox.broken import Broken
 
 _SPLIT = re.compile(r"[\s'\"=,;:()@]+")
 
 
 def trace_of(
-    action: Action, text: str, roots: Sequence[str], prober: probes.Prober, content: Callable[[Input], bytes]
+    action: Action, named: Iterable[str], roots: Sequence[str], prober: probes.Prober, content: Callable[[Input], bytes]
 ) -> Trace:
-    """What a run that wrote this depfile read; `content` gives the bytes of an input.
+    """What a run read that named these paths, in its depfile or otherwise; `content` gives the bytes of an input.
 
     roots: the absolute folders that the run may have taken for that of its tree.
     """
     given = {item.path: item for item in action.inputs}
     primary = frozenset(action.primary)
-    noted = depfile.reads(text, roots, action.links, action.cwd)
+    noted = depfile.located(named, roots, action.links, action.cwd)
     if action.mounts:
         _refuse_strangers(noted.inside - given.keys(), action.mounts)
     used = (noted.inside & given.keys()) | _in_command(action, given, content)
@@ -33,11 +34,26 @@ def trace_of(
         used |= {path for path in given if basename(path) in asked.unnoted}
     outside = {basename(path) for path in noted.outside} - {"", ".", ".."}
     names = asked.names | probes.of_argv(action.argv) | outside
+    if asked.untold:
+        # What is searched for in any language is found under its name. A rule that declares what it may read is held
+        # to that; an edge says nothing, and any new file of the project would run it.
+        names |= set(map(basename, used | primary)) if action.loose else {probes.ANY}
     return Trace(
         used=tuple(sorted(used - primary)),
         probes=(probes.ANY,) if probes.ANY in names else tuple(sorted(names)),
         tree=action.tree,
+        beyond=_beyond(noted.outside, action) if action.tools else (),
     )
+
+
+def _beyond(written: frozenset[str], action: Action) -> tuple[str, ...]:
+    """Absolute paths outside the tree, as far as these can be told from what a depfile names.
+
+    Where the fingerprint of the tools is pinned (an action without `tools`), it stands for such files as well.
+    """
+    folder = posixpath.join(action.root, action.cwd) if action.root else ""
+    named = (path if path.startswith("/") else posixpath.normpath(posixpath.join(folder, path)) for path in written)
+    return tuple(sorted({path for path in named if path.startswith("/")}))
 
 
 def _refuse_strangers(paths: set[str] | frozenset[str], mounts: Sequence[str]) -> None:

@@ -45,12 +45,14 @@ class Sandbox:
         self.tree, self.tmp = place / "tree", place / "tmp"
         self.stdout, self.stderr = place / "stdout", place / "stderr"
         self.folders = check_paths(action)
+        self.begun = 0  # when it was made, in nanoseconds by the file system
 
     def __enter__(self) -> Self:
         """Make the folders."""
         with _naming(self.place):
             for folder in (self.place, self.tree, self.tmp):
                 folder.mkdir(mode=0o755 if folder == self.tree else 0o700)
+            self.begun = self.place.stat().st_ctime_ns
         return self
 
     def __exit__(

@@ -42,10 +42,11 @@ class Importer:
     """Makes recipes of the edges of one build file; use once.
 
     identity: what the programs of a command are.
-    local: rules (globs) whose commands run on this machine. late: what dyndep files add, by an output.
+    local: rules (globs) whose commands run on this machine. late: what dyndep files add, by an output. apart: edges
+    that are set apart, for they wait for each other or for such, by number; each with the way around.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a graph is made of
         self,
         manifest: Manifest,
         places: Places,
@@ -56,6 +57,7 @@ class Importer:
         late: Mapping[str, Late] | None = None,
         mounts: tuple[str, ...] = (),
         env: tuple[tuple[str, str | None], ...] = (),
+        apart: Mapping[int, str] | None = None,
     ) -> None:
         self.manifest, self.places, self.tree, self.identity = manifest, places, tree, identity
         self.local, self.late, self.mounts = local, late or {}, mounts
@@ -73,8 +75,11 @@ class Importer:
         self._phony_checks = any(edge.phony and edge.validations for edge in manifest.edges)
         self._ids: dict[int, str] = {}
         self._thins: dict[int, bool] = {}
+        self._apart = {id(manifest.edges[number]): around for number, around in (apart or {}).items()}
+        self._own = frozenset((*map(id, manifest.makers()), *self._apart))
         self.missing: dict[str, str] = {}
-        self.made = {places.of(path) for path in self.makers if not self.makers[path].phony}
+        makers = self.makers.items()
+        self.made = {places.of(path) for path, edge in makers if not edge.phony and not self.rebuilds(edge)}
         below = f"{places.cwd}/" if places.cwd else ""
         # Sources where commands run, as a command names them: many where a project is built in its own folder.
         beside = (path for path in tree.sources if path.startswith(below) and path not in self.made)
@@ -87,8 +92,8 @@ class Importer:
         return Imported(recipes, self._names(), headers, self.manifest.warnings)
 
     def rebuilds(self, edge: Edge) -> bool:
-        """Whether an edge makes a file of the build description itself; those run before there is a graph."""
-        return self.manifest.files[0] in edge.all_outputs
+        """Whether an edge is not in the graph: it makes a file of the build description itself, or is set apart."""
+        return id(edge) in self._own
 
     def id_of(self, edge: Edge) -> str:
         """The id of an edge's recipe."""
@@ -104,19 +109,18 @@ class Importer:
     # -- names ------------------------------------------------------------------------------------
 
     def _names(self) -> Names:
+        edges = [edge for edge in self.manifest.edges if id(edge) not in self._apart]
         aliases = {
-            path: self._makers_of(self.meanings.of(path))
-            for edge in self.manifest.edges
-            if edge.phony
-            for path in edge.outputs
+            path: self._makers_of(self.meanings.of(path)) for edge in edges if edge.phony for path in edge.outputs
         }
         default = self.manifest.defaults or self._ends()
+        circles = self._circles(default)
         wanted: dict[str, None] = {}
-        for name in default:
+        for name in default if "" not in circles else ():
             wanted.update(dict.fromkeys(self._makers_of(self.meanings.of(name))))
         validations = {
             self.id_of(edge): tuple(id_ for path in checks for id_ in self._makers_of(self.meanings.of(path)))
-            for edge in self.manifest.edges
+            for edge in edges
             if not edge.phony and (checks := self._checks(edge))
         }
         return Names(
@@ -126,7 +130,19 @@ class Importer:
             missing=self.missing,
             pools={name: depth for name, depth in self.manifest.pools.items() if depth > 0},
             absent=self._unmade(default),
+            circles=circles,
         )
+
+    def _circles(self, default: Iterable[str]) -> dict[str, str]:
+        """What is set apart, by the names a person may ask for, and why; "": one of the defaults is."""
+        if not self._apart:
+            return {}
+        edges = (edge for edge in self.manifest.edges if id(edge) in self._apart)
+        around = {path: self._apart[id(edge)] for edge in edges for path in edge.all_outputs}
+        found = {path if self.makers[path].phony else self.places.of(path): why for path, why in around.items()}
+        names = tuple(default) or tuple(around)  # every output is an input of another
+        first = next((around[name] for name in names if name in around), None)
+        return found if first is None else {**found, "": first}
 
     def _unmade(self, default: Iterable[str]) -> dict[str, tuple[str, str]]:
         """What phony edges name that nobody makes and is not there, and the edge that does; "": of the defaults."""
@@ -203,7 +219,8 @@ class Importer:
         late = self._late(edge)
         command = self.manifest.command(edge)
         heads = programs(command)
-        written = self.manifest.depfile(edge)
+        notes = self.manifest.notes(edge)
+        written = "" if notes else self.manifest.depfile(edge)
         depfile = of(written, edge.at) if written else None
         if depfile is not None and outside(depfile):
             depfile = None
@@ -211,10 +228,7 @@ class Importer:
         inputs, beyond, after, always = self._inputs(edge, late, id_)
         place = self._place(edge, heads)
         rspfile = self.manifest.rspfile(edge)
-        files: tuple[tuple[str, str], ...] = ()
-        if rspfile:
-            files = ((of(rspfile, edge.at), self.places.marked(self.manifest.rspfile_content(edge))),)
-        how = finds(command, heads, edge.inputs[0] if edge.inputs else "", depfile=depfile is not None)
+        how = finds(command, heads, edge.inputs[0] if edge.inputs else "", depfile=bool(depfile or notes))
         if how == "declared" and (opens_folders(self.places.marked(command)) or self._names_folder(edge)):
             how = "tree"
         inputs = self._with_programs(heads, inputs)
@@ -234,7 +248,7 @@ class Importer:
             root=self.places.root,
             cwd=self.places.cwd,
             mounts=self.mounts,
-            files=files,
+            files=((of(rspfile, edge.at), self.places.marked(self.manifest.rspfile_content(edge))),) if rspfile else (),
             after=after,
             finds=how,
             place=place,
@@ -243,6 +257,7 @@ class Importer:
             always=always,
             outside=beyond,
             description=ask(edge, "description"),
+            notes=notes,
         )
 
     def _output(self, path: str, edge: Edge) -> str:

@@ -20,7 +20,7 @@ from shared.model.graph import Finds, Names, Place, Recipe
 from shared.version import VERSION
 
 # The number changes whenever the importer makes another recipe of an edge, or the rows below change.
-_SCHEMA = f"windrow.graph/1 {VERSION}\n".encode()
+_SCHEMA = f"windrow.graph/3 {VERSION}\n".encode()
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
@@ -54,6 +54,7 @@ class _Row(msgspec.Struct, frozen=True, gc=False, array_like=True):
     always: bool
     outside: tuple[tuple[str, str], ...]
     description: str
+    notes: str
 
 
 class _Common(msgspec.Struct, frozen=True, array_like=True):
@@ -159,6 +160,7 @@ def _packed(imported: Imported) -> _Graph:
             one.always,
             one.outside,
             one.description,
+            one.notes,
         )
         for one in imported.recipes
     ]
@@ -194,6 +196,7 @@ def _unpacked(graph: _Graph) -> Imported:
             always=row.always,
             outside=row.outside,
             description=row.description,
+            notes=row.notes,
         )
         for row in graph.rows
     ]

@@ -127,6 +127,42 @@ class Lookup:
                         waiting += edges[number].validations
         return ordered
 
+    def circles(self) -> dict[int, str]:
+        """The edges that wait for themselves, or need one that does, by number; each with the way around."""
+        makers, edges = self.makers, self.edges
+        needs = [{makers[path] for path in edge.all_inputs if path in makers} for edge in edges]
+        users: dict[int, list[int]] = {}
+        for number, needed in enumerate(needs):
+            for one in needed:
+                users.setdefault(one, []).append(number)
+        left = [len(needed) for needed in needs]
+        ready = [number for number, count in enumerate(left) if not count]
+        for number in ready:  # it grows
+            for user in users.get(number, ()):
+                left[user] -= 1
+                if not left[user]:
+                    ready.append(user)
+        stuck = {number for number, count in enumerate(left) if count}
+        found = {number: self._around(number, needs, stuck) for number in sorted(stuck)}
+        # What is validated is wanted together with what validates it.
+        waiting = list(found)
+        while waiting:
+            one = waiting.pop()
+            checked = (user for path in edges[one].all_outputs for user in self.validated.get(path, ()))
+            for user in (*users.get(one, ()), *checked):
+                if user not in found:
+                    found[user] = found[one]
+                    waiting.append(user)
+        return found
+
+    def _around(self, number: int, needs: Sequence[set[int]], stuck: set[int]) -> str:
+        trail: list[int] = []
+        while number not in trail:
+            trail.append(number)
+            number = min(needs[number] & stuck)
+        loop = [*trail[trail.index(number) :], number]
+        return " -> ".join(self.edges[one].all_outputs[0] for one in loop)
+
     def _cycle(self, number: int, path: str, way: list[tuple[int, str]]) -> GraphError:
         begin = next(place for place, (one, _) in enumerate(way) if one == number)
         around = " -> ".join([path, *(named for _, named in way[begin + 1 :]), path])

@@ -8,6 +8,8 @@ from coordinator.importers.ninja.evaluation import Evaluation
 from coordinator.importers.ninja.spelling import unpacked
 
 PHONY = "phony"
+# What compilers that speak English put before a header that they name by /showIncludes.
+_ENGLISH = "Note: including file:"
 # What a rule may say; edges and files may say anything.
 RESERVED = frozenset(
     (
@@ -140,7 +142,18 @@ class Manifest:
     the first unless absolute. warnings: what ninja warns of as well.
     """
 
-    __slots__ = ("_evaluation", "contexts", "defaults", "edges", "files", "pools", "rules", "scopes", "warnings")
+    __slots__ = (
+        "_ancestry",
+        "_evaluation",
+        "contexts",
+        "defaults",
+        "edges",
+        "files",
+        "pools",
+        "rules",
+        "scopes",
+        "warnings",
+    )
 
     def __init__(self, said: Statements) -> None:
         self.edges = said.edges
@@ -152,6 +165,7 @@ class Manifest:
         self.files = said.files
         self.warnings = said.warnings
         self._evaluation = Evaluation(self.scopes, self.contexts)
+        self._ancestry: tuple[Edge, ...] | None = None
 
     def statements(self) -> Statements:
         """What to keep of it."""
@@ -170,6 +184,29 @@ class Manifest:
     def variables(self) -> dict[str, str]:
         """The variables of the outermost scope: `builddir` and `ninja_required_version` among them."""
         return self.scopes[0].variables
+
+    def makers(self) -> tuple[Edge, ...]:
+        """The edges that make the build file itself, by way of others and of phony ones too, in order.
+
+        CMake and Meson have one edge that makes it; GN one that makes a stamp, and a phony edge from that to the file.
+        """
+        return tuple(edge for edge in self.ancestry() if not edge.phony)
+
+    def ancestry(self) -> tuple[Edge, ...]:
+        """The makers of the build file, and the phony edges on the way."""
+        if self._ancestry is None:
+            found: dict[str, Edge] = {}
+            asked = {self.files[0]}
+            new = set(asked)
+            while new:
+                # Most edges have one output, whose packed form is its path.
+                several = (edge for edge in self.edges if edge.outs in new or edge.implicit_outs or " " in edge.outs)
+                above = [edge for edge in several if not new.isdisjoint(edge.all_outputs)]
+                found = {edge.all_outputs[0]: edge for edge in above} | found
+                new = {path for edge in above for path in edge.all_inputs} - asked
+                asked |= new
+            self._ancestry = tuple(found.values())
+        return self._ancestry
 
     def value(self, edge: Edge, name: str) -> str:
         """What a variable is for an edge, its paths quoted for a shell; "" when nothing says."""
@@ -194,6 +231,10 @@ class Manifest:
     def msvc_deps_prefix(self, edge: Edge) -> str:
         """What stands before a path that /showIncludes prints; "" is the English default."""
         return self._evaluation.value(edge, "msvc_deps_prefix")
+
+    def notes(self, edge: Edge) -> str:
+        """What stands before the headers that its output names; "" unless `deps = msvc` says that it names any."""
+        return (self.msvc_deps_prefix(edge) or _ENGLISH) if self.deps(edge) == "msvc" else ""
 
     def restat(self, edge: Edge) -> bool:
         """Whether its outputs may stay as they were."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from coordinator.importers.ninja.manifest import Edge
-from shared.errors import GraphError
+from shared.errors import DependencyCycle
 
 
 class Meaning(NamedTuple):
@@ -43,7 +43,7 @@ class Meanings:
         if edge is None or not edge.phony:
             return Meaning((path,))
         if path in trail:
-            raise GraphError(
+            raise DependencyCycle(
                 f"dependency cycle: {' -> '.join((*trail[trail.index(path) :], path))}",
                 at=edge.at,
                 fix="take one of these inputs out",

@@ -62,7 +62,7 @@ MISTAKES = {
         PROJECT + rule(each=None, inputs=["b"], outputs=["a"]) + rule(name="v", each=None, inputs=["a"], outputs=["b"]),
         BUILD,
         2,
-        "W0201",
+        "W0202",
         ("a needs b needs a", "windrow.toml:4"),
     ),
     "its own output": Mistake(

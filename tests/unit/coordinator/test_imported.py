@@ -77,10 +77,7 @@ def test_what_dyndep_files_add_beyond_the_tree_is_named_too(root: Path, tmp_path
 def test_the_generator_is_the_edge_that_makes_the_build_file(root: Path) -> None:
     imported = imported_of(root)
 
-    edge = imported.generator()
-
-    assert edge is not None
-    assert edge.rule == "cmake"
+    assert [edge.rule for edge in imported.manifest.makers()] == ["cmake"]
 
 
 def test_targets_are_relative_to_the_build_folder_but_phony_names_are_names(root: Path) -> None:

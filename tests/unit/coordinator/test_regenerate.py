@@ -152,3 +152,101 @@ def test_what_is_kept_and_cannot_be_read_counts_as_nothing(configured: Configure
     (configured.folder.parent / ".windrow/generator.json").write_text(text)
 
     assert configured.regeneration().due() == f"{configured.list} is newer"
+
+
+def gn(configured: Configured, more: str = "") -> None:
+    """As GN writes it: a stamp is made of what a depfile names, and the build file is only a name for that."""
+    (configured.folder / "gen").write_text(GN)
+    (configured.folder / "build.ninja").write_text(STAMPED + more)
+    (configured.folder / "build.ninja.stamp").write_text("")
+    (configured.folder / "build.ninja.d").write_text("build.ninja.stamp: ../list.txt ../other\\ list.txt\n")
+    (configured.list.parent / "other list.txt").write_text("other")
+    configured.aged(configured.list.parent / "other list.txt")
+
+
+STAMPED = """\
+rule gn
+  command = sh ./gen
+  description = Regenerating ninja files
+build build.ninja.stamp: gn
+  generator = 1
+  depfile = build.ninja.d
+build build.ninja: phony build.ninja.stamp
+  generator = 1
+"""
+GN = """\
+echo x >> runs
+echo "# $(cat ../list.txt)" >> build.ninja
+touch build.ninja.stamp
+test -f ../third && third=../third
+echo "build.ninja.stamp: ../list.txt $third" > build.ninja.d
+"""
+
+
+def test_gn_is_run_when_a_file_of_its_depfile_changed(configured: Configured) -> None:
+    gn(configured)
+    assert not configured.run()
+    (configured.list.parent / "other list.txt").write_text("another")
+
+    assert configured.run()
+    assert configured.said == [f"Regenerating ninja files ({configured.list.parent}/other list.txt changed)"]
+    assert not configured.run()
+    (configured.list.parent / "other list.txt").write_text("it reads this no more")
+    assert not configured.run()
+    configured.list.write_text("two\n")
+    assert configured.run() and not configured.run()
+    assert configured.runs == 2 and "# two" in (configured.folder / "build.ninja").read_text()
+
+
+def test_a_file_that_gn_reads_from_now_on_counts(configured: Configured) -> None:
+    gn(configured)
+    configured.run()
+    (configured.list.parent / "third").write_text("1")
+    configured.list.write_text("two\n")
+    assert configured.run()
+    (configured.list.parent / "third").write_text("2")
+
+    assert configured.regeneration().due() == f"{configured.list.parent}/third changed"
+
+
+@pytest.mark.parametrize("lost", ["build.ninja.stamp", "build.ninja.d"])
+def test_gn_is_run_when_its_stamp_or_its_depfile_is_gone(configured: Configured, lost: str) -> None:
+    gn(configured)
+    configured.run()
+    (configured.folder / lost).unlink()
+
+    assert configured.run() and not configured.run()
+    assert configured.runs == 1
+
+
+def test_before_anything_is_known_gn_is_run_for_a_file_newer_than_its_stamp(configured: Configured) -> None:
+    gn(configured)
+    configured.aged(configured.folder / "build.ninja.stamp", 120.0)
+
+    assert configured.regeneration().due() == f"{configured.list} is newer"
+
+
+def test_what_the_depfile_of_deps_gcc_said_is_remembered(configured: Configured) -> None:
+    gn(configured)
+    (configured.folder / "build.ninja").write_text(STAMPED.replace("ninja.d\n", "ninja.d\n  deps = gcc\n"))
+    (configured.folder / "build.ninja.d").unlink()
+
+    assert configured.run()
+    assert not (configured.folder / "build.ninja.d").exists()
+    assert not configured.run()
+    configured.list.write_text("two\n")
+    assert configured.regeneration().due() == f"{configured.list} changed"
+
+
+def test_what_the_build_file_is_made_of_is_made_first(configured: Configured) -> None:
+    (configured.folder / "build.ninja").write_text(
+        "rule cp\n  command = cp $in $out\nrule gen\n  command = sh ./gen && touch $out\n"
+        "build config: cp ../list.txt\nbuild all: phony config\nbuild build.ninja: gen | all\n"
+    )
+    (configured.folder / "gen").write_text("echo x >> runs; cat config >> told")
+    assert configured.run()
+    configured.list.write_text("two\n")
+
+    assert configured.run()
+    assert not configured.run()
+    assert (configured.folder / "told").read_text() == "one\ntwo\n"

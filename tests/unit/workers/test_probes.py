@@ -94,8 +94,9 @@ def test_words_of_the_command_count() -> None:
 def test_a_file_of_another_language_may_ask_for_anything() -> None:
     prober = Prober()
 
-    assert prober.asked([("tools/gen.py", "sha256:1")], lambda path: b"").names == {ANY}
-    assert prober.asked([("Makefile", "sha256:2")], lambda path: b"").names == {ANY}
+    assert prober.asked([("tools/gen.py", "sha256:1")], lambda path: b"").untold
+    assert prober.asked([("Makefile", "sha256:2")], lambda path: b"").untold
+    assert not prober.asked([("a.h", "sha256:3")], lambda path: b"").untold
 
 
 def test_content_is_scanned_once() -> None:

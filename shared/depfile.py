@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 _MOST_LINKS = 40  # as many symlinks as Linux follows in one path
@@ -41,7 +41,12 @@ def dependencies(text: str) -> tuple[str, ...]:
 
 
 def reads(text: str, trees: Sequence[str], links: Mapping[str, str] | None = None, cwd: str = "") -> Reads:
-    """What a depfile says was read by a command that ran in the folder `cwd` of a tree.
+    """What a depfile says was read; see located."""
+    return located(dependencies(text), trees, links, cwd)
+
+
+def located(named: Iterable[str], trees: Sequence[str], links: Mapping[str, str] | None = None, cwd: str = "") -> Reads:
+    """Where the paths lie that were named by a command that ran in the folder `cwd` of a tree.
 
     trees: the absolute folders that it may call that tree.
     A path that leads through symlinks of the tree (`links`: path to target) stands for every one of them and
@@ -50,7 +55,7 @@ def reads(text: str, trees: Sequence[str], links: Mapping[str, str] | None = Non
     inside: set[str] = set()
     outside: set[str] = set()
     prefixes = tuple(tree.rstrip("/") + "/" for tree in trees)
-    for path in dependencies(text):
+    for path in named:
         relative = _relative(path, prefixes, cwd)
         steps = _resolve(relative, links or {}, prefixes) if relative is not None else None
         if steps is None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workers.execute.depfile import dependencies, reads
+from shared.depfile import dependencies, reads
 
 GOLDEN = {
     "gcc": ("a.o: a.c a.h\n", ("a.c", "a.h")),
