@@ -56,7 +56,7 @@ live: $(VENV)/.ready
 	$(BIN)/pytest -m live tests
 faults: $(VENV)/.ready
 	WINDROW_SWEEPS=all $(BIN)/pytest -m "fault or slow" tests
-	WINDROW_SWEEPS=all $(BIN)/pytest tests/scenarios/test_incremental_equals_clean.py tests/scenarios/test_like_ninja.py
+	WINDROW_SWEEPS=all $(BIN)/pytest tests/scenarios/test_like_ninja.py
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks
 

@@ -13,13 +13,24 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, settings
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from shared import hashing
 from tests.fakes.compiler import CompileError, compile_text, evaluate
 from tests.fakes.workspace import Workspace
+
+# Split, so that they run side by side.
+SEQUENCES, PARTS = 500, 5
 
 HEADERS = ["one/a.h", "one/b.h", "two/a.h", "two/b.h", "two/c.h"]
 UNITS = ["src/m.c", "src/n.c", "src/o.c"]
@@ -347,12 +358,20 @@ class Incremental(RuleBasedStateMachine):
             assert (store / digits[:2] / digits).is_file()
 
 
-Incremental.TestCase.settings = settings(
-    max_examples=500,
+SETTINGS = settings(
+    max_examples=SEQUENCES // PARTS,
     stateful_step_count=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
     phases=[phase for phase in Phase if phase is not Phase.shrink or not os.environ.get("CI")],
 )
-TestIncrementalEqualsClean = Incremental.TestCase
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_incremental_equals_clean(part: int) -> None:
+    machine = type(f"Incremental{part}", (Incremental,), {})
+    if os.environ.get("CI"):
+        # Where hypothesis draws the same each time, the parts are not to draw the same as each other.
+        seed(part)(machine)
+    run_state_machine_as_test(machine, settings=SETTINGS)
