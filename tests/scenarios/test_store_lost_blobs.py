@@ -114,5 +114,5 @@ def test_another_machine_finds_what_was_stored_again(built: Shared, tmp_path: Pa
 
     report = other.build()
 
-    assert (report.executed, report.reused) == (0, {"cut_off": 3})
+    assert (report.executed, report.reused) == (0, {"remote": 3})
     assert other.read("total") == "1\n2\n"
