@@ -1,6 +1,7 @@
 """`python -m benchmarks [NAME…]`: measures, prints tables, and keeps them as JSON.
 
 They go to benchmarks/results/local; with --record to benchmarks/results, which is under version control.
+WINDROW_BENCH_ROUNDS is how often each contender runs (5).
 Real projects that have a build.ninja are measured by `python -m benchmarks.real`.
 """
 

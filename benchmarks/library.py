@@ -26,8 +26,8 @@ def library(home: Path) -> list[Row]:
     }
     taken: dict[str, dict[str, list[Sample]]] = {}
     for number in range(ROUNDS):
-        for who, engine in engines.items():
-            folder = home / f"{number}-{len(who)}"
+        for place, (who, engine) in enumerate(engines.items()):
+            folder = home / f"{number}-{place}"
             with engine(zstd.project(folder / "tree")) as (build, fresh):
                 for case in zstd.CASES:
                     case.change(folder / "tree")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-ROUNDS = 5
+ROUNDS = int(os.environ.get("WINDROW_BENCH_ROUNDS", "5"))
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def keep(
     *,
     more: Mapping[str, object] | None = None,
 ) -> None:
-    """Keep a table as JSON, with machine, commit, date, the load (of a minute) before and after, and `more`."""
+    """Keep a table as JSON, with machine, commit, date, the load (of a minute) before and after, rounds, and `more`."""
     body = {
         "title": title,
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -136,6 +136,7 @@ def keep(
             "system": platform.platform(),
         },
         "load": [round(load_before, 2), round(os.getloadavg()[0], 2)],
+        "rounds": ROUNDS,
         "rows": [asdict(row) for row in found],
         **(more or {}),
     }
