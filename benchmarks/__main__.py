@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,8 @@ TABLES: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
 
 def main() -> None:
     """Run what is named, or everything."""
+    # Told to stop it ends as by Ctrl-C: with the servers that it started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(TABLES)} (default: all)")
     parser.add_argument("--record", action="store_true", help="keep the results under version control")
