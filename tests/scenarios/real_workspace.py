@@ -17,6 +17,25 @@ from shared.model.manifest import Manifest
 from tests.console import Console
 from tests.fakes.workspace import Workspace
 
+# Words are counted file by file, in parts that are kept as `keep` says, and the parts put together.
+COUNTING = """
+[project]
+name = "{name}"
+
+[[rule]]
+name = "count"
+each = "src/*.txt"
+command = "wc -w < {{in}} > {{out}}"
+outputs = ["made/{{stem}}.count"]
+keep = "{keep}"
+
+[[rule]]
+name = "total"
+inputs = ["rule:count"]
+command = "cat {{in}} > {{out}}"
+outputs = ["total"]
+"""
+
 
 class RealWorkspace(Workspace):
     """`console` is a shell in the tree. `records` is where the project's pointer, manifests, runs and events lie."""

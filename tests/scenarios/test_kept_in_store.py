@@ -6,31 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.real_workspace import RealWorkspace
-
-TOML = """
-[project]
-name = "kept"
-
-[[rule]]
-name = "count"
-each = "src/*.txt"
-command = "wc -w < {{in}} > {{out}}"
-outputs = ["made/{{stem}}.count"]
-keep = "{keep}"
-
-[[rule]]
-name = "total"
-inputs = ["rule:count"]
-command = "cat {{in}} > {{out}}"
-outputs = ["total"]
-"""
+from tests.scenarios.real_workspace import COUNTING, RealWorkspace
 
 
 @pytest.fixture
 def built(tmp_path: Path) -> RealWorkspace:
     project = RealWorkspace(tmp_path / "tree")
-    project.write("windrow.toml", TOML.format(keep="store"))
+    project.write("windrow.toml", COUNTING.format(name="kept", keep="store"))
     project.write("src/a.txt", "one")
     project.write("src/b.txt", "one two")
     report = project.build()
@@ -83,7 +65,7 @@ def test_a_lost_stored_output_is_made_again(built: RealWorkspace) -> None:
 
 
 def test_outputs_that_are_wanted_in_the_tree_after_all_are_brought_there(built: RealWorkspace) -> None:
-    built.write("windrow.toml", TOML.format(keep="tree"))
+    built.write("windrow.toml", COUNTING.format(name="kept", keep="tree"))
 
     report = built.build()
 
@@ -93,9 +75,9 @@ def test_outputs_that_are_wanted_in_the_tree_after_all_are_brought_there(built: 
 
 
 def test_outputs_that_are_wanted_in_the_store_alone_leave_the_old_files_alone(built: RealWorkspace) -> None:
-    built.write("windrow.toml", TOML.format(keep="tree"))
+    built.write("windrow.toml", COUNTING.format(name="kept", keep="tree"))
     built.build()
-    built.write("windrow.toml", TOML.format(keep="store"))
+    built.write("windrow.toml", COUNTING.format(name="kept", keep="store"))
 
     built.build()
 

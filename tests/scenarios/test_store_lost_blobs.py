@@ -9,25 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared import hashing
-from tests.scenarios.real_workspace import RealWorkspace
-
-RULES = """
-[project]
-name = "{name}"
-
-[[rule]]
-name = "count"
-each = "src/*.txt"
-command = "wc -w < {{in}} > {{out}}"
-outputs = ["made/{{stem}}.count"]
-keep = "{keep}"
-
-[[rule]]
-name = "total"
-inputs = ["rule:count"]
-command = "cat {{in}} > {{out}}"
-outputs = ["total"]
-"""
+from tests.scenarios.real_workspace import COUNTING, RealWorkspace
 
 
 class Shared(RealWorkspace):
@@ -38,7 +20,7 @@ class Shared(RealWorkspace):
         self.far = root.parent / "far"
         self.environ["WINDROW_STORAGE__URL"] = f"file://{self.far}"
         self.console.variables["WINDROW_STORAGE__URL"] = f"file://{self.far}"
-        self.write("windrow.toml", RULES.format(name="lost", keep=keep))
+        self.write("windrow.toml", COUNTING.format(name="lost", keep=keep))
         self.write("src/a.txt", "one")
         self.write("src/b.txt", "one two")
 

@@ -1,7 +1,7 @@
 """What a build file came to in a tree, kept in a file for as long as nothing it is made from changes.
 
 An edit of a file's content leaves every path as it is, and with it every recipe: to make ten thousand of them anew
-takes longer than all else a plan needs. Losing the file costs one import, so whatever is wrong with it is no error.
+takes as long as all else a plan needs. Losing the file costs one import, so whatever is wrong with it is no error.
 Format: docs/design/ninja-language.md.
 """
 
