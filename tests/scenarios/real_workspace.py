@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from cli.performers import make_performer
@@ -68,6 +69,12 @@ class RealWorkspace(Workspace):
     def revision(self, number: int) -> Manifest | None:
         project = self.project()
         return bases.read_manifest(project.stores.refs, *project.name, number)
+
+    def take_over(self, origin: RealWorkspace, outputs: str) -> None:
+        """Have what another project of the same sources has built, the folder of its outputs too."""
+        shutil.copytree(origin.cache, self.cache)
+        for folder in (".windrow", outputs):
+            shutil.copytree(origin.root / folder, self.root / folder)
 
     def settle(self) -> None:
         """Build until every file has been known for so long that its times can be relied on."""

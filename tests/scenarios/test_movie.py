@@ -49,9 +49,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Film:
 @pytest.fixture
 def made(origin: Film, film: Film) -> Iterator[Film]:
     """Rev-0001 is there."""
-    shutil.copytree(origin.cache, film.cache)
-    shutil.copytree(origin.root / ".windrow", film.root / ".windrow")
-    shutil.copytree(origin.root / "movie", film.root / "movie")
+    film.take_over(origin, "movie")
     assert film.build().status == "no-changes"
     return film
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -51,9 +50,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Film:
 def made(origin: Film, tmp_path: Path) -> Iterator[Film]:
     """Rev-0001 is there."""
     film = Film(tmp_path / "tree")
-    shutil.copytree(origin.cache, film.cache)
-    shutil.copytree(origin.root / ".windrow", film.root / ".windrow")
-    shutil.copytree(origin.root / "movie", film.root / "movie")
+    film.take_over(origin, "movie")
     yield film
 
 

@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -65,9 +64,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> MovieProject:
 def made(origin: MovieProject, movie: MovieProject) -> Iterator[MovieProject]:
     """Rev-0001 is there."""
     movie.broken = origin.broken
-    shutil.copytree(origin.cache, movie.cache)
-    shutil.copytree(origin.root / ".windrow", movie.root / ".windrow")
-    shutil.copytree(origin.root / "movie", movie.root / "movie")
+    movie.take_over(origin, "movie")
     movie.blueprint(3)
     assert movie.build().status == "no-changes"
     yield movie
