@@ -115,6 +115,7 @@ class Preparer:
             action=action,
             timeout=recipe.timeout or self.default_timeout,
             no_cache=force or not self.use_cache,
+            kept=not recipe.always,
         )
 
     def _look_up(self, recipe: Recipe, could_read: Paths) -> Reuse | None:
