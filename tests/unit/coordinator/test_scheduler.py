@@ -21,6 +21,7 @@ from coordinator.plan.planner import plan
 from shared import hashing
 from shared.clock import SystemClock
 from shared.errors import BlobMissing, StoreUnavailable, TimeLimit
+from shared.model.action import ActionResult, Output
 from shared.model.file import FileState
 from shared.model.graph import BuildGraph, Names, Recipe
 from shared.model.job import JobOutcome
@@ -491,3 +492,19 @@ def test_jobs_of_a_pool_run_no_more_at_once_than_it_is_deep(tmp_path):
 
     assert len(report.results) == 5
     assert max(map(len, performer.batches)) <= 2
+
+
+def test_a_name_is_only_where_it_is_said_until_a_job_makes_another(tmp_path):
+    graph = BuildGraph([step("gen/a.h", "in")], platform="linux")
+    sources = {path: FileState(hashing.of_bytes(b""), 0) for path in ("in", "lib/b.h", "lib/c.h")}
+    tree = RunTree(graph, Snapshot(sources, {}), None)
+
+    assert tree.names_only(["b.h", "stdio.h"], {"lib/b.h"})
+    assert not tree.names_only(["b.h", "c.h"], {"lib/b.h"})
+    assert not tree.names_only(["a.h"], set())
+    assert not tree.names_only(["*"], set(sources))
+
+    undeclared = Output("other/b.h", hashing.of_bytes(b""), 0)
+    tree.take("r:gen/a.h", ActionResult(key="k", outputs=(undeclared,)))
+
+    assert not tree.names_only(["b.h"], {"lib/b.h"})

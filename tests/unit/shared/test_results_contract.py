@@ -108,3 +108,16 @@ def test_adding_the_newest_trace_again_writes_nothing(tmp_path: Path) -> None:
     results.add_trace(key, trace)
 
     assert path.stat().st_ino == before
+
+
+def test_a_far_store_is_not_asked_for_blobs_that_will_be_fetched_and_one_here_is() -> None:
+    blobs, refs = MemoryBlobs(), MemoryRefs()
+    result = made(blobs)
+    StoredResults(refs, blobs, "remote").put(result)
+    blobs.delete(result.outputs[0].hash)
+
+    far = StoredResults(refs, blobs, "remote").get(result.key, whole=False)
+    here = StoredResults(refs, blobs, "local").get(result.key, whole=False)
+
+    assert far is not None and far.result == result
+    assert here is None
