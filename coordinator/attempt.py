@@ -125,6 +125,7 @@ class Attempt:
             fresh=frozenset({TEST_RULE}) if self.request.all_tests else frozenset(),
             again=self.tally.vanished,
             settle=self.settling.settle,
+            clock=self.clock,
             includes=self.project.includes,
             beyond=self.project.beyond,
         )
@@ -153,6 +154,7 @@ class Attempt:
         try:
             return scheduler.run()
         finally:
+            preparer.close()
             self.bytes_up = preparer.bytes_up
 
     def _wanted_here(self) -> frozenset[str] | None:

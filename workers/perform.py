@@ -24,6 +24,8 @@ from workers.ticket import Ticket
 from workers.workshop import Workshop
 from workers.workspace import WorkspaceRun
 
+LOOKED_SECONDS = 1.0  # a result that was not there so long ago is not looked for again
+
 
 class Worker:
     """Performs orders, as many at once as it has slots; thread-safe.
@@ -119,7 +121,7 @@ def _command(ticket: Ticket) -> JobOutcome:
     order, workshop = ticket.order, ticket.workshop
     # What a run that says so itself reads is known only after it: its results are looked up by who has the traces.
     action = order.action
-    if not order.no_cache and not action.tells and not action.observed:
+    if not order.no_cache and not action.tells and not action.observed and not _just_looked(ticket):
         key = key_after_run(action, given_trace(action))
         for one in (key, rooted(key, action.root)) if action.root else (key,):
             hit = ticket.patiently(partial(workshop.results.get, one))
@@ -127,6 +129,12 @@ def _command(ticket: Ticket) -> JobOutcome:
                 result = local_result(hit.result, action.root)
                 return JobOutcome(order.job, order.attempt, "reused", result=result, worker=workshop.name)
     return CommandRun(ticket).outcome()
+
+
+def _just_looked(ticket: Ticket) -> bool:
+    """Whether a result was looked for a moment ago; not if it was sent again, for somebody may have made it since."""
+    order = ticket.order
+    return order.attempt == 1 and 0 <= ticket.workshop.clock.now() - order.looked < LOOKED_SECONDS
 
 
 def _call(ticket: Ticket) -> JobOutcome:

@@ -254,7 +254,7 @@ class ProgressWriter:
                 **self._counts,
             )
             try:
-                self._refs.write(self._name, canonical.encode(record))
+                self._refs.write(self._name, msgspec.json.encode(record))
             except (FarmError, LocalError) as error:
                 self.problem = f"the progress of this build is not recorded: {error.what}"
             ended = self._clock.monotonic()

@@ -10,7 +10,10 @@ from shared.model.action import Action, ActionResult, Log
 
 
 class JobOrder(msgspec.Struct, frozen=True):
-    """One job to perform: its id in the build, which try this is, the action and its time limit in seconds."""
+    """One job to perform: its id in the build, which try this is, the action and its time limit in seconds.
+
+    looked: when a result was last looked for and none was there, in seconds since the epoch; 0 if it was not.
+    """
 
     build: str
     job: str
@@ -18,6 +21,7 @@ class JobOrder(msgspec.Struct, frozen=True):
     action: Action
     timeout: float
     no_cache: bool = False
+    looked: float = 0.0
 
 
 Status = Literal["executed", "reused", "failed", "missing", "lost", "dropped"]
