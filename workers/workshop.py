@@ -15,9 +15,9 @@ from workers.execute.beyond import FilesBeyond
 from workers.execute.isolation import Isolation, isolation
 from workers.execute.probes import Prober
 from workers.execute.slot import CALLS, SlotPool
+from workers.sandbox.fetching import Fetcher
 from workers.sandbox.home import Home
 from workers.sandbox.memory import Memory
-from workers.sandbox.recent import Recent
 
 _CALL_PATIENCE = 0.05  # seconds
 
@@ -54,7 +54,7 @@ class Workshop:
         self._calls = SlotPool(slots, CALLS, patience=_CALL_PATIENCE)
         self.prober = Prober()
         self.beyond = FilesBeyond()
-        self.recent = Recent()
+        self.fetcher = Fetcher(blobs)
         self.memory, self.workspace = memory, workspace
         self._way = way
         self._root = sandbox_root
@@ -81,6 +81,7 @@ class Workshop:
         """End the supervisors, remove the folders."""
         self.pool.close()
         self._calls.close()
+        self.fetcher.close()
         with self._lock:
             homes, self._homes = self._homes, {}
         for home in homes.values():
