@@ -124,7 +124,7 @@ class Attempt:
             use_cache=not self.request.no_cache,
             fresh=frozenset({TEST_RULE}) if self.request.all_tests else frozenset(),
             again=self.tally.vanished,
-            settle=self.settling.settle,
+            settle=self.settling.reuse,
             clock=self.clock,
             includes=self.project.includes,
             beyond=self.project.beyond,
@@ -305,7 +305,7 @@ class Attempt:
     def _learn(self, ran: RunReport) -> None:
         """Let the next scan know the outputs just written, so that it need not read them."""
         made = {output.path for result in ran.results.values() for output in result.outputs}
-        self.seen.scan.learn(made)
+        self.seen.scan.learn(made, self.placing.placed if self.placing else None)
         for warning in (self.seen.scan.save(), self.project.save_learnt()):
             if warning:
                 self.observer.warned(warning)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from coordinator.commit.materialise import Staging
 from coordinator.commit.placing import Placing
 from coordinator.survey import Survey
-from shared.errors import CorruptRecord
+from shared.errors import BlobMissing, CorruptRecord
 from shared.model.action import ActionResult, Output
 from shared.model.graph import BuildGraph
 from shared.model.path import is_normal
 from shared.storage.compose import Stores
 from shared.storage.results import Source
+from shared.storage.stored_results import blobs_of
 
 
 class Settling:
@@ -42,8 +43,7 @@ class Settling:
             self._refuse_escape(output)
             if self._stays_in_store(output.path):
                 continue
-            there = self._seen.snapshot.outputs.get(output.path)
-            if there is not None and (there.hash, there.mode) == (output.hash, output.mode):
+            if self._is_there(output):
                 self._staging.keep(output.path)
                 continue
             if source != "remote":
@@ -53,6 +53,13 @@ class Settling:
             else:
                 self._staging.stage(output.path, output.hash, output.mode, self._stores.blobs)
         return source
+
+    def reuse(self, result: ActionResult) -> Source | None:
+        """As settle, for a result that was found: BlobMissing also for what is not fetched and the store lacks."""
+        fetched = {one.hash for one in result.outputs if not (self._stays_in_store(one.path) or self._is_there(one))}
+        for hash_ in self._stores.blobs.find_missing(one for one in blobs_of(result) if one not in fetched):
+            raise BlobMissing(hash_)
+        return self.settle(result)
 
     def bring(self, planned: frozenset[str]) -> None:
         """Place what commands in the workspace will need, an earlier build left in the store and no job will make."""
@@ -69,6 +76,10 @@ class Settling:
     def bytes_down(self) -> int:
         """Bytes that came from a remote store for the workspace."""
         return self._staging.bytes_down + (self._placing.bytes_down if self._placing else 0)
+
+    def _is_there(self, output: Output) -> bool:
+        there = self._seen.snapshot.outputs.get(output.path)
+        return there is not None and (there.hash, there.mode) == (output.hash, output.mode)
 
     def _nearest(self, output: Output) -> Source:
         away = self._stores.remote and output.mode != "link" and self._stores.local.find_missing([output.hash])

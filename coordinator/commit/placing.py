@@ -16,12 +16,16 @@ from shared.storage.blobs import BlobStore
 
 
 class Placing:
-    """Writes outputs under the root by a temporary file and a rename. Thread-safe; raises LocalError."""
+    """Writes outputs under the root by a temporary file and a rename. Thread-safe; raises LocalError.
+
+    placed: what regular files were given, by path: the digest, and lstat from before anybody else could see the file.
+    """
 
     def __init__(self, root: Path, build: str) -> None:
         self.root, self.build = root, build
         self.bytes_down = 0
         self.written: list[str] = []
+        self.placed: dict[str, tuple[str, os.stat_result]] = {}
         self._guard = threading.Lock()
 
     def place(self, output: Output, blobs: BlobStore) -> None:
@@ -29,6 +33,7 @@ class Placing:
         target = f"{self.root}/{output.path}"
         temporary = Path(f"{target}.tmp.{os.getpid()}-{self.build}")
         moved = 0
+        state: os.stat_result | None = None
         try:
             # Each time: a command of the workspace may have removed it.
             temporary.parent.mkdir(parents=True, exist_ok=True)
@@ -36,6 +41,7 @@ class Placing:
                 temporary.symlink_to(output.target)
             else:
                 moved = blobs.fetch(output.hash, temporary, executable=output.mode == "exec")
+                state = _marked(temporary)
             temporary.replace(target)
         except BaseException as error:
             with contextlib.suppress(OSError):
@@ -46,3 +52,18 @@ class Placing:
         with self._guard:
             self.bytes_down += moved
             self.written.append(output.path)
+            if state is not None:
+                self.placed[output.path] = (output.hash, state)
+            else:
+                self.placed.pop(output.path, None)
+
+
+def _marked(path: Path) -> os.stat_result:
+    """The state of a new file, with a time that shows a later write.
+
+    A file system counts in ticks, and a write in the tick of the first one would leave the same time. One nanosecond
+    before that tick nothing can be written any more.
+    """
+    status = path.stat()
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns - 1))
+    return path.stat()

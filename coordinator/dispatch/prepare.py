@@ -55,6 +55,7 @@ class Preparer:
     """Thread-safe: jobs are prepared in a pool while others run.
 
     settle: has the workspace hold what a result says, and tells which store it came from; None when it was there.
+    BlobMissing if any of it is gone, also of what the workspace does not hold.
     """
 
     def __init__(  # noqa: PLR0913 - what it goes by
@@ -118,22 +119,27 @@ class Preparer:
         entry = self._entry(recipe.id)
         graph = self.tree.graph
         shadows = self._shadows(recipe, could_read)
-        find, link, traces = self.tree.find, self.tree.link, self._traces(entry, recipe)
-        for key, trace in action_keys(recipe, graph.platform, find, shadows, traces, link, self._state):
-            reuse = self._found(entry, key, trace, recipe.root)
-            if reuse is None and recipe.root:
-                reuse = self._found(entry, rooted(key, recipe.root), trace, recipe.root)
-            if reuse is None or (recipe.loose and _left_out(recipe, reuse.result)):
-                continue
-            try:
-                brought = self.settle(reuse.result)
-            except BlobMissing:
-                # Gone or damaged since it was looked up: make it again.
-                continue
-            if reuse.how == "cut_off" and brought is not None:
-                # The manifest knew it, but the workspace did not have it: a store did.
-                return Reuse(reuse.result, brought)
-            return reuse
+        find, link, own = self.tree.find, self.tree.link, self._sets.trace(entry)
+
+        def traces(trace_key: str) -> Iterator[Trace]:
+            if entry is not None and own is None and not recipe.tells and not recipe.loose:
+                # It did not need more than its rule names, and hardly does now: the store is not asked for it.
+                return iter(())
+            return (local_trace(trace, recipe.root) for trace in self.results.traces(trace_key))
+
+        for key, trace in action_keys(recipe, graph.platform, find, shadows, own, traces, link, self._state):
+            for reuse in self._found(entry, key, trace, recipe.root):
+                if recipe.loose and _left_out(recipe, reuse.result):
+                    continue
+                try:
+                    brought = self.settle(reuse.result)
+                except BlobMissing:
+                    # Its bytes are gone or damaged: make it again.
+                    continue
+                if reuse.how == "cut_off" and brought is not None:
+                    # The manifest knew it, but the workspace did not have it: a store did.
+                    return Reuse(reuse.result, brought)
+                return reuse
         return None
 
     def _state(self, paths: tuple[str, ...]) -> str:
@@ -165,15 +171,22 @@ class Preparer:
         given: list[str] = []
 
         def shadows(trace: Trace) -> list[str]:
-            # Only when there is a trace to go by: the first build of all has none.
+            read = {*recipe.inputs, *trace.used}
+            if not trace.listed and self.tree.names_only(trace.probes, read):
+                # Whatever a scan of includes came by, it would be none of these names.
+                return shadowing(trace, read)
             if not given:
                 given.extend(path for path in could_read() if self.tree.find(path) is not None)
             return shadowing(trace, {*recipe.inputs, *given, *trace.used})
 
         return shadows
 
-    def _found(self, entry: JobEntry | None, key: str, trace: Trace | None, root: str) -> Reuse | None:
-        return self._known(entry, key, trace) or self._stored(key, root)
+    def _found(self, entry: JobEntry | None, key: str, trace: Trace | None, root: str) -> Iterator[Reuse]:
+        """What is known under a key, or under the one of results that hold the path of the tree."""
+        names = (key, rooted(key, root)) if root else (key,)
+        # The manifest is at hand; a store may be far away.
+        for find in (lambda name: self._known(entry, name, trace), lambda name: self._stored(name, root)):
+            yield from filter(None, map(find, names))
 
     def _known(self, entry: JobEntry | None, key: str, trace: Trace | None) -> Reuse | None:
         """The manifest's own outputs, when the job's inputs turn out to be what they were."""
@@ -182,28 +195,14 @@ class Preparer:
             return None
         made = [(path, manifest.artefacts.get(path)) for path in (*entry.outputs, *entry.also)]
         outputs = tuple(Output(path, a.hash, a.size, a.mode, a.target) for path, a in made if a is not None)
-        hashes = [output.hash for output in outputs if output.mode != "link"]
-        if len(outputs) != len(made) or self.blobs.find_missing(hashes):
+        if len(outputs) != len(made):
             return None
         took = Timings(run=entry.seconds)
         return Reuse(ActionResult(key=key, outputs=outputs, trace=trace, timings=took), "cut_off")
 
     def _stored(self, key: str, root: str) -> Reuse | None:
-        hit = self.results.get(key)
+        hit = self.results.get(key, whole=False)
         return Reuse(local_result(hit.result, root), hit.source) if hit else None
-
-    def _traces(self, entry: JobEntry | None, recipe: Recipe) -> Callable[[str], Iterator[Trace]]:
-        def traces(trace_key: str) -> Iterator[Trace]:
-            own = self._sets.trace(entry)
-            if own is not None:
-                yield own
-            elif entry is not None and not recipe.tells and not recipe.loose:
-                # It did not need more than its rule names, and hardly does now: the store is not asked for it.
-                return
-            for trace in self.results.traces(trace_key):
-                yield local_trace(trace, recipe.root)
-
-        return traces
 
     def _entry(self, job: str) -> JobEntry | None:
         return self.tree.manifest.jobs.get(job) if self.tree.manifest else None

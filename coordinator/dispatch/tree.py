@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable
+
 from shared.model.action import ActionResult, Input
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
+from shared.model.path import basename
 from shared.model.snapshot import Snapshot
 
 
@@ -16,6 +20,8 @@ class RunTree:
         self.results: dict[str, ActionResult] = {}
         self._made: dict[str, Input] = {}
         self._targets: dict[str, str] = {}
+        self._named: dict[str, list[str]] | None = None
+        self._lock = threading.Lock()
 
     def find(self, path: str) -> Input | None:
         """The present state of a path, or None."""
@@ -34,6 +40,7 @@ class RunTree:
         for output in result.outputs:
             before = self.find(output.path)
             changed |= before is None or (before.hash, before.mode) != (output.hash, output.mode)
+            self._note(output.path)
             self._made[output.path] = Input(output.path, output.hash, output.size, output.mode)
             if output.mode == "link":
                 self._targets[output.path] = output.target
@@ -54,6 +61,26 @@ class RunTree:
         """The paths that are there once everything a job needs has been done, sorted."""
         needed = self.graph.closure(self.graph.dependencies[job])
         return sorted(path for path, maker in self.graph.producer.items() if maker in needed)
+
+    def names_only(self, names: Iterable[str], paths: set[str]) -> bool:
+        """Whether no path that is there, or that a job makes, has one of these base names, but for these paths.
+
+        `*` stands for any name.
+        """
+        with self._lock:
+            if self._named is None:
+                self._named = {}
+                known = self.manifest.artefacts if self.manifest else ()
+                for path in dict.fromkeys((*self.snapshot.sources, *self.graph.producer, *known, *self._made)):
+                    self._named.setdefault(basename(path), []).append(path)
+            named = self._named
+        return all(name != "*" and paths.issuperset(named.get(name, ())) for name in names)
+
+    def _note(self, path: str) -> None:
+        with self._lock:
+            if self._named is not None and path not in self.graph.producer:
+                # What is not declared is known once it is made.
+                self._named[basename(path)] = [*self._named.get(basename(path), ()), path]
 
     def count_made(self) -> int:
         """How many paths jobs of this build have made."""

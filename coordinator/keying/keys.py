@@ -81,22 +81,31 @@ def action_keys(
     platform: str,
     find: Find,
     shadows: Callable[[Trace], Iterable[str]],
-    traces: Callable[[str], Iterator[Trace]],
+    own: Trace | None,
+    traces: Callable[[str], Iterable[Trace]],
     link: Link,
     beyond: Beyond,
 ) -> Iterator[tuple[str, Trace | None]]:
     """The keys under which a result may be found, likeliest first, each with the trace it rests on.
 
-    shadows: what could be found under the names that a trace asked for. `traces` is asked with the recipe's trace key
-    once the plain key (if any) did not do. beyond: the present state of files outside the tree.
+    shadows: what could be found under the names that a trace asked for. own: the trace of the last run that is known.
+    `traces` is asked with the recipe's trace key once no other key did. beyond: the present state of files outside the
+    tree.
     """
     body = body_of(recipe, platform)
     primary = primary_of(recipe, find, link)
+
+    def traced(trace: Trace) -> str | None:
+        return keys.traced_key(body, primary, trace, find, shadows(trace), beyond(trace.beyond))
+
+    seen: set[str | None] = {None}
+    if own is not None and (key := traced(own)) is not None:
+        seen.add(key)
+        yield key, own
     if not recipe.tells or recipe.loose:
         yield keys.plain_key(body, primary), None
-    seen: set[str] = set()
     for trace in traces(keys.trace_key(body, primary)):
-        key = keys.traced_key(body, primary, trace, find, shadows(trace), beyond(trace.beyond))
-        if key is not None and key not in seen:
+        if (key := traced(trace)) not in seen:
+            assert key is not None
             seen.add(key)
             yield key, trace

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -50,12 +50,13 @@ class Scan:
         """Those of some more outputs that are there, as they are."""
         return self._scanner.look(outputs)
 
-    def learn(self, outputs: Collection[str]) -> None:
+    def learn(self, outputs: Collection[str], placed: Mapping[str, tuple[str, os.stat_result]] | None = None) -> None:
         """Read outputs that were written since, so that the next scan need not.
 
-        Waits for some milliseconds if they are so new that their times cannot be relied on.
+        placed: digest and state of those that this build wrote itself; while only the change time is another, they are
+        not read again. Waits for some milliseconds if outputs are so new that their times cannot be relied on.
         """
-        self._scanner.learn(outputs)
+        self._scanner.learn(outputs, placed or {})
 
     def modified(self, path: str) -> int:
         """When a source was last modified, in nanoseconds, as it was when it was looked at; 0 for a symlink."""
@@ -260,16 +261,8 @@ class _Scanner:
                 continue
             self.hashed += 1
             hash_, status = content
-            entry = Entry(
-                size=status.st_size,
-                mtime=status.st_mtime_ns,
-                ctime=status.st_ctime_ns,
-                inode=status.st_ino,
-                mode=status.st_mode,
-                hash=hash_,
-                racy=now.racy(status),
-                category="" if outputs else self.categories.of(path),
-            )
+            category = "" if outputs else self.categories.of(path)
+            entry = _entry(status, hash_, racy=now.racy(status), category=category)
             before = self.cache.entries.get(path)
             self.entries[path] = entry
             state = states[path] = _state(entry)
@@ -277,21 +270,26 @@ class _Scanner:
                 self.touched.append(path)
         return states
 
-    def learn(self, outputs: Collection[str]) -> None:
+    def learn(self, outputs: Collection[str], placed: Mapping[str, tuple[str, os.stat_result]]) -> None:
         """Read these outputs, and once more those that were too new to be relied on."""
+        if racy := self._learn(outputs, placed):
+            self.clock.sleep(_SETTLE_SECONDS)
+            self._learn(racy, placed)
+
+    def _learn(self, outputs: Collection[str], placed: Mapping[str, tuple[str, os.stat_result]]) -> list[str]:
+        """Note what these outputs hold; those that were too new."""
         for path in outputs:
             self.entries.pop(path, None)
         files = self._elsewhere(outputs, (), {})
-        paths = [path for path, status in files.items() if stat.S_ISREG(status.st_mode)]
-        self._read_now(paths, files)
-        racy = [path for path in paths if path in self.entries and self.entries[path].racy]
-        if racy:
-            self.clock.sleep(_SETTLE_SECONDS)
-            self._read_now(racy, files)
-
-    def _read_now(self, paths: list[str], files: dict[str, os.stat_result]) -> None:
-        if paths:
-            self._read(paths, sum(files[path].st_size for path in paths), outputs=True)
+        now = FileSystemNow(self.settings.state_dir)
+        for path, status in files.items():
+            hash_, before = placed.get(path, ("", status))
+            if hash_ and _alike(before, status):
+                self.entries[path] = _entry(status, hash_, racy=now.racy(status), category="")
+        unread = [path for path in files if path not in self.entries and stat.S_ISREG(files[path].st_mode)]
+        if unread:
+            self._read(unread, sum(files[path].st_size for path in unread), outputs=True)
+        return [path for path in files if path in self.entries and self.entries[path].racy]
 
     def settled(self) -> dict[str, tuple[int, int]] | None:
         now = FileSystemNow(self.settings.state_dir)
@@ -308,6 +306,29 @@ class _Scanner:
 
     def save(self) -> str:
         return self.cache.save(self.entries, self.categories.digest)
+
+
+def _alike(before: os.stat_result, after: os.stat_result) -> bool:
+    """Whether it is the same file with the same content; it may have been renamed."""
+    return (before.st_ino, before.st_mtime_ns, before.st_size, before.st_mode) == (
+        after.st_ino,
+        after.st_mtime_ns,
+        after.st_size,
+        after.st_mode,
+    )
+
+
+def _entry(status: os.stat_result, hash_: str, *, racy: bool, category: str) -> Entry:
+    return Entry(
+        size=status.st_size,
+        mtime=status.st_mtime_ns,
+        ctime=status.st_ctime_ns,
+        inode=status.st_ino,
+        mode=status.st_mode,
+        hash=hash_,
+        racy=racy,
+        category=category,
+    )
 
 
 def _own_paths(settings: Settings) -> frozenset[str]:

@@ -30,7 +30,10 @@ class BlobStore(Protocol):
         ...
 
     def fetch(self, hash_: str, path: Path, *, executable: bool = False) -> int:
-        """Write the blob to a new file (folder there, file not), mode 0644 or 0755; bytes moved from afar."""
+        """Write the blob to a new file (folder there, file not), mode 0644 or 0755; bytes moved from afar.
+
+        Counts as a use of it, as find_missing does.
+        """
         ...
 
     def put(self, hash_: str, data: bytes) -> int:

@@ -106,10 +106,12 @@ class CachingBlobs:
 
     def _known(self, hash_: str, read: Callable[[], Found]) -> Found:
         try:
-            return read()
+            found = read()
         except BlobMissing:
             self.forget(hash_)
             raise
+        self._remember((hash_,))
+        return found
 
     def _stored(self, hash_: str, moved: int) -> None:
         self._remember((hash_,))

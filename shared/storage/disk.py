@@ -64,6 +64,7 @@ class DiskBlobs:
         except OSError as error:
             raise named(error, source, "reading") from error
         try:
+            written = os.fstat(reader).st_mtime
             found, size = _copy(reader, source, path, 0o755 if executable else 0o644)
         finally:
             os.close(reader)
@@ -71,6 +72,8 @@ class DiskBlobs:
             atomic.discard(path)
             self._set_aside(hash_)
             raise BlobCorrupt(hash_)
+        if written < self._clock.now() - self._window / 2:
+            self.touch((hash_,))
         return size if self._afar else 0
 
     def put(self, hash_: str, data: bytes) -> int:

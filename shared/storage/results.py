@@ -24,8 +24,12 @@ class Results(Protocol):
     unless `replace`. Thread-safe.
     """
 
-    def get(self, key: str) -> Hit | None:
-        """The result stored under a key."""
+    def get(self, key: str, *, whole: bool = True) -> Hit | None:
+        """The result stored under a key.
+
+        Without `whole` a store far away is not asked for the blobs: for whoever fetches or asks for them all next, and
+        takes a missing one for a miss.
+        """
         ...
 
     def put(self, result: ActionResult, *, replace: bool = False) -> None:

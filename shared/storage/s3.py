@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError
@@ -18,6 +19,9 @@ from shared.storage import names
 from shared.storage.blobs import BlobInfo
 from shared.storage.disk import WINDOW, open_regular
 from shared.storage.s3_client import Bucket, code_of
+
+if TYPE_CHECKING:
+    from obstore import GetResult, ObjectMeta
 
 STREAMED = 8 << 20
 _ASK_FIRST = 64 << 10
@@ -48,10 +52,12 @@ class S3Blobs:
         # What came over a bad wire is not what is stored: a second look before it is thrown away.
         for _ in range(2):
             try:
-                data = bytes(obstore.get(self.bucket.store, name).bytes())
+                answer = obstore.get(self.bucket.store, name)
+                data = bytes(answer.bytes())
             except (FileNotFoundError, BaseError) as error:
                 raise self._failed(error, hash_, "reading") from error
             if hashing.of_bytes(data) == hash_:
+                self._used(hash_, answer.meta)
                 return data
         self.delete(hash_)
         raise BlobCorrupt(hash_)
@@ -59,7 +65,8 @@ class S3Blobs:
     def fetch(self, hash_: str, path: Path, *, executable: bool = False) -> int:
         """See BlobStore."""
         hasher = hashing.Hasher()
-        pieces = self._pieces(hash_)
+        answer = self._asked(hash_)
+        pieces = self._pieces(hash_, answer)
         first = next(pieces)
         try:
             writer = atomic.create(path, 0o755 if executable else 0o644)
@@ -76,6 +83,7 @@ class S3Blobs:
             atomic.discard(path)
             self.delete(hash_)
             raise BlobCorrupt(hash_)
+        self._used(hash_, answer.meta)
         return hasher.size
 
     def put(self, hash_: str, data: bytes) -> int:
@@ -148,10 +156,15 @@ class S3Blobs:
         except BaseError as error:
             raise self.bucket.failed(error, "listing blobs") from error
 
-    def _pieces(self, hash_: str) -> Iterator[bytes]:
+    def _asked(self, hash_: str) -> GetResult:
+        try:
+            return obstore.get(self.bucket.store, names.blob_name(hash_))
+        except (FileNotFoundError, BaseError) as error:
+            raise self._failed(error, hash_, "reading") from error
+
+    def _pieces(self, hash_: str, answer: GetResult) -> Iterator[bytes]:
         """The bytes in pieces, at least one."""
         try:
-            answer = obstore.get(self.bucket.store, names.blob_name(hash_))
             if answer.meta["size"] <= STREAMED:
                 yield bytes(answer.bytes())
             else:
@@ -180,6 +193,13 @@ class S3Blobs:
         if found is None or (found[0] == 0 and hash_ != hashing.EMPTY):
             return False
         return not self._ageing(self._clock.now() - found[1]) or self._rewrite(hash_)
+
+    def _used(self, hash_: str, meta: ObjectMeta) -> None:
+        """Note that a blob was read: an ageing one is written anew."""
+        written = meta["last_modified"].timestamp()
+        self._remember(hash_, written)
+        if self._ageing(self._clock.now() - written):
+            self._rewrite(hash_)
 
     def _rewrite(self, hash_: str) -> bool:
         """Have the store note the present time for a blob; False when it is gone."""

@@ -24,12 +24,14 @@ class StoredResults:
     def __init__(self, refs: RefStore, blobs: BlobStore, source: Source) -> None:
         self._refs, self._blobs, self._source = refs, blobs, source
 
-    def get(self, key: str) -> Hit | None:
+    def get(self, key: str, *, whole: bool = True) -> Hit | None:
         """See Results."""
         record = self._refs.read(result_name(key))
         result = decode_result(record.data, key) if record else None
         if result is None:
             return None
+        if not whole and self._source == "remote":
+            return Hit(result, self._source)
         hashes = blobs_of(result)
         if self._blobs.find_missing(hashes):
             return None
@@ -83,14 +85,14 @@ class TieredResults:
         self._local, self._remote = local, remote
         self._confirmed, self._lease = confirmed, lease
 
-    def get(self, key: str) -> Hit | None:
+    def get(self, key: str, *, whole: bool = True) -> Hit | None:
         """See Results."""
         age = self._confirmed(result_name(key))
         if age is not None and age < self._lease:
             hit = self._local.get(key)
             if hit is not None:
                 return hit
-        hit = self._remote.get(key)
+        hit = self._remote.get(key, whole=whole)
         if hit is not None:
             self._local.put(hit.result, replace=True)
         return hit

@@ -18,7 +18,7 @@ class DictResults:
         self._blobs = blobs
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> Hit | None:
+    def get(self, key: str, *, whole: bool = True) -> Hit | None:
         """See Results."""
         result = self.stored.get(key)
         if result is None:

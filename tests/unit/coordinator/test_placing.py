@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from coordinator.commit.placing import Placing
+from coordinator.scan.scanner import scan
 from shared import hashing
 from shared.errors import BlobMissing, LocalError
 from shared.model.action import Output
+from shared.settings_load import load_without_project
 from shared.storage.memory import MemoryBlobs
 
 
@@ -101,3 +103,20 @@ def test_many_threads_may_place_at_once(tmp_path: Path) -> None:
 
     assert sorted(placing.written) == sorted(output.path for output in outputs)
     assert all((tmp_path / output.path).stat().st_size == output.size for output in outputs)
+
+
+def test_what_was_placed_is_known_without_reading_it_and_a_write_in_the_same_tick_shows(tmp_path: Path) -> None:
+    blobs, placing = MemoryBlobs(), Placing(tmp_path, "b")
+    for name in ("kept", "written"):
+        placing.place(stored(blobs, name, "made"), blobs)
+    with (tmp_path / "written").open("r+") as file:
+        file.write("MADE")
+    known = {path: (hashing.of_bytes(b"believed"), state) for path, (_, state) in placing.placed.items()}
+    seen = scan(load_without_project(tmp_path, flags={}, environ={}), known)
+
+    seen.learn(known, known)
+    seen.save()
+
+    again = scan(load_without_project(tmp_path, flags={}, environ={}), known).snapshot.outputs
+    assert again["kept"].hash == hashing.of_bytes(b"believed")
+    assert again["written"].hash == hashing.of_bytes(b"MADE")
