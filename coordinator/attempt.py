@@ -13,11 +13,12 @@ from coordinator.commit.base import Base
 from coordinator.commit.fold import fold, repeats
 from coordinator.commit.materialise import Applied
 from coordinator.commit.placing import Placing
-from coordinator.dispatch.prepare import Preparer, SourceMoved
+from coordinator.dispatch.prepare import Preparer
 from coordinator.dispatch.report import Options, RunReport
 from coordinator.dispatch.scheduler import Scheduler
 from coordinator.dispatch.tally import Tallied, Tally
 from coordinator.dispatch.tree import RunTree
+from coordinator.dispatch.uploads import SourceMoved
 from coordinator.emit import emit
 from coordinator.history.record import BuildRecord
 from coordinator.lock.lease import Lease
