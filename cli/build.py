@@ -15,6 +15,7 @@ from cli.options import open_project, open_settings, project_options, wait_optio
 from cli.performers import make_here, make_performer
 from cli.progress_lines import LineProgress
 from coordinator import build as building
+from coordinator import rest
 from coordinator.plan.explain import sentence
 from coordinator.plan.planner import up_to
 from coordinator.project import Project
@@ -85,6 +86,7 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
         timeout=given["timeout"],
         require_cached=given["require_cached"],
         download=given["download"],
+        typed=rest.typed(".", targets),
     )
     from cli import fallback  # noqa: PLC0415
 

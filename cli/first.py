@@ -22,8 +22,11 @@ def ninja_rests(arguments: Sequence[str]) -> bool:
 
 
 def build_rests(arguments: Sequence[str]) -> bool:
-    """Whether `windrow build`, without any flag, has nothing to do, which it then has said."""
-    return list(arguments) == ["build"] and _well(_build_rests)
+    """Whether `windrow build`, without any flag, or `windrow ninja` has nothing to do, which it then has said."""
+    command, *words = arguments or ("",)
+    if command == "ninja":
+        return ninja_rests(words)
+    return command == "build" and not any(word.startswith("-") for word in words) and _well(lambda: _build_rests(words))
 
 
 def _well(rests: Callable[[], bool]) -> bool:
@@ -37,11 +40,11 @@ def _ninja_rests(arguments: Sequence[str]) -> bool:
     plain = _plain(arguments)
     if plain is None:
         return False
-    folder, file, entered = plain
+    folder, file, entered, targets = plain
     build = os.path.realpath(os.path.join(folder, file))  # noqa: PTH118 - pathlib would have to be loaded
     where = os.path.dirname(build)  # noqa: PTH120
     for state in (os.path.join(where, _STATE), _above(where)):  # noqa: PTH118
-        told = _told(state)
+        told = _told(state, folder, targets)
         if told is not None and told.get("build_file") == build:
             if entered:
                 sys.stdout.write(f"ninja: Entering directory `{folder}'\n")
@@ -50,9 +53,9 @@ def _ninja_rests(arguments: Sequence[str]) -> bool:
     return False
 
 
-def _build_rests() -> bool:
+def _build_rests(targets: Sequence[str]) -> bool:
     began = time.monotonic()
-    told = _told(_above(os.getcwd()))  # noqa: PTH109
+    told = _told(_above(os.getcwd()), ".", targets)  # noqa: PTH109
     if told is None:
         return False
     files, revision = int(str(told["files"])), int(str(told["revision"]))
@@ -63,11 +66,15 @@ def _build_rests() -> bool:
     return True
 
 
-def _told(state: str) -> Mapping[str, object] | None:
-    """What the last build noted down, if it still holds."""
+def _told(state: str, folder: str, targets: Sequence[str]) -> Mapping[str, object] | None:
+    """What the last build of these targets, typed in a folder, noted down, if it still holds."""
     from coordinator import rest  # noqa: PLC0415 - `--help` and the like ask nothing
 
-    return rest.holds(os.path.join(state, rest.FILE), None, os.environ) if state else None  # noqa: PTH118
+    if not state:
+        return None
+    name = rest.NAMED if targets else rest.FILE
+    told = rest.holds(os.path.join(state, name), None, os.environ)  # noqa: PTH118
+    return told if told is not None and told.get("typed") == rest.typed(folder, targets) else None
 
 
 def _above(folder: str) -> str:
@@ -81,9 +88,10 @@ def _above(folder: str) -> str:
         folder = parent
 
 
-def _plain(arguments: Sequence[str]) -> tuple[str, str, bool] | None:
-    """Folder and file of a command line that asks for the default targets and no more; None for any other."""
+def _plain(arguments: Sequence[str]) -> tuple[str, str, bool, list[str]] | None:
+    """Folder, file and targets of a command line that asks for targets and no more; None for any other."""
     folder, file, entered = ".", "build.ninja", False
+    targets: list[str] = []
     words = iter(arguments)
     for word in words:
         if word == "-C":
@@ -93,6 +101,8 @@ def _plain(arguments: Sequence[str]) -> tuple[str, str, bool] | None:
         elif word in _VALUED:
             if next(words, None) is None:
                 return None
+        elif not word.startswith("-"):
+            targets.append(word)
         elif word not in _BARE and not (word[:2] in _VALUED and word[2:].isdigit()):
             return None
-    return folder, file, entered
+    return folder, file, entered, targets

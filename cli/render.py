@@ -34,11 +34,12 @@ def as_json(value: Any) -> None:
 
 
 def flush() -> None:
-    """Have all that was said on stdout reach its reader, if there still is one."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _muffle(sys.stdout)
+    """Have all that was said reach its readers, if there still are any."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            _muffle(stream)
 
 
 def _say(text: str, stream: TextIO, end: str = "\n") -> None:

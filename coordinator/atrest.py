@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from coordinator import refnames, rest
+from coordinator.edits import PLACED_FILE
 from coordinator.project import Project
 from coordinator.request import Request
 from coordinator.rest import ABSENT, Seen
@@ -23,9 +24,14 @@ _LINKS = 40  # as many in a row as the kernel follows
 
 def at_rest(project: Project, request: Request) -> Mapping[str, object] | None:
     """What to say if the last build's "nothing to do" still holds for this request."""
-    if request.targets or request.question.full or request.verify or request.all_tests:
+    if request.question.full or request.verify or request.all_tests:
         return None
-    return rest.holds(str(project.settings.state_dir / rest.FILE), question(project, request.question), project.environ)
+    return rest.holds(_file(project, request.question), question(project, request.question), project.environ)
+
+
+def _file(project: Project, asked: Question) -> str:
+    # What was asked for by name last has its own, or it and the build of everything would drive each other out.
+    return str(project.settings.state_dir / (rest.NAMED if asked.targets else rest.FILE))
 
 
 def question(project: Project, asked: Question) -> str:
@@ -34,14 +40,15 @@ def question(project: Project, asked: Question) -> str:
     return f"{settings.project} {settings.branch} {settings.storage.url} {settings.ninja} {settings.blueprint} {asked}"
 
 
-def remember(project: Project, seen: Survey, asked: Question) -> None:
-    """Note down that there is nothing to do, if the file system can tell when that ends."""
+def remember(project: Project, seen: Survey, asked: Question, *, typed: str = "") -> None:
+    """Note down that there is nothing to do, if the file system can tell when that ends; typed: see Request."""
     settings = project.settings
     refs = project.stores.refs
     base = seen.base
-    if asked.targets:
-        return  # that other targets have something to do would not be noticed
-    if not isinstance(refs, DiskRefs) or base.manifest is None or not base.manifest.rests or seen.plan:
+    if not isinstance(refs, DiskRefs) or base.manifest is None or seen.plan:
+        return
+    # Jobs that were left out or always run keep everything from resting; no target that rests needs one of them.
+    if seen.placed if asked.targets else not base.manifest.rests:
         return
     noted = seen.scan.settled()
     besides = _besides(project) if noted is not None else None
@@ -49,6 +56,11 @@ def remember(project: Project, seen: Survey, asked: Question) -> None:
         return
     current = refnames.pointer(*project.name)
     besides[str(refs.root / current)] = rest.look(str(refs.root / current))
+    if asked.targets:
+        placed = str(settings.state_dir / PLACED_FILE)
+        if os.path.lexists(placed):
+            return  # another build has just put outputs there that no revision has
+        besides[placed] = ABSENT
     pointer = refs.read(current)
     if pointer is None or pointer.tag != base.tag:
         return  # somebody committed meanwhile
@@ -56,7 +68,8 @@ def remember(project: Project, seen: Survey, asked: Question) -> None:
     told = {
         "revision": base.revision,
         "files": len(seen.snapshot.sources) + len(seen.snapshot.outputs),
-        "plain": asked == Question() and settings.mode == "incremental",
+        "plain": asked == Question(asked.targets) and settings.mode == "incremental",
+        "typed": typed,
         "build_file": os.path.realpath(settings.root / ninja.file) if ninja else "",
     }
     own = settings.tests.pass_env if settings.tests else ()
@@ -64,7 +77,7 @@ def remember(project: Project, seen: Survey, asked: Question) -> None:
     names = tuple(sorted({*own, *imported, *(name for rule in settings.rules for name in rule.pass_env)}))
     try:
         rest.store(
-            str(settings.state_dir / rest.FILE),
+            _file(project, asked),
             question(project, asked),
             str(settings.root),
             {**noted, **besides},

@@ -146,7 +146,7 @@ def _nothing(
         observer.warned(warning)
     if seen.placed and not request.targets:
         forget_placed(project, {})
-    remember(project, seen, request.question)
+    remember(project, seen, request.question, typed=request.typed)
     return _still(project, _told(seen), name, seconds)
 
 

@@ -256,7 +256,8 @@ class Project:
         if self.imported is None:
             return learnt
         self.imported.save()
-        return self._headers.save() or learnt
+        # Where nothing was scanned, nothing was learnt.
+        return (self._headers.save() if "_headers" in vars(self) else "") or learnt
 
     def event_log(self) -> EventLog:
         """Where the events of running builds go: a stream on the broker, else files beside the records."""

@@ -15,7 +15,7 @@ class Request(msgspec.Struct, frozen=True):
     failures: how many failed jobs end it; 0 for any number. download: which outputs of an imported build are to be in
     the workspace: all, those of the targets, or only what commands need that run there. all_tests: run every test job,
     whatever is stored. commit: whether a new revision is made of it. base: the hash of the manifest that it must start
-    from ("" for none), where that matters.
+    from ("" for none), where that matters. typed: the targets as `rest.typed` writes them down; "" if nobody typed any.
     """
 
     targets: tuple[str, ...] = ()
@@ -32,6 +32,7 @@ class Request(msgspec.Struct, frozen=True):
     all_tests: bool = False
     commit: bool = True
     base: str | None = None
+    typed: str = ""
 
     @property
     def question(self) -> Question:

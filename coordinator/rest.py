@@ -20,14 +20,20 @@ try:
 except ImportError:
     from hashlib import blake2b
 
-SCHEMA = 3
-FILE = "rest"
+SCHEMA = 4
+FILE, NAMED = "rest", "rest-targets"
 _PREFIXES = ("WINDROW_", "AWS_")
 _OTHERS = ("PATH", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
 
 # ctime (ns) and inode: no write, rename, change of mode or setting back of times leaves both as they were.
 Seen = tuple[int, int]
 ABSENT: Seen = (-1, -1)
+
+
+def typed(folder: str, targets: Iterable[str]) -> str:
+    """Targets as somebody typed them in a folder, in one text: equal texts ask for equal things. Empty for none."""
+    words = "\0".join(targets)
+    return f"{os.path.realpath(folder)}\0{words}" if words else ""
 
 
 def look(path: str) -> Seen:

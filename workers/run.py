@@ -141,8 +141,9 @@ class CommandRun:
             beyond=left.beyond,
         )
         failpoint.hit("worker.uploaded")
-        # What cannot be said to be of these files is no result for anybody else.
-        message = message if left.moved else self._keep(result) or message
+        # What cannot be said to be of these files is no result for anybody else; nor is that of a job that always runs.
+        if self.order.kept and not left.moved:
+            message = self._keep(result) or message
         failpoint.hit("worker.stored")
         return self._end("executed", result=result, message=message, printed=run)
 

@@ -113,6 +113,7 @@ class Preparer:
             timeout=recipe.timeout or self.default_timeout,
             no_cache=force or not self.use_cache,
             looked=looked,
+            kept=not recipe.always,
         )
 
     def _look_up(self, recipe: Recipe, could_read: Paths) -> Reuse | None:

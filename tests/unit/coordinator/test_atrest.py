@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.first import ninja_rests
 from cli.ninja_project import open_build_folder
 from cli.performers import make_performer
+from coordinator import rest
 from coordinator.atrest import at_rest, remember
 from coordinator.project import Project
 from coordinator.request import Request
@@ -337,6 +339,43 @@ def test_an_imported_build_rests_until_what_its_build_file_names_changes(
     change(imported)
 
     assert not rests(imported)
+
+
+def test_a_named_target_rests_beside_a_job_that_always_runs(
+    imported: ImportedWorkspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported.write("build.ninja", NINJA + "rule idle\n  command = true\nbuild never: idle in.txt\n")
+    named = Request(targets=("out",), typed=rest.typed(str(imported.root), ("out",)))
+    folder = str(imported.root)
+    monkeypatch.setattr(os, "environ", imported.environ)
+    until(lambda: imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None)
+
+    assert not rests(imported)
+    assert ninja_rests(["-C", folder, "out"])
+    assert "no work to do" in capsys.readouterr().out
+    for other in (["never"], ["out", "never"], []):
+        assert not ninja_rests(["-C", folder, *other])
+
+    edit_an_input(imported)
+
+    assert at_rest(imported.project(), named) is None
+    assert not ninja_rests(["-C", folder, "out"])
+
+
+def test_a_named_target_does_not_rest_once_its_output_is_gone_or_somebody_committed(
+    imported: ImportedWorkspace,
+) -> None:
+    imported.write("build.ninja", NINJA + "build other: cat out\n")
+    named = Request(targets=("out",), typed="somewhere")
+    until(lambda: imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None)
+
+    imported.build(targets=("other",))
+    committed = at_rest(imported.project(), named)
+    until(lambda: imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None)
+    imported.delete("out")
+
+    assert committed is None
+    assert at_rest(imported.project(), named) is None
 
 
 def test_a_build_folder_without_a_project_rests_until_there_is_one(imported: ImportedWorkspace) -> None:
