@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from coordinator.report import BuildReport, InterruptedBuild
 from coordinator.request import Request
 from coordinator.select.selector import Choice, Selection
 from coordinator.testing import TestFile, chosen, results, ties_of_plan
-from shared.errors import TestsFailed, UsageError
+from shared.errors import TestsFailed, UnknownTarget, UsageError
 from shared.model.plan import Plan
 
 if TYPE_CHECKING:
@@ -69,6 +71,27 @@ def test(tests: tuple[str, ...], **given: Any) -> int:
     )
     if given["explain"]:
         return _explain(project, given["explain"], as_json=given["as_json"])
+    with _named_as_tests(tests):
+        return _run(project, tests, request, given)
+
+
+@contextmanager
+def _named_as_tests(names: tuple[str, ...]) -> Iterator[None]:
+    """Say of a name that means nothing what would have been a test, not what would have been an output."""
+    try:
+        yield
+    except UnknownTarget as error:
+        if not names:
+            raise
+        cases = any("::" in name for name in names)
+        raise UnknownTarget(
+            error.what.replace("no target", "no test file"),
+            why="a test file is the least that runs" if cases else "TEST is a test file, a folder of them, or a glob",
+            fix="leave out what follows `::`" if cases else "windrow test --dry-run lists the test files",
+        ) from error
+
+
+def _run(project: Project, tests: tuple[str, ...], request: Request, given: dict[str, Any]) -> int:
     if given["dry_run"]:
         return _look(project, request, as_json=given["as_json"])
     if given["record_coverage"]:

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help=f"projects, of {', '.join(faults.PROJECTS)} (default: all)")
     parser.add_argument("--count", type=int, default=25, help="faults that fail a test, in each (default: 25)")
     parser.add_argument(
-        "--seconds", type=float, default=float("inf"), help="begin no fault of a project after this time"
+        "--seconds", type=float, default=float("inf"), help="begin no fault of a project after so long a time"
     )
     parser.add_argument("--record", action="store_true", help="keep the results under version control")
     options = parser.parse_args()

@@ -409,7 +409,7 @@ def test_shards_gather_files_into_jobs(space: RealImpact) -> None:
     ("toml", "error"),
     [
         ('paths = "x"', "W0102"), ("shards = -1", "W0102"), ('results = "../x"', "W0102"), ("nonsense = 1", "W0102"),
-        ('python = "no-such-python"', "W3603"),
+        ('python = ".venv/bin/python"', "W0102"), ('python = "no-such-python"', "W3603"),
     ],
 )
 def test_a_wrong_setting_is_an_error_with_its_place(space: RealImpact, toml: str, error: str) -> None:
@@ -419,6 +419,16 @@ def test_a_wrong_setting_is_an_error_with_its_place(space: RealImpact, toml: str
 
     assert f"error[{error}]" in said.err
     assert said.code == {"W0102": 2, "W3603": 36}[error]
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [("no_such_test", "windrow test --dry-run lists the test files"), (f"{LEAF}::test_x", "leave out what follows")],
+)
+def test_a_name_of_no_test_file_is_an_error_that_speaks_of_tests(space: RealImpact, name: str, fix: str) -> None:
+    said = space.console.run("test", name)
+
+    assert (said.code, f"error[W0401]: no test file '{name}'" in said.err, fix in said.err) == (4, True, True)
 
 
 def test_a_project_without_tests_says_so(space: RealImpact) -> None:
