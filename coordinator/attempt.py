@@ -71,6 +71,7 @@ class Attempt:
         self.observer = Observers(self.record, observer)
         self.bytes_up = 0
         self.done = Applied((), (), ())
+        self._scheduler: Scheduler | None = None
         self.staging = materialise.Staging(self.settings.state_dir, name)
         self.placing = Placing(self.settings.root, name) if project.imported else None
         self.settling = Settling(
@@ -133,7 +134,7 @@ class Attempt:
         preparer.bring(self.plan.changes.edited)
         timeout = self.request.timeout
         here = self.project.performer_here(self.name)
-        scheduler = Scheduler(
+        self._scheduler = Scheduler(
             self.plan,
             tree=tree,
             preparer=preparer,
@@ -153,10 +154,14 @@ class Attempt:
             ),
         )
         try:
-            return scheduler.run()
+            return self._scheduler.run()
         finally:
             preparer.close()
             self.bytes_up = preparer.bytes_up
+
+    def keys(self) -> dict[str, str]:
+        """The jobs that have a result by now, each with the key of it."""
+        return keys_of(self._scheduler.report()) if self._scheduler else {}
 
     def _wanted_here(self) -> frozenset[str] | None:
         """The outputs that the workspace is to hold; None for all of them."""
@@ -352,5 +357,10 @@ class Attempt:
             plan=self.plan,
             tests=self.graph.tests,
             made={one.path: one.hash for result in ran.results.values() for one in result.outputs},
-            done=frozenset(ran.results),
+            done=keys_of(ran),
         )
+
+
+def keys_of(ran: RunReport) -> dict[str, str]:
+    """Job to the key that its result is stored under."""
+    return {job: result.key for job, result in ran.results.items()}

@@ -194,6 +194,8 @@ def _so_far(attempt: Attempt, tally: Tally, seconds: float) -> BuildReport:
         failures=tuple(record.failures),
         not_committed="" if record.revision else "it was interrupted",
         plan=plan,
+        tests=attempt.graph.tests,
+        done=attempt.keys(),
     )
 
 
