@@ -45,7 +45,11 @@ def job_logs(project: Project, job: str | None, build: str | None) -> list[JobLo
     if build is not None:
         runs = tuple(run for run in runs if run.build == build)
         if not runs:
-            raise UsageError(f"no build {build} is kept here", fix="`windrow builds` lists those that are; a failed one goes when the next takes its revision's number")
+            raise UsageError(
+                f"no build {build} is kept here",
+                why="a build that made no revision is kept until the next one",
+                fix="`windrow builds` lists those that are",
+            )
     if job is None:
         return [_failed(project, run, one) for run in runs[:1] for one in run.failures]
     manifest = project.load_base().manifest if build is None else None
