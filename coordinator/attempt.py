@@ -130,7 +130,7 @@ class Attempt:
         )
         preparer.bring(self.plan.changes.edited)
         timeout = self.request.timeout
-        here = self.project.performer_here(self.name)
+        here, permits = self.project.performer_here(self.name), self.project.permits(self.name)
         scheduler = Scheduler(
             self.plan,
             tree=tree,
@@ -148,12 +148,15 @@ class Attempt:
                 require_cached=self.request.require_cached,
                 outside=self.outside,
                 lenient=self.lenient,
+                permits=permits,
             ),
         )
         try:
             return scheduler.run()
         finally:
             self.bytes_up = preparer.bytes_up
+            if permits is not None:
+                permits.close()
 
     def _wanted_here(self) -> frozenset[str] | None:
         """The outputs that the workspace is to hold; None for all of them."""

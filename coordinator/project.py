@@ -31,6 +31,7 @@ from shared.toolchain import Toolchain
 if TYPE_CHECKING:
     from coordinator.blueprint import ProjectBlueprint
     from coordinator.context_build import ContextBuild
+    from coordinator.dispatch.permits import RedisPermits
     from coordinator.dispatch.tree import RunTree
     from coordinator.headers import Headers
     from coordinator.history.eventlog import EventLog
@@ -242,6 +243,15 @@ class Project:
         if self._make_performer is None:
             raise UsageError("this command runs no jobs")
         return self._make_performer(self, build, platform)
+
+    def permits(self, build: str) -> RedisPermits | None:
+        """What bounds rate keys in all builds that share the broker; None without one, or without rate keys."""
+        if not self.settings.farm.broker or self.blueprint is None or not self.blueprint.blueprint.rates:
+            return None
+        from coordinator.dispatch.permits import RedisPermits  # noqa: PLC0415 - for blueprints on a farm
+
+        farm, rates = self.settings.farm, self.blueprint.blueprint.rates
+        return RedisPermits(farm.broker, rates, build=build, clock=self.clock, patience=farm.broker_patience)
 
     @contextmanager
     def calls_ahead(self) -> Iterator[Callable[[Collection[str]], None]]:

@@ -1,10 +1,12 @@
 """No secret of a URL is left in a text."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.redaction import has_credentials, redact
+from shared.redaction import HIDDEN, has_credentials, redact
 
 
 @pytest.mark.parametrize(
