@@ -133,7 +133,7 @@ class Attempt:
         )
         preparer.bring(self.plan.changes.edited)
         timeout = self.request.timeout
-        here = self.project.performer_here(self.name)
+        here, permits = self.project.performer_here(self.name), self.project.permits(self.name)
         self._scheduler = Scheduler(
             self.plan,
             tree=tree,
@@ -151,6 +151,7 @@ class Attempt:
                 require_cached=self.request.require_cached,
                 outside=self.outside,
                 lenient=self.lenient,
+                permits=permits,
             ),
         )
         try:
@@ -158,6 +159,8 @@ class Attempt:
         finally:
             preparer.close()
             self.bytes_up = preparer.bytes_up
+            if permits is not None:
+                permits.close()
 
     def keys(self) -> dict[str, str]:
         """The jobs that have a result by now, each with the key of it."""

@@ -18,6 +18,7 @@ from shared.settings import STORE_PATIENCE
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
 from workers.execute.isolation import Isolation
+from workers.execute.slot import Slot
 from workers.run import CommandRun
 from workers.sandbox.memory import Memory
 from workers.ticket import Ticket
@@ -34,7 +35,8 @@ class Worker:
     trouble. `path` is where commands are looked up; None takes this process's PATH. Small jobs are tried in
     `memory` first, if it is given. `workspace` is the real folder that the orders are of, for those that must run
     there; `way` how trees appear at their own paths, None to find out. `patience`: seconds that a store is waited
-    for. Nothing is written and no process started before the first command.
+    for. `calls`: what performs calls, if it was started ahead. Nothing is written and no process started before the
+    first command.
     """
 
     def __init__(  # noqa: PLR0913 - what jobs are performed with
@@ -51,6 +53,7 @@ class Worker:
         workspace: Path | None = None,
         way: Isolation | None = None,
         patience: float = STORE_PATIENCE,
+        calls: Slot | None = None,
     ) -> None:
         self._workshop = Workshop(
             blobs,
@@ -64,6 +67,7 @@ class Worker:
             workspace=workspace,
             way=way,
             patience=patience,
+            calls=calls,
         )
         self._tickets: set[Ticket] = set()
         self._lock = threading.Lock()

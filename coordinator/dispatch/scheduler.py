@@ -59,7 +59,7 @@ class Scheduler:
         self._dependants = self._graph.dependants()
         self._inbox: queue.SimpleQueue[Prepared | Settled | Report] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(PREPARING_AT_ONCE, thread_name_prefix="prepare")
-        self._lanes = Lanes(performer, here, self._inbox.put, self._graph.names.pools)
+        self._lanes = Lanes(performer, here, self._inbox.put, self._graph.names.pools, options.permits)
         self._failures: list[Failure] = []
         self._added: list[str] = []
         self._bytes_up = self._bytes_down = 0
