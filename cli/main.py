@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "builds": ("cli.history:builds", "List past builds."),
     "show": ("cli.history:show", "Show a revision's manifest."),
     "diff": ("cli.history:diff", "Show what differs between two revisions."),
+    "log": ("cli.log:log", "Show all that a job printed."),
     "ingest": ("cli.ingest:ingest", "Put the files of a source folder into the store, as one revision."),
     "hydrate": ("cli.hydrate:hydrate", "Bring a folder to what a revision holds, by what differs."),
     "sync": ("cli.sync:sync", "Ingest, hydrate and build in one command."),

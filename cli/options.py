@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from coordinator.dispatch.performer import Performer
-from coordinator.project import Project
+from coordinator.project import Closing, Project
 from shared.clock import SystemClock
 from shared.errors import NoProject, UsageError
 from shared.settings import Settings
@@ -125,8 +125,14 @@ def open_project(
     settings: Settings,
     make_performer: Callable[[Project, str, str], Performer] | None = None,
     make_here: Callable[[Project, str, str], Performer] | None = None,
+    start_calls: Callable[[Collection[str]], Closing | None] | None = None,
 ) -> Project:
     """The project, with the stores its settings name."""
     return Project(
-        settings, environ=os.environ, clock=SystemClock(), make_performer=make_performer, make_here=make_here
+        settings,
+        environ=os.environ,
+        clock=SystemClock(),
+        make_performer=make_performer,
+        make_here=make_here,
+        start_calls=start_calls,
     )

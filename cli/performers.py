@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from coordinator.dispatch.performer import Performer
 from coordinator.project import Project
+from shared.errors import LocalError
 
 if TYPE_CHECKING:
+    from workers.execute.slot import Slot
     from workers.sandbox.memory import Memory
 
 
@@ -51,8 +55,21 @@ def make_here(project: Project, _build: str, _platform: str) -> Performer:
         memory=sandbox_memory(),
         workspace=project.settings.root if project.imported else None,
         patience=project.settings.store_patience,
+        calls=cast("Slot | None", project.take_calls()),
     )
     return InlinePerformer(worker.perform, worker.cancel_all, slots, close=worker.close)
+
+
+def start_calls(targets: Collection[str]) -> Slot | None:
+    """What performs calls here, while it still loads these targets; None if it does not start: jobs tell why."""
+    from workers.execute.slot import CALLS, Slot  # noqa: PLC0415 - only where calls are to be performed
+
+    slot = Slot((*CALLS, json.dumps(sorted(targets))))
+    try:
+        slot.start()
+    except LocalError:
+        return None
+    return slot
 
 
 def sandbox_root(cache_dir: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from cli.render import duration, plural, size
@@ -10,6 +11,9 @@ from coordinator.report import BuildReport
 from shared.model.manifest import revision_name
 
 _SHOWN_FAILURES = 10
+# Of a long output: where a compiler says what is wrong first, and where a test run says what failed.
+FIRST_LINES, FIRST_CHARACTERS = 50, 16 << 10
+LAST_LINES, LAST_CHARACTERS = 150, 48 << 10
 
 
 def lines(report: BuildReport) -> Iterator[str]:
@@ -22,7 +26,7 @@ def lines(report: BuildReport) -> Iterator[str]:
         return
     for failure in report.failures[:_SHOWN_FAILURES]:
         yield ""
-        yield from failure_lines(failure)
+        yield from failure_lines(failure, report.build)
     if len(report.failures) > _SHOWN_FAILURES:
         yield f"and {len(report.failures) - _SHOWN_FAILURES} more failures"
     if report.failures:
@@ -32,15 +36,29 @@ def lines(report: BuildReport) -> Iterator[str]:
     yield from _outputs(report)
 
 
-def failure_lines(failure: Failure) -> Iterator[str]:
-    """One failed job: what it printed, how to do it again."""
+def failure_lines(failure: Failure, build: str) -> Iterator[str]:
+    """One failed job: what it printed, shortened where it is long, and how to do it again."""
     ended = failure.message or f"exit {failure.exit_code}"
     yield f"FAILED  {failure.job}  ({ended}, {duration(failure.seconds)}, {failure.worker or 'here'})"
-    for line in failure.output.splitlines():
+    for line in shortened(failure.output, f"windrow log {shlex.quote(failure.job)} --build {build}"):
         yield f"   {line}"
     yield f"   reproduce:  {failure.command}"
     if failure.at:
         yield f"   rule:       {failure.rule} ({failure.at})"
+
+
+def shortened(output: str, whole: str) -> Iterator[str]:
+    """The lines of an output; of a long one its beginning and its end. whole: the command that shows all of it."""
+    lines = output.splitlines()
+    if len(lines) <= FIRST_LINES + LAST_LINES and len(output) <= FIRST_CHARACTERS + LAST_CHARACTERS:
+        yield from lines
+        return
+    first = output[:FIRST_CHARACTERS].splitlines()[:FIRST_LINES]
+    last = output[-LAST_CHARACTERS:].splitlines()[-LAST_LINES:]
+    left = len(output) - sum(len(line) + 1 for line in (*first, *last))
+    yield from first
+    yield f"… {size(left)} left out; all of it: {whole}"
+    yield from last
 
 
 def _headline(report: BuildReport) -> str:

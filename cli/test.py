@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -11,18 +13,20 @@ import msgspec
 from cli import render
 from cli.build import exit_code, make_progress, tell
 from cli.options import open_project, open_settings, project_options, wait_seconds
-from cli.performers import make_here, make_performer
+from cli.performers import make_here, make_performer, start_calls
 from coordinator import build as building
 from coordinator.plan.explain import sentence
 from coordinator.project import Project
-from coordinator.report import BuildReport
+from coordinator.report import BuildReport, InterruptedBuild
 from coordinator.request import Request
 from coordinator.select.selector import Choice, Selection
-from coordinator.testing import TestFile, chosen, results
-from shared.errors import TestsFailed, UsageError
+from coordinator.testing import TestFile, chosen, results, ties_of_plan
+from shared.errors import TestsFailed, UnknownTarget, UsageError
 from shared.model.plan import Plan
 
-_SHOWN = 10
+if TYPE_CHECKING:
+    from coordinator.select.ties import Tie
+    from coordinator.since import Since
 
 
 @click.command()
@@ -31,7 +35,8 @@ _SHOWN = 10
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Jobs at once when they run here (default: cores).")
 @click.option("--run-all-tests", is_flag=True, help="Run every test, whatever changed and whatever is stored.")
 @click.option(
-    "--record-coverage", is_flag=True,
+    "--record-coverage",
+    is_flag=True,
     help="Run the tests under coverage.py and keep in the file of [tests] coverage what each of them executes.",
 )
 @click.option("-x", "--fail-fast", is_flag=True, help="Stop at the first test file that fails.")
@@ -56,8 +61,8 @@ def test(tests: tuple[str, ...], **given: Any) -> int:
     """
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project", "jobs")})
     if settings.tests is None:
-        raise UsageError("this project has no tests", at="windrow.toml", fix="add [tests]; all its keys have defaults")
-    project = open_project(settings, make_performer, make_here)
+        raise _no_tests()
+    project = open_project(settings, make_performer, make_here, start_calls)
     request = Request(
         targets=tuple(_target(project, name) for name in tests),
         failures=1 if given["fail_fast"] else 0,
@@ -66,11 +71,44 @@ def test(tests: tuple[str, ...], **given: Any) -> int:
     )
     if given["explain"]:
         return _explain(project, given["explain"], as_json=given["as_json"])
+    with _named_as_tests(tests):
+        return _run(project, tests, request, given)
+
+
+@contextmanager
+def _named_as_tests(names: tuple[str, ...]) -> Iterator[None]:
+    """Say of a name that means nothing what would have been a test, not what would have been an output."""
+    try:
+        yield
+    except UnknownTarget as error:
+        if not names:
+            raise
+        cases = any("::" in name for name in names)
+        raise UnknownTarget(
+            error.what.replace("no target", "no test file"),
+            why="a test file is the least that runs" if cases else "TEST is a test file, a folder of them, or a glob",
+            fix="leave out what follows `::`" if cases else "windrow test --dry-run lists the test files",
+        ) from error
+
+
+def _run(project: Project, tests: tuple[str, ...], request: Request, given: dict[str, Any]) -> int:
     if given["dry_run"]:
         return _look(project, request, as_json=given["as_json"])
     if given["record_coverage"]:
         return _record(project, tests, request, given)
-    report = _built(project, request, given)
+    try:
+        report = _built(project, request, given)
+    except InterruptedBuild as error:
+        _tell_tests(project, error.report, given)
+        render.err(render.error_text(error))
+        error.told = True
+        raise
+    _tell_tests(project, report, given)
+    return exit_code(project, report)
+
+
+def _tell_tests(project: Project, report: BuildReport, given: dict[str, Any]) -> None:
+    """Say how each test file came out, also of a run that was interrupted."""
     selection = chosen(project, report.plan, report.tests, sentence)
     files = results(project, report, selection)
     if given["junit"]:
@@ -85,7 +123,6 @@ def test(tests: tuple[str, ...], **given: Any) -> int:
             for choice in selection.skipped:
                 render.err(f"skipped {choice.test}: {choice.reason}")
         render.out(_headline(files))
-    return exit_code(project, report)
 
 
 def _built(project: Project, request: Request, given: dict[str, Any]) -> BuildReport:
@@ -145,18 +182,44 @@ def _explain(project: Project, name: str, *, as_json: bool) -> int:
     assert mapped is not None
     path, found = ties(mapped, name)
     is_test = path in mapped.tests
+    if is_test:
+        head = f"{path} depends on {render.plural(len(found), 'file')}"
+    else:
+        head = f"{render.plural(len(found), 'test file')} may come out otherwise when {path} changes"
+    _tell_ties(head, path, found, is_test=is_test, as_json=as_json)
+    return 0
+
+
+def _tell_ties(head: str, path: str, found: tuple[Tie, ...], *, is_test: bool, as_json: bool, **more: str) -> None:
     if as_json:
         told = [msgspec.to_builtins(one) for one in found]
-        render.as_json({"schema": "windrow.test-ties/1", "file": path, "is_test": is_test, "ties": told})
-        return 0
-    if is_test:
-        render.out(f"{path} depends on {render.plural(len(found), 'file')}")
-    else:
-        render.out(f"{render.plural(len(found), 'test file')} may come out otherwise when {path} changes")
+        render.as_json({"schema": "windrow.test-ties/1", **more, "file": path, "is_test": is_test, "ties": told})
+        return
+    render.out(head)
     for one in found:
         why = " → ".join(one.chain) or one.text or one.how
-        render.out(f"  {one.path if is_test else one.test}  {one.how}{'' if why == one.how else ': ' + why}")
+        name = one.path or "(its job)" if is_test else one.test
+        render.out(f"  {name}  {one.how}{'' if why == one.how else ': ' + why}")
+
+
+def _explain_since(found: Since, name: str, *, as_json: bool) -> int:
+    mapped = found.graph.tests
+    if mapped is None:
+        raise _no_tests()
+    path, ties = ties_of_plan(found.plan, mapped, name, sentence)
+    is_test = path in mapped.tests
+    if is_test and ties:
+        head = f"{path} is affected by {render.plural(len(ties), 'difference')} since {found.base}"
+    elif is_test:
+        head = f"{path} is not affected: none of its {len(mapped.files_for(path))} files differs since {found.base}"
+    else:
+        head = f"{path} affects {render.plural(len(ties), 'test file')} by what differs since {found.base}"
+    _tell_ties(head, path, ties, is_test=is_test, as_json=as_json, since=found.base)
     return 0
+
+
+def _no_tests() -> UsageError:
+    return UsageError("this project has no tests", at="windrow.toml", fix="add [tests]; all its keys have defaults")
 
 
 def selection_lines(selection: Selection) -> list[str]:
@@ -223,6 +286,7 @@ def _headline(files: list[TestFile]) -> str:
 @project_options
 @click.option("--since", "ref", required=True, metavar="REF", help="rev-0001, or a git branch, tag or commit.")
 @click.option("--paths", is_flag=True, help="Print the affected test files alone, one a line.")
+@click.option("--explain", metavar="FILE", help="Show by what a test file is affected, or which tests a file affects.")
 def affected(ref: str, **given: Any) -> int:
     """Show which jobs and tests are affected by what differs since REF, edits that git does not know included."""
     from coordinator.since import since  # noqa: PLC0415
@@ -230,6 +294,8 @@ def affected(ref: str, **given: Any) -> int:
     project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
     found = since(project, ref)
     mapped = found.graph.tests
+    if given["explain"]:
+        return _explain_since(found, given["explain"], as_json=given["as_json"])
     selection = chosen(project, found.plan, mapped, sentence) if mapped else Selection()
     changes = found.plan.changes
     tests = set(mapped.jobs.values()) if mapped else set()

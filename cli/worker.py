@@ -116,7 +116,7 @@ def run(
     def performer(worker_id: str) -> Worker:
         return Worker(
             blobs=stores.blobs,
-            results=stores.results,
+            results=stores.kept,
             name=worker_id,
             sandbox_root=sandbox,
             slots=slots,

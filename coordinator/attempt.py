@@ -13,11 +13,12 @@ from coordinator.commit.base import Base
 from coordinator.commit.fold import fold, repeats
 from coordinator.commit.materialise import Applied
 from coordinator.commit.placing import Placing
-from coordinator.dispatch.prepare import Preparer, SourceMoved
+from coordinator.dispatch.prepare import Preparer
 from coordinator.dispatch.report import Options, RunReport
 from coordinator.dispatch.scheduler import Scheduler
 from coordinator.dispatch.tally import Tallied, Tally
 from coordinator.dispatch.tree import RunTree
+from coordinator.dispatch.uploads import SourceMoved
 from coordinator.emit import emit
 from coordinator.history.record import BuildRecord
 from coordinator.lock.lease import Lease
@@ -70,6 +71,7 @@ class Attempt:
         self.observer = Observers(self.record, observer)
         self.bytes_up = 0
         self.done = Applied((), (), ())
+        self._scheduler: Scheduler | None = None
         self.staging = materialise.Staging(self.settings.state_dir, name)
         self.placing = Placing(self.settings.root, name) if project.imported else None
         self.settling = Settling(
@@ -125,13 +127,14 @@ class Attempt:
             fresh=frozenset({TEST_RULE}) if self.request.all_tests else frozenset(),
             again=self.tally.vanished,
             settle=self.settling.reuse,
+            clock=self.clock,
             includes=self.project.includes,
             beyond=self.project.beyond,
         )
         preparer.bring(self.plan.changes.edited)
         timeout = self.request.timeout
-        here = self.project.performer_here(self.name)
-        scheduler = Scheduler(
+        here, permits = self.project.performer_here(self.name), self.project.permits(self.name)
+        self._scheduler = Scheduler(
             self.plan,
             tree=tree,
             preparer=preparer,
@@ -148,12 +151,20 @@ class Attempt:
                 require_cached=self.request.require_cached,
                 outside=self.outside,
                 lenient=self.lenient,
+                permits=permits,
             ),
         )
         try:
-            return scheduler.run()
+            return self._scheduler.run()
         finally:
+            preparer.close()
             self.bytes_up = preparer.bytes_up
+            if permits is not None:
+                permits.close()
+
+    def keys(self) -> dict[str, str]:
+        """The jobs that have a result by now, each with the key of it."""
+        return keys_of(self._scheduler.report()) if self._scheduler else {}
 
     def _wanted_here(self) -> frozenset[str] | None:
         """The outputs that the workspace is to hold; None for all of them."""
@@ -349,5 +360,10 @@ class Attempt:
             plan=self.plan,
             tests=self.graph.tests,
             made={one.path: one.hash for result in ran.results.values() for one in result.outputs},
-            done=frozenset(ran.results),
+            done=keys_of(ran),
         )
+
+
+def keys_of(ran: RunReport) -> dict[str, str]:
+    """Job to the key that its result is stored under."""
+    return {job: result.key for job, result in ran.results.items()}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -21,7 +22,9 @@ from coordinator.project import Project
 from coordinator.report import BuildReport, InterruptedBuild
 from coordinator.request import Request
 from coordinator.survey import Survey, survey
+from shared.calls import KIND
 from shared.errors import BrokerUnavailable, Conflict, Interrupted, LockHeld
+from shared.model.changes import ChangeSet
 
 if TYPE_CHECKING:
     from coordinator.attempt import Attempt, Tally
@@ -59,10 +62,18 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
 
 
 def _build(project: Project, request: Request, observer: BuildObserver, name: str, began: float) -> BuildReport:
-    seen = look(project, request)
-    _refuse_other(request, seen.base)
-    if not seen.plan:
-        return _nothing(project, request, seen, observer, name, project.clock.monotonic() - began)
+    with project.calls_ahead() as start:
+        seen = survey(project, project.load_base(), request.question, differing=partial(_foresee, project, start))
+        _refuse_other(request, seen.base)
+        if not seen.plan:
+            return _nothing(project, request, seen, observer, name, project.clock.monotonic() - began)
+        start(_first_calls(seen))
+        return _run(project, request, observer, seen, name, began)
+
+
+def _run(
+    project: Project, request: Request, observer: BuildObserver, seen: Survey, name: str, began: float
+) -> BuildReport:
     # Only now: a build with nothing to do must not pay for all that runs jobs.
     from coordinator.attempt import Attempt, SourceMoved, Tally  # noqa: PLC0415
 
@@ -99,6 +110,20 @@ def _build(project: Project, request: Request, observer: BuildObserver, name: st
             why=f"looked at them {SURVEYS} times; at last, {told}",
             fix="build again when the tree is at rest; finished jobs are kept",
         )
+
+
+def _foresee(project: Project, start: Callable[[Collection[str]], None], changes: ChangeSet) -> None:
+    """Start what performs calls where what differs leaves no doubt: the plan takes as long to make as it to load."""
+    if project.context is not None:
+        start(project.context.first_calls(changes))
+
+
+def _first_calls(seen: Survey) -> frozenset[str]:
+    """The targets of the calls that can begin at once."""
+    if seen.graph is None or not seen.plan.layers:
+        return frozenset()
+    recipes = (seen.graph.recipes[id_] for id_ in seen.plan.layers[0])
+    return frozenset(recipe.argv[0] for recipe in recipes if recipe.kind == KIND)
 
 
 def _refuse_other(request: Request, base: Base) -> None:
@@ -194,6 +219,8 @@ def _so_far(attempt: Attempt, tally: Tally, seconds: float) -> BuildReport:
         failures=tuple(record.failures),
         not_committed="" if record.revision else "it was interrupted",
         plan=plan,
+        tests=attempt.graph.tests,
+        done=attempt.keys(),
     )
 
 

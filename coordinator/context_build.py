@@ -24,6 +24,7 @@ from shared.context_rules.places import Places
 from shared.context_rules.rule import ContextRule
 from shared.context_rules.yaml_text import Faulty
 from shared.errors import ConfigError, LocalError, named
+from shared.model.changes import ChangeSet
 from shared.model.graph import BuildGraph
 from shared.model.snapshot import Snapshot
 from shared.settings import Settings
@@ -54,6 +55,13 @@ class ContextBuild:
         self._references = imported.references
         warnings = (*(f"{self.places.config}: {warning}" for warning in odd), *imported.warnings)
         return Imported(imported.recipes, warnings, imported.references)
+
+    def first_calls(self, changes: ChangeSet) -> tuple[str, ...]:
+        """The calls that certainly follow on changes of the sources, as far as that shows without a graph."""
+        below = f"{self.places.rules}/"
+        if any(path.startswith(below) and path.endswith(".md") for path in (*changes.added, *changes.modified)):
+            return ("context-rules.parse",)
+        return ()
 
     # -- files that others know -----------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ import posixpath
 import threading
 from collections.abc import Set
 
-from coordinator.dispatch.prepare import SourceMoved
 from coordinator.dispatch.tree import RunTree
+from coordinator.dispatch.uploads import SourceMoved
 from coordinator.includes import DirectiveCache, Scanner
 from coordinator.includes.contents import Contents
 from shared import hashing

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from coordinator import refnames, rest
 from coordinator.commit import base as bases
@@ -30,6 +31,7 @@ from shared.toolchain import Toolchain
 if TYPE_CHECKING:
     from coordinator.blueprint import ProjectBlueprint
     from coordinator.context_build import ContextBuild
+    from coordinator.dispatch.permits import RedisPermits
     from coordinator.dispatch.tree import RunTree
     from coordinator.headers import Headers
     from coordinator.history.eventlog import EventLog
@@ -38,6 +40,13 @@ if TYPE_CHECKING:
     from coordinator.tested import PythonCode
 
 MakePerformer = Callable[["Project", str, str], Performer]
+
+
+class Closing(Protocol):
+    """Something that is ended by close()."""
+
+    def close(self) -> None:
+        """End it."""
 
 
 class Project:
@@ -51,10 +60,13 @@ class Project:
         clock: Clock,
         make_performer: MakePerformer | None = None,
         make_here: MakePerformer | None = None,
+        start_calls: Callable[[Collection[str]], Closing | None] | None = None,
         stores: Stores | None = None,
     ) -> None:
         self.settings, self.environ, self.clock = settings, environ, clock
         self._make_performer, self._make_here = make_performer, make_here
+        self._start_calls = start_calls
+        self._calls: Closing | None = None
         self._given_stores = stores
         # What these settings were read from, and when: they may be edited while a build looks at the tree.
         self.opened = clock.monotonic()
@@ -231,6 +243,40 @@ class Project:
         if self._make_performer is None:
             raise UsageError("this command runs no jobs")
         return self._make_performer(self, build, platform)
+
+    def permits(self, build: str) -> RedisPermits | None:
+        """What bounds rate keys in all builds that share the broker; None without one, or without rate keys."""
+        if not self.settings.farm.broker or self.blueprint is None or not self.blueprint.blueprint.rates:
+            return None
+        from coordinator.dispatch.permits import RedisPermits  # noqa: PLC0415 - for blueprints on a farm
+
+        farm, rates = self.settings.farm, self.blueprint.blueprint.rates
+        return RedisPermits(farm.broker, rates, build=build, clock=self.clock, patience=farm.broker_patience)
+
+    @contextmanager
+    def calls_ahead(self) -> Iterator[Callable[[Collection[str]], None]]:
+        """A function that starts what performs calls, given the first targets, before there is a performer.
+
+        Nothing happens without targets, a second time, or on a farm. What no performer took is ended with the block.
+        """
+        done = self._start_calls is None or bool(self.settings.farm.broker)
+
+        def start(targets: Collection[str]) -> None:
+            nonlocal done
+            if targets and not done and self._start_calls is not None:
+                done = True
+                self._calls = self._start_calls(targets)
+
+        try:
+            yield start
+        finally:
+            if (left := self.take_calls()) is not None:
+                left.close()
+
+    def take_calls(self) -> Closing | None:
+        """What was started ahead, for a performer to use and to close; once."""
+        taken, self._calls = self._calls, None
+        return taken
 
     def performer_here(self, build: str) -> Callable[[], Performer] | None:
         """What performs the jobs that must run on this machine, where the others run on the farm."""

@@ -20,8 +20,9 @@ class BuildReport(msgspec.Struct, frozen=True):
     """Counts are jobs, bytes are bytes, seconds are seconds; revision is 0 when nothing was committed.
 
     executed counts each execution of all passes, and outputs and bytes are those of all; the other counts of jobs are
-    those of the last pass, and what it took over from an earlier one is not reused. done: the jobs that have a result.
-    tests: those of the graph that the plan is one of. made: what those jobs made, path to blob.
+    those of the last pass, and what it took over from an earlier one is not reused. done: the jobs that have a result,
+    each with the key it is stored under. tests: those of the graph that the plan is one of. made: what those jobs made,
+    path to blob.
     """
 
     build: str
@@ -49,7 +50,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     plan: Plan | None = None
     tests: TestMap | None = None
     made: Mapping[str, str] = {}
-    done: frozenset[str] = frozenset()
+    done: Mapping[str, str] = {}
 
     def as_json(self) -> dict[str, Any]:
         """The object of `windrow build --json`, schema windrow.build/1."""

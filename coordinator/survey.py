@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 import msgspec
@@ -64,8 +64,13 @@ class Survey(msgspec.Struct, frozen=True):
         return {path: hash_ for path, hash_ in self.placed.items() if path in there and path not in made}
 
 
-def survey(project: Project, base: Base, question: Question) -> Survey:
-    """Scan, diff and plan against a base. Raises GraphError, ConfigError, LocalError before anything runs."""
+def survey(
+    project: Project, base: Base, question: Question, *, differing: Callable[[ChangeSet], None] | None = None
+) -> Survey:
+    """Scan, diff and plan against a base. Raises GraphError, ConfigError, LocalError before anything runs.
+
+    differing: told what the scan found to differ, before there is a graph.
+    """
     settings, manifest = project.settings, base.manifest
     imported = project.imported
     if imported is not None:
@@ -88,6 +93,8 @@ def survey(project: Project, base: Base, question: Question) -> Survey:
     if at_rest and manifest and manifest.graph == made_from and manifest.rests:
         nothing = Plan(manifest.revision, base.manifest_hash, (), {}, {}, changes, preserved=tuple(manifest.jobs))
         return Survey(base, manifest, scanned, looked, changes, nothing, None, scanned.warnings)
+    if differing is not None:
+        differing(changes)
     written = reclaim(manifest, looked, put)
     graph = project.graph(written, manifest)
     _refuse_overwriting(looked, graph, manifest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import msgspec
 
@@ -12,6 +12,7 @@ from coordinator.project import Project
 from coordinator.report import BuildReport
 from coordinator.scan.categories import Categories
 from coordinator.select.selector import Choice, Selection, because, why_skipped
+from coordinator.select.ties import Tie, meant, tie
 from shared.model.changes import ChangeSet
 from shared.model.manifest import Manifest
 from shared.model.plan import InputAdded, InputChanged, InputRemoved, Plan, Reason
@@ -62,6 +63,34 @@ def chosen(
     return Selection(tuple(selected), tuple(skipped))
 
 
+def ties_of_plan(
+    plan: Plan, mapped: TestMap, name: str, explained: Callable[[Reason], str]
+) -> tuple[str, tuple[Tie, ...]]:
+    """The file that a name means, and why a plan runs it, if it is a test file; else which tests it runs for it.
+
+    UnknownTarget for a name of no file that a test depends on, and that is none of what changed.
+    """
+    changes = plan.changes
+    path = meant(mapped, name, (*changes.added, *changes.modified, *changes.deleted))
+    found: list[Tie] = []
+    for test in (path,) if path in mapped.tests else sorted(mapped.tests):
+        planned = plan.jobs.get(mapped.jobs[test])
+        for reason in planned.reasons if planned else ():
+            found += _tied(test, mapped, reason, explained)
+    return path, tuple(found if path in mapped.tests else (one for one in found if one.path == path))
+
+
+def _tied(test: str, mapped: TestMap, reason: Reason, explained: Callable[[Reason], str]) -> Iterator[Tie]:
+    if not isinstance(reason, InputChanged | InputAdded | InputRemoved):
+        yield Tie(test, "", "job", explained(reason))
+    elif reason.path in mapped.tests[test].files:
+        yield tie(test, mapped.tests[test], mapped, reason.path)
+    elif isinstance(reason, InputRemoved):
+        yield Tie(test, reason.path, "imports", "it is gone, or not needed any more")
+    else:
+        yield Tie(test, reason.path, "job", "another test file of its shard depends on it")
+
+
 def _named(reasons: tuple[Reason, ...], via: Mapping[str, str], changed: Collection[str]) -> tuple[str, str] | None:
     """The file to name and what became of it: one that is imported rather than another."""
     files = [reason for reason in reasons if isinstance(reason, InputChanged | InputAdded | InputRemoved)]
@@ -103,7 +132,7 @@ def results(project: Project, report: BuildReport, selection: Selection) -> list
             record = parse(failed[job].record)
             found.append(TestFile(choice.test, "failed", choice.reason, record, failed[job].seconds))
             continue
-        record, seconds = _record(project, job, manifest)
+        record, seconds = _record(project, job, manifest, report.done.get(job, ""))
         way = how.get(choice.test, "skipped")
         if way == "passed" and job not in report.done:
             way, record = "not run", None
@@ -111,11 +140,15 @@ def results(project: Project, report: BuildReport, selection: Selection) -> list
     return found
 
 
-def _record(project: Project, job: str, manifest: Manifest | None) -> tuple[TestRecord | None, float]:
-    """The record of a job that passed and how long it took: as it was printed, else as it lies in the workspace."""
+def _record(project: Project, job: str, manifest: Manifest | None, key: str) -> tuple[TestRecord | None, float]:
+    """The record of a job that passed and how long it took: as it was printed, else as it lies in the workspace.
+
+    key: of the result that this build has of it; a build that did not commit has others than the manifest.
+    """
     entry = manifest.jobs.get(job) if manifest else None
     path = entry.outputs[0] if entry else f"{_results(project)}/{job.partition(':')[2]}.json"
-    hit = project.stores.results.get(entry.key) if entry else None
+    key = key or (entry.key if entry else "")
+    hit = project.stores.results.get(key) if key else None
     if hit is not None and (record := parse(record_of(hit.result, project.stores.blobs))):
         return record, hit.result.timings.run
     try:

@@ -118,6 +118,13 @@ def _categories(value: dict[str, tuple[str, ...]]) -> str:
     return next((why for patterns in value.values() if (why := _patterns(patterns))), "")
 
 
+def _program(value: str) -> str:
+    # A job's folder holds its inputs alone, and a worker another checkout: a path within the tree leads nowhere.
+    if "/" in value and not value.startswith("/"):
+        return "must be a name on PATH or an absolute path; activate the environment, and its python3 is taken"
+    return _filled(value)
+
+
 def _patterns(value: tuple[str, ...] | str) -> str:
     for pattern in (value,) if isinstance(value, str) else value:
         if not pattern.startswith("rule:"):
@@ -190,7 +197,7 @@ TABLES: dict[str, dict[str, Key]] = {
         "reads": Key(dict[str, _LIST], "a table of lists of strings", _globs_by_glob, shared=True),
         "unrelated": Key(_LIST, _STRINGS, _patterns, shared=True),
         "config": Key(_LIST, _STRINGS, _patterns, shared=True),
-        "python": Key(str, "a string", _filled, shared=True),
+        "python": Key(str, "a string", _program, shared=True),
         "args": Key(_LIST, _STRINGS, shared=True),
         "env": Key(dict[str, str], "a table of strings", _variables, shared=True),
         "pass_env": Key(_LIST, _STRINGS, _variables, shared=True),

@@ -18,11 +18,14 @@ from shared.settings import STORE_PATIENCE
 from shared.storage.blobs import BlobStore
 from shared.storage.results import Results
 from workers.execute.isolation import Isolation
+from workers.execute.slot import Slot
 from workers.run import CommandRun
 from workers.sandbox.memory import Memory
 from workers.ticket import Ticket
 from workers.workshop import Workshop
 from workers.workspace import WorkspaceRun
+
+LOOKED_SECONDS = 1.0  # a result that was not there so long ago is not looked for again
 
 
 class Worker:
@@ -32,7 +35,8 @@ class Worker:
     trouble. `path` is where commands are looked up; None takes this process's PATH. Small jobs are tried in
     `memory` first, if it is given. `workspace` is the real folder that the orders are of, for those that must run
     there; `way` how trees appear at their own paths, None to find out. `patience`: seconds that a store is waited
-    for. Nothing is written and no process started before the first command.
+    for. `calls`: what performs calls, if it was started ahead. Nothing is written and no process started before the
+    first command.
     """
 
     def __init__(  # noqa: PLR0913 - what jobs are performed with
@@ -49,6 +53,7 @@ class Worker:
         workspace: Path | None = None,
         way: Isolation | None = None,
         patience: float = STORE_PATIENCE,
+        calls: Slot | None = None,
     ) -> None:
         self._workshop = Workshop(
             blobs,
@@ -62,6 +67,7 @@ class Worker:
             workspace=workspace,
             way=way,
             patience=patience,
+            calls=calls,
         )
         self._tickets: set[Ticket] = set()
         self._lock = threading.Lock()
@@ -119,7 +125,7 @@ def _command(ticket: Ticket) -> JobOutcome:
     order, workshop = ticket.order, ticket.workshop
     # What a run that says so itself reads is known only after it: its results are looked up by who has the traces.
     action = order.action
-    if not order.no_cache and not action.tells and not action.observed:
+    if not order.no_cache and not action.tells and not action.observed and not _just_looked(ticket):
         key = key_after_run(action, given_trace(action))
         for one in (key, rooted(key, action.root)) if action.root else (key,):
             hit = ticket.patiently(partial(workshop.results.get, one))
@@ -127,6 +133,12 @@ def _command(ticket: Ticket) -> JobOutcome:
                 result = local_result(hit.result, action.root)
                 return JobOutcome(order.job, order.attempt, "reused", result=result, worker=workshop.name)
     return CommandRun(ticket).outcome()
+
+
+def _just_looked(ticket: Ticket) -> bool:
+    """Whether a result was looked for a moment ago; not if it was sent again, for somebody may have made it since."""
+    order = ticket.order
+    return order.attempt == 1 and 0 <= ticket.workshop.clock.now() - order.looked < LOOKED_SECONDS
 
 
 def _call(ticket: Ticket) -> JobOutcome:

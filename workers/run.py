@@ -20,9 +20,10 @@ from workers.left import Left
 from workers.outcome import Told, outcome_of
 from workers.printed import Printed, complaint
 from workers.sandbox.broken import Broken
+from workers.sandbox.fetching import InputsMissing
 from workers.sandbox.marks import Marks
 from workers.sandbox.memory import Memory
-from workers.sandbox.sandbox import InputsMissing, Sandbox
+from workers.sandbox.sandbox import Sandbox
 from workers.ticket import Ticket
 
 
@@ -70,9 +71,7 @@ class CommandRun:
     def _fetch(self, sandbox: Sandbox, seen: Seen) -> None:
         sandbox.lay_out_folders()
         files = sandbox.files()
-        self.bytes_down += self.ticket.patiently(
-            lambda: sandbox.fetch(self.workshop.blobs, files, self.workshop.recent)
-        )
+        self.bytes_down += self.ticket.patiently(lambda: self.workshop.fetcher.fetch(files, sandbox.tree))
         sandbox.lay_out_texts(seen.root)
         sandbox.lay_out_links(seen.root if self.action.root else "")
         self.fetch_seconds = self.workshop.clock.monotonic() - self.started

@@ -14,10 +14,10 @@ from shared.storage.results import Results
 from workers.execute.beyond import FilesBeyond
 from workers.execute.isolation import Isolation, isolation
 from workers.execute.probes import Prober
-from workers.execute.slot import CALLS, SlotPool
+from workers.execute.slot import CALLS, Slot, SlotPool
+from workers.sandbox.fetching import Fetcher
 from workers.sandbox.home import Home
 from workers.sandbox.memory import Memory
-from workers.sandbox.recent import Recent
 
 _CALL_PATIENCE = 0.05  # seconds
 
@@ -27,7 +27,7 @@ class Workshop:
 
     name: the worker's, for people. path: where commands are looked up. memory: where small jobs are tried first.
     workspace: the folder whose files the orders are of, if it is on this machine. way: see isolation; None to try.
-    patience: seconds that a store is waited for.
+    patience: seconds that a store is waited for. calls: what performs calls, if it was started ahead.
     """
 
     def __init__(  # noqa: PLR0913 - what jobs are performed with
@@ -44,6 +44,7 @@ class Workshop:
         workspace: Path | None = None,
         way: Isolation | None = None,
         patience: float = STORE_PATIENCE,
+        calls: Slot | None = None,
     ) -> None:
         self.blobs, self.results, self.name, self.clock = blobs, results, name, clock
         self.patience = patience
@@ -51,10 +52,10 @@ class Workshop:
         self.pool = SlotPool(slots)
         # As many again: a thread holds one of either at a time, and none is started before its first job.
         # One that is there is done with a short call before another has loaded what calls need.
-        self._calls = SlotPool(slots, CALLS, patience=_CALL_PATIENCE)
+        self._calls = SlotPool(slots, CALLS, patience=_CALL_PATIENCE, first=calls)
         self.prober = Prober()
         self.beyond = FilesBeyond()
-        self.recent = Recent()
+        self.fetcher = Fetcher(blobs)
         self.memory, self.workspace = memory, workspace
         self._way = way
         self._root = sandbox_root
@@ -81,6 +82,7 @@ class Workshop:
         """End the supervisors, remove the folders."""
         self.pool.close()
         self._calls.close()
+        self.fetcher.close()
         with self._lock:
             homes, self._homes = self._homes, {}
         for home in homes.values():

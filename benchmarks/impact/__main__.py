@@ -1,6 +1,6 @@
 """`python -m benchmarks.impact faults|twenty [NAME…]`: fetches what it needs, prints a table, keeps it as JSON.
 
-`faults` takes packages' sources from PyPI (click, itsdangerous, blinker) and a small project that holds the traps of
+`faults` takes packages' sources from PyPI (itsdangerous, boltons, click) and a small project that holds the traps of
 test selection; it injects faults, and compares what a full run shows to fail with what Windrow and pytest-testmon
 select.
 They go to benchmarks/results/local; with --record to benchmarks/results.
@@ -24,7 +24,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.impact", description=__doc__)
     parser.add_argument("what", choices=["faults", "twenty"])
     parser.add_argument("names", nargs="*", help=f"projects, of {', '.join(faults.PROJECTS)} (default: all)")
-    parser.add_argument("--count", type=int, default=25, help="faults in each package (default: 25)")
+    parser.add_argument("--count", type=int, default=25, help="faults that fail a test, in each (default: 25)")
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="begin no fault of a project after so long a time"
+    )
     parser.add_argument("--record", action="store_true", help="keep the results under version control")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="windrow-impact-") as home:
@@ -33,7 +36,7 @@ def main() -> None:
             _keep("impact-twenty", found, record=options.record)
         else:
             for name in options.names or faults.PROJECTS:
-                found = faults.measure(Path(home), name, options.count)
+                found = faults.measure(Path(home), name, options.count, options.seconds)
                 _keep(f"impact-faults-{name}", found, record=options.record)
 
 

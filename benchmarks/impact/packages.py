@@ -6,12 +6,23 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import NamedTuple
 
-# Name to version, folder of the modules, and what its tests need besides pytest.
-PACKAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "itsdangerous": ("2.2.0", "src/itsdangerous", ("freezegun",)),
-    "blinker": ("1.9.0", "src/blinker", ("pytest-asyncio",)),
-    "click": ("8.3.1", "src/click", ()),
+
+class Package(NamedTuple):
+    """A release on PyPI. folder: of its modules. needs: of its tests. data: a glob of files that these read."""
+
+    version: str
+    folder: str
+    needs: tuple[str, ...] = ()
+    data: str = ""
+
+
+PACKAGES = {
+    "itsdangerous": Package("2.2.0", "src/itsdangerous", ("freezegun",)),
+    "boltons": Package("26.2.0", "boltons", data="tests/*.txt"),
+    # It makes an error of every warning, and pytest 9 warns of how its tests are parametrised.
+    "click": Package("8.3.1", "src/click", ("pytest<9",)),
 }
 
 TRAPS = {
@@ -55,7 +66,7 @@ def unpack(name: str, folder: Path, python: Path) -> Path:
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             (tree / path).write_text(text)
     else:
-        version = PACKAGES[name][0]
+        version = PACKAGES[name].version
         words = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         subprocess.run([*words, "--no-binary", name, "-d", str(folder), f"{name}=={version}"], check=True)
         [archive] = folder.glob(f"{name.replace('-', '_')}-*.tar.gz")
@@ -71,5 +82,5 @@ def environment(folder: Path, needs: tuple[str, ...]) -> Path:
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin/python"
     words = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*words, "pytest>=9,<10", "pytest-testmon==2.2.0", *needs], check=True)
+    subprocess.run([*words, "pytest>=8,<10", "pytest-testmon==2.2.0", *needs], check=True)
     return python

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from coordinator.dispatch.permits import Permits, Unbounded
 from coordinator.dispatch.states import JobRun, State
 from shared.model.graph import Recipe
 from shared.model.plan import AlwaysRuns, PlannedJob
@@ -20,10 +21,11 @@ class PreparedJobs:
     """A heap by priority, and a count of the batches under way.
 
     Never more batches are out than twice the slots: the order stays ours, and little is hoarded. Of a pool no
-    more jobs are out than its depth.
+    more jobs are out than its depth, nor than `permits` allow.
     """
 
-    def __init__(self, pools: Mapping[str, int] | None = None) -> None:
+    def __init__(self, pools: Mapping[str, int] | None = None, permits: Permits | None = None) -> None:
+        self._permits = permits or Unbounded()
         self._pools = pools or {}
         self._out: Counter[str] = Counter()
         self._held: dict[str, list[JobRun]] = {}
@@ -43,6 +45,8 @@ class PreparedJobs:
 
     def batches(self, slots: int) -> Iterator[list[JobRun]]:
         """What to hand over now."""
+        for pool in self._permits.again():
+            self._release(pool)
         credit = 2 * slots - len(self._left)
         while self._heap and credit > 0:
             batch = self._take(min(math.ceil(len(self._heap) / credit), BATCH_JOBS))
@@ -57,12 +61,19 @@ class PreparedJobs:
         """A job of a batch has its outcome."""
         if run.pool in self._pools:
             self._out[run.pool] -= 1
-            for waiting in self._held.pop(run.pool, ()):
-                self.add(waiting)
+            self._permits.give_back(run.pool, run.id)
+            self._release(run.pool)
         number = self._batch_of.pop(run.id)
         self._left[number] -= 1
         if not self._left[number]:
             del self._left[number]
+
+    def _room(self, run: JobRun) -> bool:
+        return self._out[run.pool] < self._pools[run.pool] and self._permits.take(run.pool, run.id)
+
+    def _release(self, pool: str) -> None:
+        for waiting in self._held.pop(pool, ()):
+            self.add(waiting)
 
     def _take(self, limit: int) -> list[JobRun]:
         """The next job, and with it others as small while together they stay small."""
@@ -73,7 +84,7 @@ class PreparedJobs:
             if run.state is not State.PREPARED:
                 heapq.heappop(self._heap)
                 continue
-            if run.pool in self._pools and self._out[run.pool] >= self._pools[run.pool]:
+            if run.pool in self._pools and not self._room(run):
                 heapq.heappop(self._heap)
                 self._held.setdefault(run.pool, []).append(run)
                 continue

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from coordinator.dispatch.batches import PreparedJobs
 from coordinator.dispatch.performer import Performer, Report
+from coordinator.dispatch.permits import Permits
 from coordinator.dispatch.states import JobRun
 from shared.model.job import JobOrder
 
@@ -14,11 +15,15 @@ class Lane:
     """Jobs in the order of their priority, and the performer, which is made for the first of them."""
 
     def __init__(
-        self, make: Callable[[], Performer], deliver: Callable[[Report], None], pools: Mapping[str, int]
+        self,
+        make: Callable[[], Performer],
+        deliver: Callable[[Report], None],
+        pools: Mapping[str, int],
+        permits: Permits | None = None,
     ) -> None:
         self._make, self._deliver = make, deliver
         self._performer: Performer | None = None
-        self._prepared = PreparedJobs(pools)
+        self._prepared = PreparedJobs(pools, permits)
 
     def __len__(self) -> int:
         return len(self._prepared)
@@ -75,8 +80,9 @@ class Lanes:
         here: Callable[[], Performer] | None,
         deliver: Callable[[Report], None],
         pools: Mapping[str, int],
+        permits: Permits | None = None,
     ) -> None:
-        self._main = Lane(performer, deliver, pools)
+        self._main = Lane(performer, deliver, pools, permits)
         self._here = self._main if here is None else Lane(here, deliver, pools)
         self._all = (self._main,) if here is None else (self._main, self._here)
 

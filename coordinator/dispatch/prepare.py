@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -11,11 +10,13 @@ import msgspec
 
 from coordinator.dispatch.elsewhere import FilesBeyond, ReadElsewhere
 from coordinator.dispatch.tree import RunTree
+from coordinator.dispatch.uploads import SourceMoved, Uploads
 from coordinator.keying.beyond import BeyondSets
 from coordinator.keying.candidates import Candidates
 from coordinator.keying.keys import action_keys, primary_of
 from coordinator.progress import How
-from shared.errors import BlobCorrupt, BlobMissing, LocalError, WindrowError
+from shared.clock import Clock
+from shared.errors import BlobMissing
 from shared.keys import rooted, shadowing
 from shared.model.action import Action, ActionResult, Input, Output, Timings, Trace
 from shared.model.graph import Recipe
@@ -29,12 +30,6 @@ from shared.storage.results import Results, Source
 WORKSPACE = "workspace"
 # The pool whose jobs have the terminal, one at a time.
 CONSOLE = "console"
-
-
-class SourceMoved(WindrowError):
-    """A source changed between the scan and its upload: what was planned is no longer true."""
-
-    code, exit_code = "W1003", 1
 
 
 class Reuse(msgspec.Struct, frozen=True):
@@ -76,6 +71,7 @@ class Preparer:
         fresh: frozenset[str] = frozenset(),
         again: frozenset[str] = frozenset(),
         settle: Callable[[ActionResult], Source | None],
+        clock: Clock,
         includes: Includes = lambda recipe, _tree: recipe.candidates,
         beyond: FilesBeyond | None = None,
     ) -> None:
@@ -86,11 +82,10 @@ class Preparer:
         self.build, self.default_timeout, self.use_cache = build, default_timeout, use_cache
         self.fresh, self.again = fresh, again  # rules, and jobs, that are to run, whatever is stored
         self.settle = settle
-        self.bytes_up = 0
         self.candidates = Candidates(tree.snapshot.sources)
         self._sources = tuple(sorted(tree.snapshot.sources))
-        self._present: set[str] = set()
-        self._lock = threading.Lock()
+        self._uploads = Uploads(blobs, root, self._was)
+        self._clock = clock
 
     def prepare(self, job: str, *, attempt: int, force: bool, given: Given | None) -> Reuse | JobOrder:
         """A settled result, or an order whose inputs are in the store.
@@ -101,7 +96,9 @@ class Preparer:
         force = force or recipe.rule in self.fresh or job in self.again
         # A scan of includes, which costs more than the rest: once a job.
         could_read = cache(lambda: tuple(self._could_read(recipe)))
+        looked = 0.0
         if self.use_cache and not force and given is None and _reusable(recipe):
+            looked = self._clock.now()
             reuse = self._look_up(recipe, could_read)
             if reuse is not None:
                 return reuse
@@ -115,6 +112,7 @@ class Preparer:
             action=action,
             timeout=recipe.timeout or self.default_timeout,
             no_cache=force or not self.use_cache,
+            looked=looked,
             kept=not recipe.always,
         )
 
@@ -125,6 +123,9 @@ class Preparer:
         find, link, own = self.tree.find, self.tree.link, self._sets.trace(entry)
 
         def traces(trace_key: str) -> Iterator[Trace]:
+            if entry is not None and own is None and not recipe.tells and not recipe.loose:
+                # It did not need more than its rule names, and hardly does now: the store is not asked for it.
+                return iter(())
             return (local_trace(trace, recipe.root) for trace in self.results.traces(trace_key))
 
         for key, trace in action_keys(recipe, graph.platform, find, shadows, own, traces, link, self._state):
@@ -265,39 +266,30 @@ class Preparer:
 
     def bring(self, edited: Iterable[str]) -> None:
         """Store outputs that were written by hand; SourceMoved when one changed since."""
-        for path in edited:
-            state = self.tree.find(path)
-            assert state is not None
-            if self.blobs.find_missing([state.hash]):
-                self._upload_one(state.hash, self.root / path)
+        states = [state for path in edited if (state := self.tree.find(path)) is not None]
+        self._uploads.ensure({state.hash: state.path for state in states})
 
     def _upload(self, action: Action) -> None:
         sources = self.tree.snapshot.sources
-        needed = {i.hash: i.path for i in action.inputs if i.mode != "link" and i.path in sources}
-        with self._lock:
-            unknown = [hash_ for hash_ in needed if hash_ not in self._present]
-        missing = self.blobs.find_missing(unknown) if unknown else set()
-        for hash_ in sorted(missing, key=needed.__getitem__):
-            self._upload_one(hash_, self.root / needed[hash_])
-        with self._lock:
-            self._present.update(unknown)
+        self._uploads.ensure({i.hash: i.path for i in action.inputs if i.mode != "link" and i.path in sources})
 
-    def _upload_one(self, hash_: str, path: Path) -> None:
-        try:
-            moved = self.blobs.put_file(hash_, path)
-        except BlobCorrupt as error:
-            raise SourceMoved(f"{path.relative_to(self.root)} changed while the build ran") from error
-        except LocalError as error:
-            if not path.exists():
-                raise SourceMoved(f"{path.relative_to(self.root)} was deleted while the build ran") from error
-            raise
-        with self._lock:
-            self.bytes_up += moved
+    def _was(self, path: str, hash_: str) -> bool:
+        """Whether a file was this in the last revision."""
+        known = self.tree.manifest.sources.get(path) if self.tree.manifest else None
+        return known is not None and known.hash == hash_
+
+    @property
+    def bytes_up(self) -> int:
+        """Bytes of sources that went to the remote store."""
+        return self._uploads.moved
 
     def forget(self, hash_: str) -> None:
         """A blob turned out not to be there: look again before the next job that needs it."""
-        with self._lock:
-            self._present.discard(hash_)
+        self._uploads.forget(hash_)
+
+    def close(self) -> None:
+        """Nothing more is prepared."""
+        self._uploads.close()
 
 
 def _reusable(recipe: Recipe) -> bool:

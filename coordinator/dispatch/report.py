@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from coordinator.dispatch.permits import Permits
 from coordinator.progress import Failure, How
 from shared.model.action import ActionResult
 
@@ -15,7 +16,8 @@ class Options(msgspec.Struct, frozen=True):
     """How to run: strict layers or ready-first, until when (monotonic seconds).
 
     failures: how many end the build; 0 for any number, and those of `lenient` rules do not count. outside: jobs that
-    were not asked for; they do not run even if what they read comes out otherwise.
+    were not asked for; they do not run even if what they read comes out otherwise. permits: what bounds pools beyond
+    this build, if anything does.
     """
 
     schedule: Literal["ready", "layers"] = "ready"
@@ -24,6 +26,7 @@ class Options(msgspec.Struct, frozen=True):
     require_cached: bool = False
     outside: frozenset[str] = frozenset()
     lenient: frozenset[str] = frozenset()
+    permits: Permits | None = None
 
     def ends_with(self, failures: Iterable[Failure]) -> bool:
         """Whether these failures end the build."""

@@ -59,12 +59,11 @@ class Scheduler:
         self._dependants = self._graph.dependants()
         self._inbox: queue.SimpleQueue[Prepared | Settled | Report] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(PREPARING_AT_ONCE, thread_name_prefix="prepare")
-        self._lanes = Lanes(performer, here, self._inbox.put, self._graph.names.pools)
+        self._lanes = Lanes(performer, here, self._inbox.put, self._graph.names.pools, options.permits)
         self._failures: list[Failure] = []
         self._added: list[str] = []
         self._bytes_up = self._bytes_down = 0
-        self._saved, self._stopping = 0.0, False
-        self._checked = clock.monotonic()
+        self._saved, self._stopping, self._checked = 0.0, False, clock.monotonic()
         self._runs = JobTable()
         for id_, job in plan.jobs.items():
             needs = {need for need in self._graph.dependencies[id_] if need in plan.jobs}
@@ -97,7 +96,7 @@ class Scheduler:
             self._cancel()
             raise
         self._close()
-        return self._report()
+        return self.report()
 
     def _next(self) -> Prepared | Settled | Report:
         deadline = self._options.deadline
@@ -389,7 +388,8 @@ class Scheduler:
                     self._observer.skipped(user, job)
                     stack.append(user)
 
-    def _report(self) -> RunReport:
+    def report(self) -> RunReport:
+        """What came of the jobs until now."""
         return report_of(
             self._runs,
             self._failures,

@@ -10,8 +10,9 @@ from coordinator.history import runs
 from coordinator.history.archive import archive
 from coordinator.history.runs import Before, FailedJob, ProgressWriter, RunStatus
 from coordinator.progress import Failure, How
-from shared import failpoint
+from shared import failpoint, hashing
 from shared.clock import iso
+from shared.errors import FarmError, LocalError
 from shared.model.action import Output
 from shared.model.event import ArtefactEvent, Event, InputEvent
 from shared.model.graph import BuildGraph
@@ -133,7 +134,21 @@ class BuildRecord:
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""
         self.failures.append(failure)
-        self.writer.failed(FailedJob(failure.job, failure.exit_code, failure.output[-LOG_END:] or failure.message))
+        kept = failure.output[-LOG_END:] or failure.message
+        self.writer.failed(FailedJob(failure.job, failure.exit_code, kept, self._keep_whole(failure.output)))
+
+    def _keep_whole(self, output: str) -> str:
+        """The blob that an output too long for the record is kept in, for `windrow log`; empty if there is none."""
+        if len(output) <= LOG_END:
+            return ""
+        data = output.encode("utf-8", "replace")
+        hash_ = hashing.of_bytes(data)
+        try:
+            self._project.stores.blobs.put(hash_, data)
+        except (FarmError, LocalError):
+            # What matters of that is told by whoever needs the store; the end of the output is in the record.
+            return ""
+        return hash_
 
     def skipped(self, job: str, because: str) -> None:
         """See BuildObserver."""

@@ -50,11 +50,12 @@ class PlanRecord(msgspec.Struct, frozen=True):
 
 
 class FailedJob(msgspec.Struct, frozen=True):
-    """A job that failed, and the end of what it printed."""
+    """A job that failed, and the end of what it printed; output: the blob of all of it, where that is more."""
 
     job: str
     exit_code: int
     log: str = ""
+    output: str = ""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -254,7 +255,7 @@ class ProgressWriter:
                 **self._counts,
             )
             try:
-                self._refs.write(self._name, canonical.encode(record))
+                self._refs.write(self._name, msgspec.json.encode(record))
             except (FarmError, LocalError) as error:
                 self.problem = f"the progress of this build is not recorded: {error.what}"
             ended = self._clock.monotonic()

@@ -46,14 +46,18 @@ def import_rules(
     jobs, sources = expand(rules, snapshot, others)
     makers = check_outputs(jobs, snapshot)
     made = makers.keys() | {path for paths in others.values() for path in paths}
-    recipes = _Importer(jobs, sources, made, others, snapshot, passed, identity, reaches).recipes()
+    importer = _Importer(jobs, sources, made, others, snapshot, passed, identity, reaches)
+    recipes = importer.recipes()
     used = {recipe.rule for recipe in recipes}
     idle = [rule for rule in settings.rules if rule.name not in used]
     return BuildGraph(
         recipes,
         platform=platform,
         fingerprint=fingerprint(settings, platform=platform, environ=environ),
-        warnings=[f"{rule.at}: rule '{rule.name}' makes no job: nothing matches {rule.each}" for rule in idle],
+        warnings=[
+            *(f"{rule.at}: rule '{rule.name}' makes no job: nothing matches {rule.each}" for rule in idle),
+            *importer.warnings,
+        ],
     )
 
 
@@ -90,6 +94,7 @@ class _Importer:
         self.identity = identity
         self.left_over = snapshot.outputs
         self.links = Links(snapshot.links, sources, made)
+        self.warnings: list[str] = []
         self.made_by: dict[str, list[str]] = {name: list(paths) for name, paths in others.items()}
         for job in jobs:
             self.made_by.setdefault(job.rule.name, []).extend(job.outputs)
@@ -157,10 +162,23 @@ class _Importer:
             name, pattern = reference(entry)
             return narrowed(self.made_by.get(name, []), pattern, rule)
         try:
-            literal = compiled(entry).literal
-            return self.sources.glob(entry) if literal is None else self.literal(rule, literal, "inputs")
+            glob = compiled(entry)
+            if glob.literal is not None:
+                return self.literal(rule, glob.literal, "inputs")
+            found = self.sources.glob(entry)
         except ValueError as error:
             raise GraphError(f"rule '{rule.name}' has a bad pattern '{entry}'", at=rule.at, why=str(error)) from error
+
+        if not found:
+            # Patterns are of sources. Whoever thinks of what another rule makes would wait for it in vain.
+            makers = [name for name, paths in self.made_by.items() if any(map(glob.matches, paths))]
+            self.warnings += [
+                f"{rule.at}: rule '{rule.name}' reads {entry}, which matches no source; "
+                f"rule:{name}:{entry} stands for what rule '{name}' makes"
+                for name in makers
+                if name != rule.name
+            ]
+        return found
 
     def literal(self, rule: CompiledRule, path: str, key: str) -> Iterable[str]:
         """A path that `key` names, or the files behind it; GraphError when it is not of the project."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -10,11 +11,14 @@ import msgspec
 from shared.errors import UnknownTarget
 from shared.model.tests import MappedTest, TestMap
 
-How = Literal["itself", "imports", "recorded", "configuration", "support", "critical", "unknown"]
+How = Literal["itself", "imports", "recorded", "configuration", "support", "critical", "unknown", "job"]
 
 
 class Tie(msgspec.Struct, frozen=True):
-    """That a test file depends on a file, and by what. chain: the way by imports, from the test to the file."""
+    """That a test file depends on a file, and by what. chain: the way by imports, from the test to the file.
+
+    how is `job` where no file is the reason: it is run in another way, as `text` says.
+    """
 
     test: str
     path: str
@@ -49,16 +53,17 @@ def ties(whole: TestMap, name: str) -> tuple[str, tuple[Tie, ...]]:
 
     name: a path, or its end, or its stem, if only one file has it; UnknownTarget otherwise.
     """
-    path = _meant(whole, name)
+    path = meant(whole, name)
     if path in whole.tests:
         mapped = whole.tests[path]
         return path, tuple(tie(path, mapped, whole, file) for file in mapped.files)
     return path, tuple(tie(test, whole.tests[test], whole, path) for test in sorted(whole.tests_for(path)))
 
 
-def _meant(whole: TestMap, name: str) -> str:
+def meant(whole: TestMap, name: str, also: Iterable[str] = ()) -> str:
+    """The file that a name means, of those that tests depend on and of `also`; UnknownTarget if not just one."""
     name = name.removeprefix("./")
-    files = {*whole.tests, *(path for mapped in whole.tests.values() for path in mapped.files)}
+    files = {*also, *whole.tests, *(path for mapped in whole.tests.values() for path in mapped.files)}
     if name in files:
         return name
     found = sorted(

@@ -12,6 +12,7 @@ from shared.model.action import Action, ActionResult, Log
 class JobOrder(msgspec.Struct, frozen=True):
     """One job to perform: its id in the build, which try this is, the action and its time limit in seconds.
 
+    looked: when a result was last looked for and none was there, in seconds since the epoch; 0 if it was not.
     kept: later builds may take its result instead of a run.
     """
 
@@ -21,6 +22,7 @@ class JobOrder(msgspec.Struct, frozen=True):
     action: Action
     timeout: float
     no_cache: bool = False
+    looked: float = 0.0
     kept: bool = True
 
 

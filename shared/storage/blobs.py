@@ -48,6 +48,10 @@ class BlobStore(Protocol):
         """Which of these are not there."""
         ...
 
+    def far(self, hashes: Iterable[str]) -> set[str]:
+        """Which of these would have to come over a wire: of such a reader fetches many at a time."""
+        ...
+
     def touch(self, hashes: Iterable[str]) -> None:
         """Note that these were used, so that collection spares them for the promised time."""
         ...

@@ -79,6 +79,10 @@ class CachingBlobs:
         self._remember(unsure - missing)
         return missing
 
+    def far(self, hashes: Iterable[str]) -> set[str]:
+        """See BlobStore."""
+        return self.fast.find_missing(hashes)
+
     def touch(self, hashes: Iterable[str]) -> None:
         """See BlobStore."""
         used = list(hashes)

@@ -34,11 +34,13 @@ class Stores(msgspec.Struct, frozen=True):
 
     blobs, refs, results: what to use. far: the blobs that count, without the cache in front (with no remote
     store, the local ones). local, local_refs: what is on this machine. swaps: see `conditional`.
+    kept: results where all find them and only there, for a worker: nobody looks for one on its machine.
     """
 
     blobs: BlobStore
     refs: AgedRefs
     results: Results
+    kept: Results
     far: BlobStore
     local: DiskBlobs
     local_refs: DiskRefs
@@ -70,7 +72,7 @@ def open_stores(settings: Settings, *, clock: Clock | None = None) -> Stores:
     if not url:
         refs = DiskRefs(root, clock=clock)
         results = StoredResults(refs, local, "local")
-        return Stores(local, refs, results, local, local, refs, remote=False, swaps=_by_file_lock)
+        return Stores(local, refs, results, results, local, local, refs, remote=False, swaps=_by_file_lock)
     if scheme == "file":
         folder = _folder(url)
         far = DiskBlobs(folder, afar=True, clock=clock, window=settings.cache_window)
@@ -89,13 +91,14 @@ def _tiers(
     # Results are known per store: what one store has completely another may lack.
     place = hashing.of_value([settings.storage.url, settings.storage.endpoint])
     local_refs = DiskRefs(settings.cache_dir / "known" / hashing.bare(place)[:16], clock=clock)
+    kept = StoredResults(refs, blobs, "remote")
     results = TieredResults(
         StoredResults(local_refs, local, "local"),
-        StoredResults(refs, blobs, "remote"),
+        kept,
         confirmed=local_refs.age,
         lease=settings.cache_window / 2,
     )
-    return Stores(blobs, refs, results, far, local, local_refs, remote=True, swaps=swaps)
+    return Stores(blobs, refs, results, kept, far, local, local_refs, remote=True, swaps=swaps)
 
 
 def _bucket(settings: Settings, local: DiskBlobs, clock: Clock) -> Stores:

@@ -11,11 +11,24 @@ import pytest
 
 from cli.local_farm import LocalFarm
 from shared.clock import SystemClock
+from shared.errors import TestsFailed
 from tests.scenarios.impact_project import ALL, RealImpact, todo
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(500)]
-# Edited modules, then checks and test files that must run.
-ROWS = {("leaf05",): (1, 3), ("mid03",): (3, 5), ("core2",): (10, 12), ("requirements.txt",): (50, 52)}
+FIVE = tuple(f"leaf{n:02d}" for n in range(5, 10))
+TWO_AND_THREE = ("mid03", "mid04", "leaf05", "leaf06", "leaf07")
+# Edited modules and files, then checks and test files that must run.
+ROWS: dict[tuple[str, ...], tuple[int, int]] = {
+    (): (0, 0),
+    ("README.md",): (0, 0),
+    ("tests/test_leaf05.py",): (0, 1),
+    ("leaf05",): (1, 3),
+    ("mid03",): (3, 5),
+    ("core2",): (10, 12),
+    FIVE: (5, 7),
+    TWO_AND_THREE: (9, 11),
+    ("requirements.txt",): (50, 52),
+}
 
 
 @pytest.fixture
@@ -55,7 +68,7 @@ def test_tests_run_on_the_farm_and_a_second_checkout_runs_none(farm: LocalFarm, 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 4])
 def test_every_row_is_the_same_on_a_farm(farm: LocalFarm, tmp_path: Path, workers: int) -> None:
-    """W2-02, W2-03 with 1 and 4 workers."""
+    """The whole table, W2-02 to W2-08, with 1 and 4 workers."""
     state, _ = farm.up(workers=workers, slots=1)
     space = RealImpact(tmp_path / "tree")
     todo.write(space.root, "todo")
@@ -70,3 +83,9 @@ def test_every_row_is_the_same_on_a_farm(farm: LocalFarm, tmp_path: Path, worker
         assert said.code == 0, said.err
         ran = sum(one["how"] == "passed" for one in said.json()["tests"])
         assert (said.json()["executed"] - ran, ran) == (checks, tests), names
+
+    space.delete("src/todo/leaf05.py")
+    said = space.console.run("test", "--json")
+    assert said.code == TestsFailed.exit_code, said.err
+    assert {one["test"] for one in said.json()["tests"] if one["how"] == "failed"} == {"tests/test_leaf05.py"}
+    assert [one["how"] for one in said.json()["tests"]].count("passed") == 2

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
-from tests.console import powerless
+from tests.console import ended, powerless
 from tests.scenarios.impact_project import RealImpact, todo
 
 pytestmark = pytest.mark.xdist_group("windrow-test")
@@ -279,6 +281,57 @@ def test_affected_compares_content_whatever_git_has_been_told(space: RealImpact)
     assert (wrong.code, "error[W0401]: no revision and no git commit 'no-such-tag'" in wrong.err) == (4, True)
 
 
+def test_affected_explains_by_what_a_test_file_is_and_what_a_file_affects(space: RealImpact) -> None:
+    """S1-68: only what differs, also what is gone."""
+    space.edit("mid00")
+    space.delete("src/todo/leaf00.py")
+
+    leaf = space.console.run("affected", "--since", "rev-0001", "--explain", "test_leaf00").out
+    gone = space.console.run("affected", "--since", "rev-0001", "--explain", "src/todo/leaf00.py", "--json").json()
+    core = space.console.run("affected", "--since", "rev-0001", "--explain", CORE).out
+    wrong = space.console.run("affected", "--since", "rev-0001", "--explain", "nothing")
+
+    assert leaf.splitlines()[0] == f"{LEAF} is affected by 3 differences since rev-0001"
+    assert "  src/todo/leaf00.py  imports: it is gone, or not needed any more" in leaf.splitlines()
+    assert (gone["since"], gone["file"], gone["is_test"]) == ("rev-0001", "src/todo/leaf00.py", False)
+    assert [tie["test"] for tie in gone["ties"]] == [LEAF]
+    assert core.startswith(f"{CORE} is not affected: none of its ")
+    assert (wrong.code, "error[W0401]" in wrong.err) == (4, True)
+
+
+def test_a_run_that_did_not_commit_tells_the_results_of_its_own(space: RealImpact) -> None:
+    """W2-13: not those of the revision."""
+    space.write(MID, space.read(MID) + "\n\ndef test_more():\n    pass\n")
+    space.write(LEAF, "def test_wrong():\n    raise AssertionError\n")
+
+    said = space.console.run("test", "--json")
+
+    told = {one["test"]: (one["how"], one["total"]) for one in said.json()["tests"]}
+    assert (said.code, said.json()["revision"]) == (3, None)
+    assert told == {CORE: ("skipped", 1), LEAF: ("failed", 1), MID: ("passed", 2)}
+
+
+def test_an_interrupted_run_tells_what_it_did(space: RealImpact, tmp_path: Path) -> None:
+    """As windrow build does; what has not ended is told as not run."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    space.write(MID, space.read(MID) + "# edited\n")
+    space.write(LEAF, f"import time\n\n\ndef test_slow():\n    open({str(fifo)!r}, 'w').close()\n    time.sleep(60)\n")
+
+    with space.console.start("test", "-j", "1", "--json", "--junit", "report.xml") as process:
+        fifo.read_text()
+        process.send_signal(signal.SIGINT)
+        said = ended(process)
+
+    told = {one["test"]: one["how"] for one in said.json()["tests"]}
+    assert (said.code, said.json()["schema"], said.json()["status"]) == (130, "windrow.test-run/1", "interrupted")
+    assert told[LEAF] == "not run"
+    assert told[CORE] == "skipped"
+    assert told[MID] == ("passed" if said.json()["executed"] else "not run")
+    assert "error[" in said.err
+    assert len(ET.parse(space.root / "report.xml").findall("testsuite")) == 3
+
+
 def test_affected_by_an_edit_of_windrow_toml_are_the_rules_that_it_changes(space: RealImpact) -> None:
     """The rest of the file may say what it likes; what cannot be told affects everything, and says so."""
     toml = space.read("windrow.toml")
@@ -356,7 +409,7 @@ def test_shards_gather_files_into_jobs(space: RealImpact) -> None:
     ("toml", "error"),
     [
         ('paths = "x"', "W0102"), ("shards = -1", "W0102"), ('results = "../x"', "W0102"), ("nonsense = 1", "W0102"),
-        ('python = "no-such-python"', "W3603"),
+        ('python = ".venv/bin/python"', "W0102"), ('python = "no-such-python"', "W3603"),
     ],
 )
 def test_a_wrong_setting_is_an_error_with_its_place(space: RealImpact, toml: str, error: str) -> None:
@@ -366,6 +419,16 @@ def test_a_wrong_setting_is_an_error_with_its_place(space: RealImpact, toml: str
 
     assert f"error[{error}]" in said.err
     assert said.code == {"W0102": 2, "W3603": 36}[error]
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [("no_such_test", "windrow test --dry-run lists the test files"), (f"{LEAF}::test_x", "leave out what follows")],
+)
+def test_a_name_of_no_test_file_is_an_error_that_speaks_of_tests(space: RealImpact, name: str, fix: str) -> None:
+    said = space.console.run("test", name)
+
+    assert (said.code, f"error[W0401]: no test file '{name}'" in said.err, fix in said.err) == (4, True, True)
 
 
 def test_a_project_without_tests_says_so(space: RealImpact) -> None:

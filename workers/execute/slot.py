@@ -95,6 +95,7 @@ class Slot:
         self._process: subprocess.Popen[bytes] | None = None
         self._writing = threading.Lock()
         self._withdrawn = False
+        self._asked = False
 
     @property
     def started(self) -> bool:
@@ -126,6 +127,7 @@ class Slot:
             # It lives in a user namespace for good, where not all is as usual.
             self._discard()
         self.start()
+        self._asked = True
         self._withdrawn = self._withdrawn or (request.view is not None and request.view.user)
         # Not msgspec's encoder: a PATH may hold bytes that are no UTF-8.
         sent = self._send(json.dumps(msgspec.to_builtins(request)).encode() + b"\n")
@@ -199,6 +201,7 @@ class Slot:
     def _discard(self) -> None:
         with self._writing:
             process, self._process = self._process, None
+        asked, self._asked = self._asked, False
         self._withdrawn = False
         if process is None:
             return
@@ -207,7 +210,8 @@ class Slot:
         process.stdin.close()
         # One that somebody stopped would not see it.
         process.send_signal(signal.SIGCONT)
-        if not _ended(process.stdout):
+        # One that was never asked has nothing to end, and may still be loading what it needs.
+        if not asked or not _ended(process.stdout):
             process.kill()
         process.wait()
         process.stdout.close()
@@ -229,14 +233,16 @@ def _ended(source: IO[bytes]) -> bool:
 
 
 class SlotPool:
-    """A fixed number of slots shared by threads; program: what each works with.
+    """A fixed number of slots shared by threads; program: what each works with; first: one that is there already.
 
     patience: seconds to wait for a supervisor that is there and busy before another one is started.
     """
 
-    def __init__(self, size: int, program: tuple[str, ...] = COMMANDS, *, patience: float = 0.0) -> None:
+    def __init__(
+        self, size: int, program: tuple[str, ...] = COMMANDS, *, patience: float = 0.0, first: Slot | None = None
+    ) -> None:
         self.size, self._patience = size, patience
-        self._slots = tuple(Slot(program) for _ in range(size))
+        self._slots = (first or Slot(program), *(Slot(program) for _ in range(size - 1)))
         self._free = list(self._slots)
         self._changed = threading.Condition()  # guards _free
 

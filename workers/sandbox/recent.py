@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 
 from shared import hashing
@@ -31,6 +32,11 @@ class Recent:
         self._once: set[str] = set()
         self._lock = threading.Lock()
         self._exact: dict[int, bool] = {}
+
+    def lacks(self, items: Iterable[Input]) -> list[Input]:
+        """The inputs whose bytes are not kept here."""
+        with self._lock:
+            return [item for item in items if item.hash not in self._kept]
 
     def fetch(self, blobs: BlobStore, item: Input, path: str) -> int:
         """As BlobStore.fetch, to a new file."""

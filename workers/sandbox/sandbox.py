@@ -12,26 +12,16 @@ from types import TracebackType
 from typing import Self
 
 from shared.commands import script
-from shared.errors import BlobMissing, StoreUnavailable, named
+from shared.errors import named
 from shared.model.action import ROOT, Action, Input
 from shared.model.path import is_normal
-from shared.storage.blobs import BlobStore
 from workers.sandbox.broken import Broken
 from workers.sandbox.links import leads_inside, relative_to
 from workers.sandbox.passages import entered, passages
-from workers.sandbox.recent import Recent
 from workers.sandbox.removal import remove
 
 _SHOWN = 5
 _MOST = 1000
-
-
-class InputsMissing(Exception):
-    """Blobs of these digests are not in the store, or are damaged."""
-
-    def __init__(self, hashes: tuple[str, ...]) -> None:
-        super().__init__(", ".join(hashes))
-        self.hashes = hashes
 
 
 class Sandbox:
@@ -69,34 +59,8 @@ class Sandbox:
                 path.mkdir(0o755)
 
     def files(self) -> list[Input]:
-        """The inputs that are to be fetched; `fetch` takes them off this list one by one."""
+        """The inputs that are to be fetched; see Fetcher."""
         return [item for item in self.action.inputs if item.mode != "link"]
-
-    def fetch(self, blobs: BlobStore, files: list[Input], recent: Recent) -> int:
-        """Fetch inputs; bytes moved from afar. InputsMissing names every blob that is not there.
-
-        May be called again with what is left of the list after a store failed.
-        """
-        moved = 0
-        missing: set[str] = set()
-        tree = str(self.tree)
-        while files:
-            item = files[-1]
-            if item.hash not in missing:
-                path = f"{tree}/{item.path}"
-                try:
-                    moved += recent.fetch(blobs, item, path)
-                except BlobMissing as error:
-                    if not missing:
-                        missing |= blobs.find_missing({other.hash for other in files})
-                    missing.add(error.hash)
-                except StoreUnavailable:
-                    Path(path).unlink(missing_ok=True)
-                    raise
-            files.pop()
-        if missing:
-            raise InputsMissing(tuple(sorted(missing)))
-        return moved
 
     def lay_out_texts(self, root: str) -> None:
         """Write the files that the action brings along, for a command that sees the tree at `root`."""

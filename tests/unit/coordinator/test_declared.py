@@ -213,6 +213,18 @@ def test_an_each_that_matches_nothing_makes_no_job_and_a_warning():
     assert graph.warnings == ("windrow.toml:10: rule 'cc' makes no job: nothing matches *.c",)
 
 
+def test_a_pattern_that_only_outputs_of_another_rule_match_gets_a_warning():
+    graph = graph_of(
+        tree("a.txt"),
+        rule("up", ["t", "{in}", "{out}"], ["build/{stem}.up"], each="*.txt"),
+        rule("all", ["cat"], ["all"], inputs=("build/*.up",)),
+    )
+
+    (warning,) = graph.warnings
+    assert "rule 'all' reads build/*.up, which matches no source" in warning
+    assert "rule:up:build/*.up stands for what rule 'up' makes" in warning
+
+
 def test_a_symlink_brings_what_it_leads_to():
     snapshot = tree("real/a.h", "real/b.h", "x.c", links={"inc": "real", "l1": "sub/l2", "sub/l2": "../x.c"})
 

@@ -59,7 +59,7 @@ class Site:
         tree = RunTree(graph, seen, None)
         preparer = Preparer(
             tree=tree, blobs=bench.blobs, results=bench.results, root=bench.root, build="b", default_timeout=10.0,
-            use_cache=True, settle=bench.settle, beyond=self.beyond,
+            use_cache=True, settle=bench.settle, clock=SystemClock(), beyond=self.beyond,
         )  # fmt: skip
         return Scheduler(
             plan(Facts(graph, None, seen, diff(None, seen))), tree=tree, preparer=preparer,

@@ -89,6 +89,7 @@ class Bench:
             default_timeout=10.0,
             use_cache=use_cache,
             settle=self.settle,
+            clock=SystemClock(),
         )
         report = Scheduler(
             planned,
@@ -461,7 +462,7 @@ def test_a_job_taken_in_while_the_build_runs_keeps_its_place_and_its_pool(tmp_pa
     tree = RunTree(graph, seen, bench.manifest)
     preparer = Preparer(
         tree=tree, blobs=bench.blobs, results=bench.results, root=tmp_path, build="b",
-        default_timeout=10.0, use_cache=False, settle=bench.settle,
+        default_timeout=10.0, use_cache=False, settle=bench.settle, clock=SystemClock(),
     )  # fmt: skip
 
     report = Scheduler(
@@ -482,7 +483,7 @@ def test_jobs_of_a_pool_run_no_more_at_once_than_it_is_deep(tmp_path):
     tree = RunTree(graph, seen, None)
     preparer = Preparer(
         tree=tree, blobs=bench.blobs, results=bench.results, root=tmp_path, build="b",
-        default_timeout=10.0, use_cache=True, settle=bench.settle,
+        default_timeout=10.0, use_cache=True, settle=bench.settle, clock=SystemClock(),
     )  # fmt: skip
 
     report = Scheduler(

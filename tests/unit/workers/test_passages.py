@@ -9,8 +9,8 @@ import pytest
 from shared import hashing
 from shared.model.action import Action, Input
 from shared.storage.memory import MemoryBlobs
+from workers.sandbox.fetching import Fetcher
 from workers.sandbox.passages import passages
-from workers.sandbox.recent import Recent
 from workers.sandbox.sandbox import Sandbox
 
 
@@ -50,7 +50,7 @@ def test_a_folder_passed_through_is_there_and_a_symlink_is_left_alone(tmp_path: 
 
     with Sandbox(tmp_path / "place", action) as sandbox:
         sandbox.lay_out_folders()
-        sandbox.fetch(blobs, sandbox.files(), Recent())
+        Fetcher(blobs).fetch(sandbox.files(), sandbox.tree)
         sandbox.lay_out_links()
 
         assert (sandbox.tree / "link").is_symlink()

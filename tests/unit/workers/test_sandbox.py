@@ -16,10 +16,10 @@ from shared.model.action import Action, Input
 from shared.storage.memory import MemoryBlobs
 from workers.sandbox import outputs
 from workers.sandbox.broken import Broken
+from workers.sandbox.fetching import Fetcher, InputsMissing
 from workers.sandbox.home import Home
-from workers.sandbox.recent import Recent
 from workers.sandbox.removal import remove
-from workers.sandbox.sandbox import InputsMissing, Sandbox
+from workers.sandbox.sandbox import Sandbox
 
 OUTSIDE = "secret of the host"
 
@@ -42,7 +42,7 @@ def action(
 
 def lay_out(sandbox: Sandbox, blobs: MemoryBlobs) -> None:
     sandbox.lay_out_folders()
-    sandbox.fetch(blobs, sandbox.files(), Recent())
+    Fetcher(blobs).fetch(sandbox.files(), sandbox.tree)
     sandbox.lay_out_links()
 
 

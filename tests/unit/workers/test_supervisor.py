@@ -415,3 +415,17 @@ def test_a_pool_is_closed_at_once(tmp_path: Path) -> None:
 
     # 3 ms when nothing else runs; the limit is for a busy machine.
     assert best < 0.05
+
+
+def test_one_that_was_never_asked_is_ended_without_waiting_until_it_has_started(tmp_path: Path) -> None:
+    """Whoever started it ahead, in vain, does not pay for what it loads."""
+    loading = tmp_path / "loading.py"
+    loading.write_text("import time\ntime.sleep(600)\n")
+    slot = Slot((sys.executable, str(loading)))
+    slot.start()
+    assert slot._process is not None
+    pid = slot._process.pid
+
+    slot.close()
+
+    assert not psutil.pid_exists(pid)

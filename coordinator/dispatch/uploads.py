@@ -1,0 +1,105 @@
+"""Uploads: has the store hold the sources that jobs read, each once a build, many at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from shared.errors import BlobCorrupt, LocalError, WindrowError
+from shared.storage.blobs import BlobStore
+
+AT_ONCE = 16
+
+
+class SourceMoved(WindrowError):
+    """A source changed between the scan and its upload: what was planned is no longer true."""
+
+    code, exit_code = "W1003", 1
+
+
+class Uploads:
+    """Thread-safe. root: where the paths are.
+
+    likely: whether a path with a digest is likely to be in the store. Only then is the store asked first: a new file
+    costs one request, not two, and a store does not mind being told again what it has.
+    """
+
+    def __init__(self, blobs: BlobStore, root: Path, likely: Callable[[str, str], bool]) -> None:
+        self._blobs, self._root, self._likely = blobs, root, likely
+        self._there: dict[str, Future[None]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+        self.moved = 0
+
+    def ensure(self, needed: Mapping[str, str]) -> None:
+        """Have the store hold files, by digest; returns when it does, whoever of several threads sent them.
+
+        Raises SourceMoved when a file no longer holds what its digest says.
+        """
+        with self._lock:
+            mine = {hash_: path for hash_, path in needed.items() if hash_ not in self._there}
+            self._there.update((hash_, Future()) for hash_ in mine)
+            promises = [self._there[hash_] for hash_ in needed]
+        if mine:
+            self._keep(mine)
+        for promise in promises:
+            promise.result()
+
+    def forget(self, hash_: str) -> None:
+        """A blob turned out not to be there: look again before the next job that needs it."""
+        with self._lock:
+            self._there.pop(hash_, None)
+
+    def close(self) -> None:
+        """Nothing more is sent."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _keep(self, mine: Mapping[str, str]) -> None:
+        try:
+            asked = [hash_ for hash_, path in mine.items() if self._likely(path, hash_)]
+            there = set(asked) - (self._blobs.find_missing(asked) if asked else set())
+            for hash_ in there:
+                self._there[hash_].set_result(None)
+            send = [(hash_, path) for hash_, path in mine.items() if hash_ not in there]
+            if len(send) == 1:
+                self._send(*send[0])
+            elif send:
+                for done in [self._sender().submit(self._send, *one) for one in send]:
+                    done.result()
+        except BaseException as error:
+            self._fail(mine, error)
+            raise
+
+    def _fail(self, mine: Mapping[str, str], error: BaseException) -> None:
+        """Whoever waits for what was not sent hears of it, and whoever comes later tries anew."""
+        with self._lock:
+            promises = [(hash_, self._there[hash_]) for hash_ in mine if hash_ in self._there]
+            for hash_, promise in promises:
+                if not promise.done():
+                    del self._there[hash_]
+                    promise.set_exception(error)
+
+    def _sender(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload")
+            return self._pool
+
+    def _send(self, hash_: str, name: str) -> None:
+        path = self._root / name
+        try:
+            moved = self._blobs.put_file(hash_, path)
+        except BlobCorrupt as error:
+            raise SourceMoved(f"{name} changed while the build ran") from error
+        except LocalError as error:
+            if not path.exists():
+                raise SourceMoved(f"{name} was deleted while the build ran") from error
+            raise
+        with self._lock:
+            self.moved += moved
+            promise = self._there.get(hash_)
+        if promise is not None:
+            promise.set_result(None)

@@ -1,0 +1,139 @@
+"""Fetcher: what comes over a wire comes many at a time, once for all jobs that need it, and nothing is left half done."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from shared import hashing
+from shared.errors import StoreUnavailable
+from shared.model.action import Input
+from shared.storage.caching import CachingBlobs
+from shared.storage.disk import DiskBlobs
+from shared.storage.memory import MemoryBlobs
+from workers.sandbox.fetching import Fetcher, InputsMissing
+
+
+class FarStore(MemoryBlobs):
+    """A store beyond a wire: counts fetches, and has each wait until so many are under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.together = threading.Barrier(1)
+        self.trouble: dict[str, Exception] = {}
+
+    def fetch(self, hash_, path, *, executable=False):
+        self.fetched.append(hash_)
+        self.together.wait(10)
+        if hash_ in self.trouble:
+            path.write_bytes(b"half of")
+            raise self.trouble.pop(hash_)
+        return super().fetch(hash_, path, executable=executable)
+
+    def far(self, hashes):
+        return set(hashes)
+
+
+@pytest.fixture
+def store():
+    return FarStore()
+
+
+@pytest.fixture
+def inputs(store):
+    texts = {f"f{number}": f"text {number}".encode() for number in range(4)}
+    found = [Input(name, hashing.of_bytes(text), len(text)) for name, text in texts.items()]
+    for item, text in zip(found, texts.values(), strict=True):
+        store.put(item.hash, text)
+    return found
+
+
+def tree(tmp_path, name="tree"):
+    folder = tmp_path / name
+    folder.mkdir()
+    return folder
+
+
+def laid_out(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+ALL = {f"f{number}": f"text {number}" for number in range(4)}
+
+
+def test_what_is_far_away_comes_at_once(store, inputs, tmp_path):
+    store.together = threading.Barrier(4)  # a fetch goes on once all four are under way
+    fetcher, folder = Fetcher(store), tree(tmp_path)
+
+    fetcher.fetch(list(inputs), folder)
+    fetcher.close()
+
+    assert laid_out(folder) == ALL
+
+
+def test_nothing_is_started_for_what_is_here(inputs, store, tmp_path):
+    local = CachingBlobs(store, DiskBlobs(tmp_path / "cache"))
+    for item in inputs:
+        local.get(item.hash)
+    fetcher, folder = Fetcher(local), tree(tmp_path)
+
+    assert fetcher.fetch(list(inputs), folder) == 0
+
+    assert laid_out(folder) == ALL
+    assert not store.fetched
+
+
+def test_the_same_bytes_under_two_names_come_once(store, inputs, tmp_path):
+    local = CachingBlobs(store, DiskBlobs(tmp_path / "cache"))
+    twins = [*inputs, Input("again", inputs[0].hash, inputs[0].size)]
+    fetcher, folder = Fetcher(local), tree(tmp_path)
+
+    fetcher.fetch(twins, folder)
+    fetcher.close()
+
+    assert laid_out(folder) == {**ALL, "again": "text 0"}
+    assert sorted(store.fetched) == sorted(item.hash for item in inputs)
+
+
+def test_two_jobs_that_need_the_same_fetch_it_once(store, inputs, tmp_path):
+    local = CachingBlobs(store, DiskBlobs(tmp_path / "cache"))
+    store.together = threading.Barrier(5)  # four fetches, and this test
+    fetcher, folders = Fetcher(local), [tree(tmp_path, "one"), tree(tmp_path, "two")]
+    jobs = [threading.Thread(target=fetcher.fetch, args=(list(inputs), folder)) for folder in folders]
+
+    for job in jobs:
+        job.start()
+    store.together.wait(10)
+    for job in jobs:
+        job.join(10)
+    fetcher.close()
+
+    assert [laid_out(folder) for folder in folders] == [ALL, ALL]
+    assert sorted(store.fetched) == sorted(item.hash for item in inputs)
+
+
+def test_every_missing_input_is_named(store, inputs, tmp_path):
+    for item in inputs[1:3]:
+        store.delete(item.hash)
+
+    with pytest.raises(InputsMissing) as caught:
+        Fetcher(store).fetch(list(inputs), tree(tmp_path))
+
+    assert set(caught.value.hashes) == {item.hash for item in inputs[1:3]}
+
+
+def test_after_a_store_failed_the_rest_is_fetched(store, inputs, tmp_path):
+    store.trouble[inputs[2].hash] = StoreUnavailable("away")
+    fetcher, folder, files = Fetcher(store), tree(tmp_path), list(inputs)
+
+    with pytest.raises(StoreUnavailable):
+        fetcher.fetch(files, folder)
+    assert files == [inputs[2]]
+    assert "f2" not in laid_out(folder)
+    fetcher.fetch(files, folder)
+    fetcher.close()
+
+    assert laid_out(folder) == ALL
+    assert len(store.fetched) == 5
