@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,6 @@ def _files(nodes: Iterable[str]) -> set[str]:
     return {_file(node) for node in nodes}
 
 
-def means(rows: list[Mapping[str, Any]], *keys: str) -> dict[str, float]:
+def means(rows: Sequence[Mapping[str, Any]], *keys: str) -> dict[str, float]:
     """The mean of each key over rows."""
     return {key: round(sum(row[key] for row in rows) / len(rows), 2) for key in keys}
