@@ -98,8 +98,7 @@ class Preparer:
         could_read = cache(lambda: tuple(self._could_read(recipe)))
         looked = 0.0
         if self.use_cache and not force and given is None and _reusable(recipe):
-            looked = self._clock.now()
-            reuse = self._look_up(recipe, could_read)
+            reuse, looked = self._look_up(recipe, could_read)
             if reuse is not None:
                 return reuse
         action = self._action(recipe, given, could_read)
@@ -116,7 +115,9 @@ class Preparer:
             kept=not recipe.always,
         )
 
-    def _look_up(self, recipe: Recipe, could_read: Paths) -> Reuse | None:
+    def _look_up(self, recipe: Recipe, could_read: Paths) -> tuple[Reuse | None, float]:
+        """A result that fits; else when there was none, or 0 where one lacks bytes, which may be there by and by."""
+        began = self._clock.now()
         entry = self._entry(recipe.id)
         graph = self.tree.graph
         shadows = self._shadows(recipe, could_read)
@@ -135,13 +136,14 @@ class Preparer:
                 try:
                     brought = self.settle(reuse.result)
                 except BlobMissing:
-                    # Its bytes are gone or damaged: make it again.
+                    # Its bytes are gone or damaged: make it again, unless they are stored again with its inputs.
+                    began = 0.0
                     continue
                 if reuse.how == "cut_off" and brought is not None:
                     # The manifest knew it, but the workspace did not have it: a store did.
-                    return Reuse(reuse.result, brought)
-                return reuse
-        return None
+                    return Reuse(reuse.result, brought), 0.0
+                return reuse, 0.0
+        return None, began
 
     def _state(self, paths: tuple[str, ...]) -> str:
         return "" if self.beyond is None else self.beyond.state(paths)
