@@ -167,7 +167,15 @@ def test_one_storage_contract_for_memory_folders_and_the_default(tmp_path: Path)
             results = StoredResults(refs, blobs, "local")
             on_disk = open_stores(project.settings)
             project._given_stores = Stores(
-                blobs, refs, results, blobs, on_disk.local, on_disk.local_refs, remote=False, swaps=lambda: "a lock"
+                blobs,
+                refs,
+                results,
+                results,
+                blobs,
+                on_disk.local,
+                on_disk.local_refs,
+                remote=False,
+                swaps=lambda: "a lock",
             )
         report = building.build(project, Request(), RecordingObserver())
         assert report.executed == 102
