@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -37,6 +38,8 @@ WORKERS = 4
 
 def main() -> int:
     """Run what is named, or everything; 1 when something was unequal or failed."""
+    # Told to stop it ends as by Ctrl-C: with the farm that it started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(prog="python -m benchmarks.real", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(PROJECTS)} (default: all)")
     parser.add_argument("--record", action="store_true", help="keep the results under version control")
