@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +19,13 @@ class SourceMoved(WindrowError):
     code, exit_code = "W1003", 1
 
 
+class _Promise:
+    """That the store will hold a file; whoever waits for it keeps it, also when it is forgotten."""
+
+    def __init__(self, hash_: str, path: str) -> None:
+        self.hash, self.path, self.kept = hash_, path, Future[None]()
+
+
 class Uploads:
     """Thread-safe. root: where the paths are.
 
@@ -28,7 +35,7 @@ class Uploads:
 
     def __init__(self, blobs: BlobStore, root: Path, likely: Callable[[str, str], bool]) -> None:
         self._blobs, self._root, self._likely = blobs, root, likely
-        self._there: dict[str, Future[None]] = {}
+        self._there: dict[str, _Promise] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self.moved = 0
@@ -39,13 +46,13 @@ class Uploads:
         Raises SourceMoved when a file no longer holds what its digest says.
         """
         with self._lock:
-            mine = {hash_: path for hash_, path in needed.items() if hash_ not in self._there}
-            self._there.update((hash_, Future()) for hash_ in mine)
+            mine = [_Promise(hash_, path) for hash_, path in needed.items() if hash_ not in self._there]
+            self._there.update((one.hash, one) for one in mine)
             promises = [self._there[hash_] for hash_ in needed]
         if mine:
             self._keep(mine)
         for promise in promises:
-            promise.result()
+            promise.kept.result()
 
     def forget(self, hash_: str) -> None:
         """A blob turned out not to be there: look again before the next job that needs it."""
@@ -57,30 +64,32 @@ class Uploads:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _keep(self, mine: Mapping[str, str]) -> None:
+    def _keep(self, mine: Sequence[_Promise]) -> None:
         try:
-            asked = [hash_ for hash_, path in mine.items() if self._likely(path, hash_)]
+            asked = [one.hash for one in mine if self._likely(one.path, one.hash)]
             there = set(asked) - (self._blobs.find_missing(asked) if asked else set())
-            for hash_ in there:
-                self._there[hash_].set_result(None)
-            send = [(hash_, path) for hash_, path in mine.items() if hash_ not in there]
+            for one in mine:
+                if one.hash in there:
+                    one.kept.set_result(None)
+            send = [one for one in mine if one.hash not in there]
             if len(send) == 1:
-                self._send(*send[0])
+                self._send(send[0])
             elif send:
-                for done in [self._sender().submit(self._send, *one) for one in send]:
+                for done in [self._sender().submit(self._send, one) for one in send]:
                     done.result()
         except BaseException as error:
             self._fail(mine, error)
             raise
 
-    def _fail(self, mine: Mapping[str, str], error: BaseException) -> None:
+    def _fail(self, mine: Sequence[_Promise], error: BaseException) -> None:
         """Whoever waits for what was not sent hears of it, and whoever comes later tries anew."""
         with self._lock:
-            promises = [(hash_, self._there[hash_]) for hash_ in mine if hash_ in self._there]
-            for hash_, promise in promises:
-                if not promise.done():
-                    del self._there[hash_]
-                    promise.set_exception(error)
+            for one in mine:
+                if one.kept.done():
+                    continue
+                one.kept.set_exception(error)
+                if self._there.get(one.hash) is one:
+                    del self._there[one.hash]
 
     def _sender(self) -> ThreadPoolExecutor:
         with self._lock:
@@ -88,18 +97,18 @@ class Uploads:
                 self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload")
             return self._pool
 
-    def _send(self, hash_: str, name: str) -> None:
-        path = self._root / name
+    def _send(self, promise: _Promise) -> None:
+        path = self._root / promise.path
         try:
-            moved = self._blobs.put_file(hash_, path)
+            moved = self._blobs.put_file(promise.hash, path)
         except BlobCorrupt as error:
-            raise SourceMoved(f"{name} changed while the build ran") from error
+            raise SourceMoved(f"{promise.path} changed while the build ran") from error
         except LocalError as error:
             if not path.exists():
-                raise SourceMoved(f"{name} was deleted while the build ran") from error
+                raise SourceMoved(f"{promise.path} was deleted while the build ran") from error
             raise
         with self._lock:
             self.moved += moved
-            promise = self._there.get(hash_)
-        if promise is not None:
-            promise.set_result(None)
+            # Another of the same job may have failed meanwhile, and all of them with it.
+            if not promise.kept.done():
+                promise.kept.set_result(None)

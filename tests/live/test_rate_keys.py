@@ -14,7 +14,7 @@ from cli.servers import Server
 from coordinator.dispatch.permits import RedisPermits
 from shared.errors import BrokerUnavailable
 from tests.fakes.clock import FakeClock
-from tests.scenarios.film import Film
+from tests.scenarios.film import Film, paint
 from tests.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
@@ -114,25 +114,6 @@ def test_a_build_that_ends_gives_back_all_it_holds(shared: Shared) -> None:
     assert two.take("voice", "a")
 
 
-PAINT = """
-import json
-import os
-import tempfile
-import time
-from pathlib import Path
-
-
-def image(text):
-    job = json.loads(text)
-    inside = Path(job["config"]["inside"])
-    mine = tempfile.mkdtemp(dir=inside)
-    (inside.parent / "counts" / Path(mine).name).write_text(str(len(os.listdir(inside))))
-    time.sleep(1.0)
-    os.rmdir(mine)
-    Path(job["makes"]["Image"]).write_text(job["id"] + job["config"]["film"])
-"""
-
-
 @pytest.mark.slow
 def test_two_films_on_one_farm_share_a_rate_key(tmp_path: Path) -> None:
     """R13: of both together never more than the number paint at once, as these count; each film is whole."""
@@ -141,7 +122,7 @@ def test_two_films_on_one_farm_share_a_rate_key(tmp_path: Path) -> None:
     films = [Film(tmp_path / name, cache=tmp_path / "cache") for name in ("one", "two")]
     for film, name in zip(films, ("one", "two"), strict=True):
         film.write("windrow.toml", film.read("windrow.toml").replace('name = "', f'name = "{name}-', 1))
-        film.write("tools/paint.py", PAINT)
+        film.write("tools/paint.py", paint(1.0))
         config = json.dumps({"inside": str(tmp_path / "inside"), "film": name})
         film.amend("  Image:\n    call: mock.text", f"  Image:\n    call: tools/paint.py:image\n    config: {config}")
         film.amend("image: 4", "image: 1")

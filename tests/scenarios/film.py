@@ -66,3 +66,28 @@ class Film(RealWorkspace):
         """The artefacts as they lie in the tree."""
         found = (path for path in (self.root / "movie").rglob("*") if path.is_file())
         return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in found}
+
+
+# A producer that tells how many of it run at once: each counts the folders of `inside` once it has made its own.
+_PAINT = """
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+
+def image(text):
+    job = json.loads(text)
+    inside = Path(job["config"]["inside"])
+    mine = tempfile.mkdtemp(dir=inside)
+    (inside.parent / "counts" / Path(mine).name).write_text(str(len(os.listdir(inside))))
+    time.sleep(SECONDS)
+    os.rmdir(mine)
+    Path(job["makes"]["Image"]).write_text(job["id"] + job["config"].get("film", ""))
+"""
+
+
+def paint(seconds: float) -> str:
+    """A module with a producer `image` that takes so long; config: `inside`, a folder beside `counts`, and `film`."""
+    return _PAINT.replace("SECONDS", str(seconds))

@@ -24,7 +24,7 @@ from coordinator.request import Request
 from coordinator.survey import survey
 from shared import hashing
 from shared.model.event import ArtefactEvent, InputEvent
-from tests.scenarios.film import ARTEFACTS, FIRST, JOBS, LAYERS, Film
+from tests.scenarios.film import ARTEFACTS, FIRST, JOBS, LAYERS, Film, paint
 
 # Times of this machine, which runs other things as well.
 SLACK = 5
@@ -490,30 +490,11 @@ def test_what_a_build_left_that_committed_nothing_is_no_edit(made: Film) -> None
 # -- dispatch, stores, farms ----------------------------------------------------------------------------
 
 
-PAINT = """
-import json
-import os
-import tempfile
-import time
-from pathlib import Path
-
-
-def image(text):
-    job = json.loads(text)
-    inside = Path(job["config"]["inside"])
-    mine = tempfile.mkdtemp(dir=inside)
-    (inside.parent / "counts" / Path(mine).name).write_text(str(len(os.listdir(inside))))
-    time.sleep(0.03)
-    os.rmdir(mine)
-    Path(job["makes"]["Image"]).write_text(job["id"])
-"""
-
-
 def test_strict_layers_and_rate_keys_bound_what_runs_at_once(film: Film, tmp_path: Path) -> None:
     """W3-03: no layer begins before the one before is complete; of 8 slots at most 4 hold images, as these count."""
     for folder in ("inside", "counts"):
         (tmp_path / folder).mkdir()
-    film.write("tools/paint.py", PAINT)
+    film.write("tools/paint.py", paint(0.03))
     film.give(NumOfSegments=4, NumOfImages=3)
     call = "  Image:\n    call: tools/paint.py:image\n    config: " + json.dumps({"inside": str(tmp_path / "inside")})
     film.amend("  Image:\n    call: mock.text", call)

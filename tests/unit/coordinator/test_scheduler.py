@@ -129,6 +129,28 @@ def test_jobs_run_in_the_order_of_their_needs(chain):
     assert chain.performer.closed
 
 
+class AskedResults(StoredResults):
+    """Counts how often it is asked for traces."""
+
+    asked = 0
+
+    def traces(self, key):
+        self.asked += 1
+        return super().traces(key)
+
+
+def test_traces_are_not_asked_for_of_a_job_that_needed_none(chain):
+    chain.results = AskedResults(MemoryRefs(), chain.blobs, source="local")
+    chain.run()
+    at_first = chain.results.asked
+    chain.write("in", "2")
+
+    report = chain.run()
+
+    assert report.how == {"r:mid": "executed", "r:final": "executed"}
+    assert (at_first, chain.results.asked) == (2, 2)
+
+
 def test_a_second_tree_takes_everything_from_the_cache(chain):
     chain.run(commit=False)
 

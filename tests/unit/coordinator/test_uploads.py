@@ -21,6 +21,7 @@ class Store(MemoryBlobs):
         self.sent: list[str] = []
         self.trouble: list[Exception] = []
         self.gate = threading.Barrier(1)
+        self.meanwhile = lambda: None
 
     def find_missing(self, hashes):
         hashes = list(hashes)
@@ -30,6 +31,7 @@ class Store(MemoryBlobs):
     def put_file(self, hash_, path):
         self.gate.wait(10)
         self.sent.append(hash_)
+        self.meanwhile()
         if self.trouble:
             raise self.trouble.pop()
         return super().put_file(hash_, path)
@@ -138,4 +140,18 @@ def test_what_was_forgotten_is_sent_again(store, tmp_path):
     sender.forget(*needed)
     sender.ensure(needed)
 
+    assert store.sent == list(needed) * 2
+
+
+def test_who_waits_for_a_file_that_is_forgotten_on_its_way_is_told_all_the_same(store, tmp_path):
+    needed = write(tmp_path, a="1")
+    sender = uploads(store, tmp_path)
+    store.meanwhile = lambda: sender.forget(*needed)
+    waiting = threading.Thread(target=sender.ensure, args=(needed,), daemon=True)
+
+    waiting.start()
+    waiting.join(10)
+
+    assert not waiting.is_alive()
+    sender.ensure(needed)
     assert store.sent == list(needed) * 2

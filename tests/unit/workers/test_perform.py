@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared import hashing
@@ -153,6 +154,27 @@ def test_the_same_work_again_is_reused_without_running(farm: Farm) -> None:
 
     assert (first.status, second.status) == ("executed", "reused")
     assert first.result == second.result
+
+
+@pytest.mark.parametrize(
+    ("ago", "attempt", "status"),
+    [(0.5, 1, "executed"), (1.5, 1, "reused"), (-3600.0, 1, "reused"), (0.5, 2, "reused")],
+    ids=["a moment ago", "a while ago", "by a clock that is ahead", "and sent again since"],
+)
+def test_a_result_that_the_coordinator_just_missed_is_not_looked_for(
+    tmp_path: Path, ago: float, attempt: int, status: str
+) -> None:
+    clock = FakeClock()
+    farm = Farm(tmp_path, clock=clock)
+    try:
+        farm.write("in", "b\na\n")
+        order = JobOrder("b1", "job", 1, farm.action("sort", "in", "-o", "out"), 30.0)
+        farm.worker.perform(order)
+
+        again = msgspec.structs.replace(order, attempt=attempt, looked=clock.now() - ago)
+        assert farm.worker.perform(again).status == status
+    finally:
+        farm.worker.close()
 
 
 def test_a_result_whose_blob_is_gone_is_made_again(farm: Farm) -> None:
