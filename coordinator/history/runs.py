@@ -288,7 +288,7 @@ def list_runs(refs: RefStore, project: str, branch: str, *, limit: int = 20, hol
     # Of one number the progress is that of the latest build.
     names.sort(key=lambda name: (refnames.revision_of(name) or 0, name.endswith(_PROGRESS), name), reverse=True)
     runs: dict[str, Progress] = {}
-    problems = []
+    problems: list[str] = []
     for name in names:
         if len(runs) + len(problems) >= limit:
             break
