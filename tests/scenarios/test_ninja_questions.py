@@ -89,3 +89,9 @@ def test_a_plan_says_that_the_build_file_would_be_made_anew(project: Project) ->
     assert project.console.run("build").code == 0
     assert (project.folder / "build/list.copy").read_text() == "two\n"
     assert project.console.run("build", "--check").code == 0
+
+
+def test_a_target_named_from_its_folder_is_told_its_path_from_the_root(project: Project) -> None:
+    said = project.console.run("build", "a.out")
+
+    assert (said.code, "fix: did you mean build/a.out?" in said.err) == (4, True)
