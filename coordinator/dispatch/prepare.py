@@ -24,6 +24,7 @@ from shared.model.job import JobOrder
 from shared.model.manifest import JobEntry
 from shared.relocation import local_result, local_trace
 from shared.storage.blobs import BlobStore
+from shared.storage.carried import carried
 from shared.storage.results import Results, Source
 
 # The kind of an action that runs in the workspace itself; nothing of it is kept for others.
@@ -55,7 +56,7 @@ class Preparer:
     """Thread-safe: jobs are prepared in a pool while others run.
 
     settle: has the workspace hold what a result says, and tells which store it came from; None when it was there.
-    BlobMissing if any of it is gone, also of what the workspace does not hold.
+    BlobMissing if any of it is gone, also of what the workspace does not hold. wanted: whether it is to hold any of it.
     """
 
     def __init__(  # noqa: PLR0913 - what it goes by
@@ -71,6 +72,7 @@ class Preparer:
         fresh: frozenset[str] = frozenset(),
         again: frozenset[str] = frozenset(),
         settle: Callable[[ActionResult], Source | None],
+        wanted: Callable[[Recipe], bool] = lambda _recipe: True,
         clock: Clock,
         includes: Includes = lambda recipe, _tree: recipe.candidates,
         beyond: FilesBeyond | None = None,
@@ -81,7 +83,7 @@ class Preparer:
         self.tree, self.blobs, self.results, self.root = tree, blobs, results, root
         self.build, self.default_timeout, self.use_cache = build, default_timeout, use_cache
         self.fresh, self.again = fresh, again  # rules, and jobs, that are to run, whatever is stored
-        self.settle = settle
+        self.settle, self.wanted = settle, wanted
         self.candidates = Candidates(tree.snapshot.sources)
         self._sources = tuple(sorted(tree.snapshot.sources))
         self._uploads = Uploads(blobs, root, self._was)
@@ -102,8 +104,7 @@ class Preparer:
             if reuse is not None:
                 return reuse
         action = self._action(recipe, given, could_read)
-        if action.kind != WORKSPACE:
-            self._upload(action)
+        sent = self._upload(action) if action.kind != WORKSPACE else []
         return JobOrder(
             build=self.build,
             job=job,
@@ -113,6 +114,8 @@ class Preparer:
             no_cache=force or not self.use_cache,
             looked=looked,
             kept=not recipe.always,
+            wanted=self.wanted(recipe),
+            carried=carried(self.blobs, {i.hash: i.size for i in action.inputs if i.hash in sent}) if sent else {},
         )
 
     def _look_up(self, recipe: Recipe, could_read: Paths) -> tuple[Reuse | None, float]:
@@ -271,9 +274,10 @@ class Preparer:
         states = [state for path in edited if (state := self.tree.find(path)) is not None]
         self._uploads.ensure({state.hash: state.path for state in states})
 
-    def _upload(self, action: Action) -> None:
+    def _upload(self, action: Action) -> list[str]:
+        """Have the store hold an action's sources; digests of those that it lacked, unless it is on this machine."""
         sources = self.tree.snapshot.sources
-        self._uploads.ensure({i.hash: i.path for i in action.inputs if i.mode != "link" and i.path in sources})
+        return self._uploads.ensure({i.hash: i.path for i in action.inputs if i.mode != "link" and i.path in sources})
 
     def _was(self, path: str, hash_: str) -> bool:
         """Whether a file was this in the last revision."""

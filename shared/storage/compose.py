@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -46,6 +46,16 @@ class Stores(msgspec.Struct, frozen=True):
     local_refs: DiskRefs
     remote: bool
     swaps: Callable[[], str]
+
+    def take(self, hash_: str, data: bytes) -> None:
+        """Take bytes that somebody else has just put where they count; BlobCorrupt when they are others."""
+        if isinstance(self.blobs, CachingBlobs):
+            self.blobs.take(hash_, data)
+
+    def believe(self, hashes: Iterable[str]) -> None:
+        """Take blobs for present that somebody else has just put where they count."""
+        if isinstance(self.blobs, CachingBlobs):
+            self.blobs.believe(hashes)
 
     @property
     def conditional(self) -> str:
