@@ -155,6 +155,8 @@ def worker_finding(beat: Beat, wanted: str, *, asked: bool) -> Finding:
     fits, verdict = "serves this project's tools", "ok"
     if wanted not in beat.platforms and not asked:
         fits = "not asked for this project's tools yet: a build does"
+    elif wanted not in beat.platforms and not (beat.platforms or beat.unfit):
+        fits = "looks at its tools just now"
     elif wanted not in beat.platforms:
         fits, verdict = "has other tools than this project's", "warn"
     way = f", isolation by {beat.isolation}" if beat.isolation else ""

@@ -13,6 +13,7 @@ from shared.queue import Beat
     [
         (("ours",), True, "ok", "1 slot, serves this project's tools"),
         (("theirs",), True, "warn", "1 slot, has other tools than this project's"),
+        ((), True, "ok", "1 slot, looks at its tools just now"),
         # Nothing is wrong with a farm that has just come up.
         ((), False, "ok", "1 slot, not asked for this project's tools yet: a build does"),
         (("theirs",), False, "ok", "1 slot, not asked for this project's tools yet: a build does"),
