@@ -28,10 +28,7 @@ class Broker:
 
         Give `times` above 1 only for what may be done twice.
         """
-        from redis.exceptions import (
-            AuthenticationError,
-            RedisError,
-        )
+        from redis.exceptions import AuthenticationError, RedisError  # noqa: PLC0415
         from redis.exceptions import ConnectionError as Disconnected  # noqa: PLC0415
         from redis.exceptions import TimeoutError as TimedOut  # noqa: PLC0415
 
