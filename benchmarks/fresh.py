@@ -2,6 +2,7 @@
 
 Each run begins with the configured tree as CMake left it and nothing built. "Local": a cache on this disk. "Shared": an
 empty local cache, and one that others filled behind an address: S3 for windrow, HTTP (a WebDAV server) for ccache.
+Bazel has its disk cache, and a server that ran already (with nothing kept of the build) or that starts for this one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks import timing
+from benchmarks import bazel, timing
 from benchmarks.edges import WINDROW_NINJA
 from benchmarks.real import sources, zstd_cmake
 from benchmarks.real.harness import Place
@@ -72,6 +73,18 @@ def webdav(folder: Path) -> Iterator[str]:
         servers.stop(server)
 
 
+def bazel_rows(stack: ExitStack, home: Path) -> dict[str, Callable[[], Sample]]:
+    """Bazel with its disk cache, or nothing and a line that says why where it cannot be had."""
+    cache = sources.cache_folder()
+    try:
+        known = zstd_cmake.PROJECT.fetch(cache)
+        served = stack.enter_context(bazel.Bazel(known, program_path(home), home / "bazel", cache))
+    except sources.Unavailable as missing:
+        print(f"left out: Bazel: {missing}")
+        return {}
+    return {"bazel, server runs": served.warm, "bazel, server starts": served.cold}
+
+
 def fresh(home: Path) -> list[Row]:
     """Every contender with its cache filled by a run that does not count."""
     ninja = ("ninja", "-j2", "--quiet")
@@ -103,5 +116,6 @@ def fresh(home: Path) -> list[Row]:
             "windrow-ninja, S3": lambda: plain.run(windrow, shared, far),
             "ninja + ccache, HTTP": lambda: wrapped.run(ninja, remote, home / "ccache-far"),
         }
+        near.update(bazel_rows(stack, home))
         found = timing.compare("zstd, local cache", near)
         return found + timing.compare("zstd, shared cache", afar)

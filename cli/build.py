@@ -153,6 +153,8 @@ def tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, d
 
 def _look(project: Project, request: Request, *, check: bool, as_json: bool) -> int:
     seen = building.look(project, request)
+    if seen.remade:
+        render.err(f"warning: {seen.remade}: a build makes its build file anew first; this is the plan of the old one")
     seen = msgspec.structs.replace(seen, plan=up_to(seen.plan, request.up_to_layer))
     if as_json:
         from coordinator.queries import plan_json  # noqa: PLC0415 - records of past builds
@@ -163,7 +165,7 @@ def _look(project: Project, request: Request, *, check: bool, as_json: bool) -> 
             render.out(line)
     for warning in (*seen.base.problems, *seen.warnings):
         render.err(f"warning: {warning}")
-    if check and seen.plan:
+    if check and (seen.plan or seen.remade):
         return DifferencesFound.exit_code
     return 0
 

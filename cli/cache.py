@@ -23,7 +23,7 @@ def cache() -> None:
     """Statistics, verification and collection of stored results."""
 
 
-@cache.command()
+@cache.command(short_help="Show what the store holds.")
 @project_options
 def stats(**given: Any) -> int:
     """Show what the store holds: every project that shares it, and the copy on this machine."""
@@ -52,7 +52,7 @@ def stats(**given: Any) -> int:
     return 0
 
 
-@cache.command()
+@cache.command(short_help="Read every blob, and check what names it.")
 @project_options
 @click.option("--repair", is_flag=True, help="Drop what is damaged, so that the next build makes it again.")
 def verify(**given: Any) -> int:
@@ -73,7 +73,7 @@ def verify(**given: Any) -> int:
     return DifferencesFound.exit_code if found else 0
 
 
-@cache.command()
+@cache.command(short_help="Remove what was not used for long.")
 @project_options
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would go; remove nothing.")
 @click.option("--keep", type=click.IntRange(1), help="Revisions to keep a branch (default: the setting, 20).")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -15,6 +15,9 @@ from coordinator.project import Project
 from shared import hashing, toolchain
 from shared.errors import LocalError, WindrowError
 from shared.model.manifest import revision_name
+
+if TYPE_CHECKING:
+    from shared.queue import Beat
 
 
 class Finding(NamedTuple):
@@ -103,7 +106,9 @@ def _storage(project: Project) -> Iterator[Finding]:
     stores.far.get(name)
     stores.far.delete(name)
     where = project.settings.storage.url or str(project.settings.cache_dir / "store")
-    yield Finding("ok", "storage", f"{where}: put, get, delete; swaps by {stores.conditional}")
+    how = stores.conditional
+    swaps = "how it swaps is tried by the first build" if how == "not probed yet" else f"swaps by {how}"
+    yield Finding("ok", "storage", f"{where}: put, get, delete; {swaps}")
 
 
 def _broker(project: Project) -> Iterator[Finding]:
@@ -139,13 +144,23 @@ def _workers(project: Project) -> Iterator[Finding]:
     beats = queue.read_beats(values)
     if not beats:
         yield Finding("FAIL", "workers", "none is connected; start one: windrow worker, or windrow farm up")
-    wanted = project.toolchain()
+    names = queue.toolset(project.tools())
+    asked = kept.call(lambda client: client.zscore(queue.TOOLSETS, names), "the broker does not answer") is not None
     for beat in beats:
-        way = f", isolation by {beat.isolation}" if beat.isolation else ""
-        fits = "serves this project's tools" if wanted in beat.platforms else "has other tools than this project's"
-        yield Finding(
-            "ok" if wanted in beat.platforms else "warn", "workers", f"{beat.id}: {beat.slots} slots, {fits}{way}"
-        )
+        yield worker_finding(beat, project.toolchain(), asked=asked)
+
+
+def worker_finding(beat: Beat, wanted: str, *, asked: bool) -> Finding:
+    """What a worker is for a project; asked: a build has told workers which tools it needs."""
+    fits, verdict = "serves this project's tools", "ok"
+    if wanted not in beat.platforms and not asked:
+        fits = "not asked for this project's tools yet: a build does"
+    elif wanted not in beat.platforms and not (beat.platforms or beat.unfit):
+        fits = "looks at its tools just now"
+    elif wanted not in beat.platforms:
+        fits, verdict = "has other tools than this project's", "warn"
+    way = f", isolation by {beat.isolation}" if beat.isolation else ""
+    return Finding(verdict, "workers", f"{beat.id}: {render.plural(beat.slots, 'slot')}, {fits}{way}")
 
 
 def _history(project: Project) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from cli.options import open_project, open_settings, project_options
 @project_options
 @click.option("--build", "build", metavar="ID", help="Of the failure in this build (default: the latest).")
 def log(job: str | None, build: str | None, **given: Any) -> int:
-    """Show all that a job printed; without JOB, what the failed jobs of the last build printed."""
+    """Show all that a job (an id or an output) printed; without JOB, what failed jobs of the last build did."""
     from coordinator.history.joblog import job_logs  # noqa: PLC0415 - records of past builds
 
     project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))

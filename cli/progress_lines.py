@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from cli.render import duration, err, plural
+from cli.summary import shortened
 from coordinator.progress import Failure, How
-from shared.model.graph import BuildGraph
+from shared.model.graph import BuildGraph, Recipe
 from shared.model.plan import Plan
+from shared.model.tests import TEST_RULE
 
 _WARNING = "warning: "
 
@@ -20,11 +25,13 @@ class LineProgress:
         self._total = self._done = 0
         self._began = time.monotonic()
         self._warnings: dict[str, int] = {}
+        self._recipes: Mapping[str, Recipe] = {}
 
     def planned(self, plan: Plan, graph: BuildGraph, *, build: str, revision: int) -> None:
         """See BuildObserver."""
         # A build whose sources changed under it begins again.
         self._total, self._done = len(plan.jobs), 0
+        self._recipes = graph.recipes
         if not self._quiet:
             err(plan_line(plan, graph, build))
 
@@ -49,11 +56,12 @@ class LineProgress:
 
     def said(self, job: str, text: str) -> None:
         """See BuildObserver."""
-        if self._verbose and not self._quiet:
-            err(text)
-        else:
-            for warning in warnings_in(text):
-                self.warned(warning)
+        said = Said.of(job, text, self._recipes)
+        for warning in said.warnings:
+            self.warned(warning)
+        if said.lines and not self._quiet:
+            for line in said.lines:
+                err(line)
 
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""
@@ -81,9 +89,22 @@ class LineProgress:
         return f"[{self._done:>{width}}/{self._total}] {time.monotonic() - self._began:5.1f}s"
 
 
-def warnings_in(text: str) -> list[str]:
-    """What a job that succeeded warns of: the lines of its log that begin with `warning: `."""
-    return [line.removeprefix(_WARNING) for line in text.splitlines() if line.startswith(_WARNING)]
+class Said(NamedTuple):
+    """What a job that succeeded printed: lines that begin with `warning: `, without that, and the others, shortened."""
+
+    warnings: tuple[str, ...]
+    lines: tuple[str, ...]
+
+    @classmethod
+    def of(cls, job: str, text: str, recipes: Mapping[str, Recipe]) -> Said:
+        """Of a job's output. Tests that passed say nothing: a framework prints that they did."""
+        all_ = text.splitlines()
+        warnings = tuple(line.removeprefix(_WARNING) for line in all_ if line.startswith(_WARNING))
+        recipe = recipes.get(job)
+        if recipe is not None and recipe.rule == TEST_RULE:
+            return cls(warnings, ())
+        rest = "\n".join(line for line in all_ if not line.startswith(_WARNING)) if warnings else text
+        return cls(warnings, tuple(shortened(rest, f"windrow log {shlex.quote(job)}")))
 
 
 def plan_line(plan: Plan, graph: BuildGraph, build: str) -> str:

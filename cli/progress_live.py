@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -10,10 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cli.progress_lines import plan_line, warnings_in
+from cli.progress_lines import Said, plan_line
 from cli.render import duration
 from coordinator.progress import Failure, How
-from shared.model.graph import BuildGraph
+from shared.model.graph import BuildGraph, Recipe
 from shared.model.plan import Plan
 from shared.redaction import redact
 
@@ -35,6 +36,7 @@ class LiveProgress:
         self._expected: dict[str, float] = {}
         self._left = 0.0
         self._live: Live | None = None
+        self._recipes: Mapping[str, Recipe] = {}
 
     def planned(self, plan: Plan, graph: BuildGraph, *, build: str, revision: int) -> None:
         """See BuildObserver."""
@@ -42,6 +44,7 @@ class LiveProgress:
         self._began = time.monotonic()
         self._total, self._done, self._layers = len(plan.jobs), 0, len(plan.layers)
         self._running.clear()
+        self._recipes = graph.recipes
         self._expected = {job.id: job.expected for job in plan.jobs.values()}
         self._left = sum(self._expected.values())
         self._console.print(plan_line(plan, graph, build))
@@ -75,8 +78,14 @@ class LiveProgress:
 
     def said(self, job: str, text: str) -> None:
         """See BuildObserver."""
-        for warning in warnings_in(text):
+        said = Said.of(job, text, self._recipes)
+        for warning in said.warnings:
             self.warned(warning)
+        if said.lines:
+            if not self._verbose:
+                self._print(Text("  ok  ", "green").append(f" {job}", "default"))
+            for line in said.lines:
+                self._print(Text.from_ansi(redact(line)))
 
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""

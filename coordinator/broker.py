@@ -28,8 +28,8 @@ class Broker:
 
         Give `times` above 1 only for what may be done twice.
         """
+        from redis.exceptions import AuthenticationError, RedisError  # noqa: PLC0415
         from redis.exceptions import ConnectionError as Disconnected  # noqa: PLC0415
-        from redis.exceptions import RedisError  # noqa: PLC0415
         from redis.exceptions import TimeoutError as TimedOut  # noqa: PLC0415
 
         from shared.queue import connect, redacted  # noqa: PLC0415
@@ -42,13 +42,15 @@ class Broker:
                 return do(self._client)
             except RedisError as error:
                 failure = error
-                if not isinstance(error, Disconnected | TimedOut):
+                if isinstance(error, AuthenticationError) or not isinstance(error, Disconnected | TimedOut):
                     break
         raise BrokerUnavailable(
             trouble,
             at=redacted(self._url),
             why=f"{type(failure).__name__}: {failure}",
-            fix="check that the broker runs: windrow doctor",
+            fix="check the password in the broker's URL"
+            if isinstance(failure, AuthenticationError)
+            else "check that the broker runs: windrow doctor",
         ) from failure
 
     def hurry(self) -> None:

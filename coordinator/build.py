@@ -34,7 +34,12 @@ SURVEYS = 4
 
 def look(project: Project, request: Request) -> Survey:
     """What a build would do now; takes no lock and writes nothing."""
-    return survey(project, project.load_base(), request.question)
+    seen = survey(project, project.load_base(), request.question)
+    if project.imported is None:
+        return seen
+    from coordinator.regenerate import Regeneration  # noqa: PLC0415 - only for projects with a build.ninja
+
+    return msgspec.structs.replace(seen, remade=Regeneration(project.imported).due(keep=False))
 
 
 def build(project: Project, request: Request, observer: BuildObserver) -> BuildReport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -59,6 +60,12 @@ class GitTree:
             else:
                 wanted.append((path, oid, mode))
         return states | self._fetched(wanted, now), dict(self._bytes)
+
+    def ignored(self, paths: Iterable[str]) -> set[str]:
+        """Those of the paths that git ignores."""
+        asked = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        told = self._git("check-ignore", "--no-index", "-z", "--stdin", given=asked) if asked else None
+        return {os.fsdecode(path) for path in (told or b"").split(b"\0") if path}
 
     def _fetched(self, wanted: list[tuple[str, str, Mode]], now: dict[str, FileState]) -> dict[str, FileState]:
         self._bytes: dict[str, bytes] = {}

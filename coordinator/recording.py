@@ -81,4 +81,3 @@ def _executed(
         hash_ = report.made.get(recorded_at(settings, test))
         if hash_ is not None:
             yield test, msgspec.json.decode(project.stores.blobs.get(hash_), type=tuple[str, ...])
-

@@ -49,6 +49,12 @@ def run(project: str, branch: str, revision: int, kind: str) -> str:
     return f"{runs(project, branch)}{revision_name(revision)}-{kind}.json"
 
 
+def ended(project: str, branch: str, revision: int, began: str, build: str) -> str:
+    """`…/runs/rev-0002-20261127T003553978Z-b5b314.json`: of a build that failed; sorted as they began."""
+    when = "".join(letter for letter in began if letter.isalnum())
+    return f"{runs(project, branch)}{revision_name(revision)}-{when}-{build}.json"
+
+
 def damaged(project: str, branch: str, name: str) -> str:
     """Where bytes that could not be read are kept for inspection."""
     return f"{folder(project, branch)}damaged/{name}"

@@ -43,12 +43,12 @@ class Regeneration:
         self._state = imported.settings.state_dir / _FILE
         self._folder = imported.settings.root / imported.ninja.cwd
 
-    def due(self) -> str:
-        """Why the build file must be made anew; empty when it need not."""
-        found = self._next()
+    def due(self, *, keep: bool = True) -> str:
+        """Why the build file must be made anew, empty when it need not; keep: note what inputs hold, if nothing is."""
+        found = self._next(keep=keep)
         return found[1] if found is not None else ""
 
-    def _next(self) -> tuple[Edge, str] | None:
+    def _next(self, *, keep: bool = True) -> tuple[Edge, str] | None:
         """The first edge that is out of date, and why."""
         kept, seen = self._kept(), dict[str, Digests]()
         for edge in self._imported.manifest.makers():
@@ -61,7 +61,7 @@ class Regeneration:
                 seen[_name(edge)] = inputs
             if why:
                 return edge, why
-        if not kept and seen:
+        if keep and not kept and seen:
             self._keep(seen)
         return None
 

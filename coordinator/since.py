@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 
@@ -18,6 +19,7 @@ from coordinator.scan.categories import Categories
 from coordinator.scan.scanner import scan
 from shared.errors import ConfigError, GraphError, UnknownTarget
 from shared.model.action import Trace
+from shared.model.file import FileState
 from shared.model.graph import BuildGraph, Recipe
 from shared.model.manifest import JobEntry, Manifest, revision_number
 from shared.model.plan import Plan
@@ -70,7 +72,9 @@ def since(project: Project, ref: str) -> Since:
     before = msgspec.structs.replace(
         before, sources={path: state for path, state in before.sources.items() if path not in graph.producer}
     )
-    facts = Facts(graph=graph, manifest=before, snapshot=snapshot, changes=diff(before, snapshot))
+    looked = project.imported.noticed(snapshot, before.sources) if project.imported else snapshot
+    changes = diff(before, looked)
+    facts = Facts(graph=graph, manifest=before, snapshot=snapshot, changes=changes, sources_only=True)
     return Since(name, plan(facts), graph, (*warnings, *graph.warnings))
 
 
@@ -86,8 +90,24 @@ def _then(git: GitTree, snapshot: Snapshot, project: Project) -> tuple[Snapshot,
         for path, state in sources.items()
         if state.mode == "link" and state.hash in given
     }
+    sources.update(_configured(git, snapshot, project, sources))
     kept = {path: text for path, text in snapshot.links.items() if path in sources and path not in links}
     return Snapshot(sources=sources, outputs={}, links={**kept, **links}), given
+
+
+def _configured(
+    git: GitTree, snapshot: Snapshot, project: Project, then: Mapping[str, FileState]
+) -> dict[str, FileState]:
+    """What lies in the folder of a build.ninja, or git ignores, and no commit has: it is taken to be what it was.
+
+    CMake and Meson write it. What they would have written for that commit only they can tell.
+    """
+    ninja = project.settings.ninja
+    if ninja is None:
+        return {}
+    unknown = [path for path in snapshot.sources if path not in then]
+    beside = git.ignored(unknown) if not ninja.cwd else {path for path in unknown if path.startswith(f"{ninja.cwd}/")}
+    return {path: snapshot.sources[path] for path in beside}
 
 
 def _graph_then(project: Project, then: Snapshot, given: dict[str, bytes]) -> BuildGraph | None:

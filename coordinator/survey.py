@@ -44,7 +44,8 @@ class Survey(msgspec.Struct, frozen=True):
     """The answer. graph is None when nothing differs: it need not be made then.
 
     manifest: that of the base, with what was written over outputs by hand in the place of what was made. placed: path
-    to digest of what builds put into the workspace and the base does not have.
+    to digest of what builds put into the workspace and the base does not have. remade: why a build would first make its
+    build.ninja anew, and plan by that.
     """
 
     base: Base
@@ -56,6 +57,7 @@ class Survey(msgspec.Struct, frozen=True):
     graph: BuildGraph | None = None
     warnings: tuple[str, ...] = ()
     placed: Mapping[str, str] = {}
+    remade: str = ""
 
     def left(self, gone: Collection[str] = ()) -> dict[str, str]:
         """What of that is there and no recipe makes any more, but for what is gone."""

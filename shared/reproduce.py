@@ -11,17 +11,21 @@ from shared.model.action import Action
 
 
 def describe(action: Action) -> str:
-    """A line for a shell in the project's root: the command with its environment and nothing else but PATH."""
+    """A line for a shell in the project's root: the command with its environment and nothing else but PATH.
+
+    It goes to the folder that the command runs in first, where that is another.
+    """
     unset = {name for name, value in action.env if value is None}
     env = [f"{name}={shlex.quote(value)}" for name, value in action.env if value is not None]
     if "PATH" not in unset and not any(name == "PATH" for name, _ in action.env):
         env.insert(0, 'PATH="$PATH"')
-    return " ".join(["env", "-i", *env, shlex.join(_command(action))])
+    go = ["cd", shlex.quote(action.cwd), "&&"] if action.cwd else []
+    return " ".join([*go, "env", "-i", *env, shlex.join(_command(action))])
 
 
 def _command(action: Action) -> tuple[str, ...]:
     if action.kind != calls.KIND:
-        return action.argv
+        return action.command
     target, *words = action.argv
     place = calls.in_tree(target)
     if place is not None:

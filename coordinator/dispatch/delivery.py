@@ -248,6 +248,9 @@ class Delivery:
             return []
         jobs = list(batch.jobs.values())
         if worker is None:
+            text = f"worker {batch.worker} was lost; what it ran is run again"
+            if text not in self.warnings:
+                self.warnings.append(text)
             return [out for job in jobs if (out := self._lose(job, now, DIED)) is not None]
         for job in jobs:
             self._again([job], now)

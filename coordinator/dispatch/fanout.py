@@ -338,7 +338,7 @@ class FarmPerformer:
             f"no worker takes jobs of platform {platform}",
             at=queue.redacted(self._farm.broker),
             why="; ".join(lines) if lines else f"no worker is connected (waited {self._farm.worker_grace:g} s)",
-            fix="give a worker the same tools as this machine"
+            fix=f"give a worker the same tools as this machine; for a pinned fingerprint: worker --platform {platform}"
             if lines
             else "start one: windrow worker, or windrow farm up",
         )

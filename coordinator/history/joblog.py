@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from coordinator.history.runs import FailedJob, Progress, list_runs
+from coordinator.history.runs import FAILED_KEPT, FailedJob, Progress, list_runs
 from shared.errors import BlobMissing, NothingMatched, UsageError
 from shared.model.manifest import revision_name
 
@@ -37,6 +37,7 @@ class JobLog(msgspec.Struct, frozen=True):
 def job_logs(project: Project, job: str | None, build: str | None) -> list[JobLog]:
     """The log of a job, or without one those of all that failed in a build, by default the latest.
 
+    job: its id, or a path that it makes.
     A job that the latest build it had a part in ended well is found in the current revision. Raises UsageError for a
     build that is not kept, NothingMatched where no job of that name is.
     """
@@ -47,12 +48,18 @@ def job_logs(project: Project, job: str | None, build: str | None) -> list[JobLo
         if not runs:
             raise UsageError(
                 f"no build {build} is kept here",
-                why="a build that made no revision is kept until the next one",
+                why=f"of builds that made no revision the latest is kept, and {FAILED_KEPT} that failed",
                 fix="`windrow builds` lists those that are",
             )
     if job is None:
         return [_failed(project, run, one) for run in runs[:1] for one in run.failures]
     manifest = project.load_base().manifest if build is None else None
+    known = [*(manifest.jobs if manifest else ()), *(one.job for run in runs for one in run.failures)]
+    if manifest is not None and job not in known and (made := manifest.artefacts.get(job)) is not None:
+        job = made.job
+    elif job not in known:
+        # Ids end in the first output, where there is one; of a job that never was well nothing else is known.
+        job = next((one for one in known if one.endswith(f":{job}")), job)
     entry = manifest.jobs.get(job) if manifest is not None else None
     for run in runs:
         if entry is not None and manifest is not None and run.build == manifest.build:
@@ -61,7 +68,6 @@ def job_logs(project: Project, job: str | None, build: str | None) -> list[JobLo
             if one.job == job:
                 return [_failed(project, run, one)]
     if entry is None or manifest is None:
-        known = [*(manifest.jobs if manifest else ()), *(one.job for run in runs for one in run.failures)]
         raise _unknown(job, build, known)
     hit = project.stores.results.get(entry.key)
     if hit is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -19,6 +20,9 @@ from shared.model.plan import Plan, Reason
 from shared.storage.refs import RefStore
 
 UPDATE_SECONDS = 2.0
+FAILED_KEPT = 20  # records of builds that failed, a branch
+_PROGRESS = "-progress.json"
+_FAILED = re.compile(r"/rev-\d+-\d{8}T\w+-[^/]+\.json$")
 # Writing progress may take this part of a build's time.
 _SHARE = 0.02
 
@@ -164,6 +168,7 @@ class ProgressWriter:
     ) -> None:
         self._refs, self._clock, self._every = refs, clock, every
         self._name = refnames.run(project, branch, revision, "progress")
+        self._whose = (project, branch, revision)
         self._next = clock.monotonic()
         self._began = self._next if began is None else began
         self._guard = threading.Lock()
@@ -228,8 +233,18 @@ class ProgressWriter:
         self._set(job, "skipped")
 
     def end(self, status: RunStatus) -> None:
-        """Write how the build ended."""
+        """Write how the build ended: if it failed, also where the next build does not write over it."""
         self._update(status)
+        if status in ("failed", "interrupted") and not self._record.committed:
+            self._guarded(self._keep)
+
+    def _keep(self) -> None:
+        project, branch, revision = self._whose
+        kept = [name for name in self._refs.names(refnames.runs(project, branch)) if _FAILED.search(name)]
+        for name in kept[: max(0, len(kept) - FAILED_KEPT + 1)]:
+            self._refs.delete(name)
+        name = refnames.ended(project, branch, revision, self._record.started, self._record.build)
+        self._refs.write(name, msgspec.json.encode(self._record))
 
     def _set(self, job: str, state: JobState) -> None:
         with self._guard:
@@ -254,20 +269,29 @@ class ProgressWriter:
                 cost=round(self._spent[1], 6),
                 **self._counts,
             )
-            try:
-                self._refs.write(self._name, msgspec.json.encode(record))
-            except (FarmError, LocalError) as error:
-                self.problem = f"the progress of this build is not recorded: {error.what}"
+            self._record = record
+            self._guarded(lambda: self._refs.write(self._name, msgspec.json.encode(record)))
             ended = self._clock.monotonic()
             self._next = ended + max(self._every, (ended - begun) / _SHARE)
 
 
+    def _guarded(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except (FarmError, LocalError) as error:
+            self.problem = f"the progress of this build is not recorded: {error.what}"
+
+
 def list_runs(refs: RefStore, project: str, branch: str, *, limit: int = 20, holder: str | None = None) -> Runs:
     """The latest runs; one that says it is running, while `holder` (a build) is another, was interrupted."""
-    names = [name for name in refs.names(refnames.runs(project, branch)) if name.endswith("-progress.json")]
-    names.sort(key=lambda name: refnames.revision_of(name) or 0, reverse=True)
-    runs, problems = [], []
-    for name in names[:limit]:
+    names = [name for name in refs.names(refnames.runs(project, branch)) if not name.endswith("-plan.json")]
+    # Of one number the progress is that of the latest build.
+    names.sort(key=lambda name: (refnames.revision_of(name) or 0, name.endswith(_PROGRESS), name), reverse=True)
+    runs: dict[str, Progress] = {}
+    problems: list[str] = []
+    for name in names:
+        if len(runs) + len(problems) >= limit:
+            break
         record = refs.read(name)
         if record is None:
             continue
@@ -278,8 +302,8 @@ def list_runs(refs: RefStore, project: str, branch: str, *, limit: int = 20, hol
             continue
         if run.status == "running" and holder is not None and holder != run.build:
             run = msgspec.structs.replace(run, status="interrupted")
-        runs.append(run)
-    return Runs(tuple(runs), tuple(problems))
+        runs.setdefault(run.build, run)
+    return Runs(tuple(runs.values()), tuple(problems))
 
 
 def failed_jobs(refs: RefStore, project: str, branch: str) -> dict[str, str]:

@@ -205,9 +205,7 @@ def expand(
     )
 
 
-def _jobs(
-    rules: Mapping[str, CompiledRule], index: PathIndex, others: Mapping[str, Sequence[str]]
-) -> list[Job]:
+def _jobs(rules: Mapping[str, CompiledRule], index: PathIndex, others: Mapping[str, Sequence[str]]) -> list[Job]:
     by_rule: dict[str, list[Job]] = {}
     for name, rule in rules.items():
         each = rule.rule.each

@@ -19,9 +19,7 @@ POLL_SECONDS = 0.1
 
 
 @contextmanager
-def holding(
-    state_dir: Path, clock: Clock, *, holder: Holder | None = None, wait: float | None = 0.0
-) -> Iterator[None]:
+def holding(state_dir: Path, clock: Clock, *, holder: Holder | None = None, wait: float | None = 0.0) -> Iterator[None]:
     """Hold the working copy of this state directory; LockHeld after `wait` seconds (None: it waits without limit).
 
     holder: who is told to those who come meanwhile; None for this process, on behalf of no build.

@@ -40,7 +40,8 @@ class Facts(msgspec.Struct, frozen=True):
     full, forced: mark every job, or those of these rules. lost: output paths whose blob is gone. failed: job id to the
     build it failed in. edited: outputs that were written by hand and are so in the manifest, with the digest each had
     before. beyond: files outside the tree that the manifest has with another digest, and what they hold now. left:
-    outputs in the workspace that builds put there and the manifest does not have.
+    outputs in the workspace that builds put there and the manifest does not have. sources_only: the manifest tells
+    of sources and not of outputs, so none was left out.
     """
 
     graph: BuildGraph
@@ -54,6 +55,7 @@ class Facts(msgspec.Struct, frozen=True):
     edited: Mapping[str, str] = {}
     beyond: Mapping[str, str] = {}
     left: frozenset[str] = frozenset()
+    sources_only: bool = False
 
 
 def mark(facts: Facts) -> dict[str, tuple[Reason, ...]]:
@@ -172,7 +174,7 @@ class _Marker:
         return self._beyond[name]
 
     def _outputs(self, recipe: Recipe) -> Iterator[Reason]:
-        if recipe.loose:
+        if recipe.loose and not self.facts.sources_only:
             yield from (AlwaysRuns(path) for path in recipe.outputs if path not in self.made)
         if not self.outputs_off.isdisjoint(recipe.outputs):
             for path in recipe.outputs:

@@ -136,9 +136,12 @@ def select(graph: BuildGraph, targets: Iterable[str]) -> Collection[str]:
 def _unknown(graph: BuildGraph, rules: Iterable[str], name: str) -> UnknownTarget:
     import difflib  # noqa: PLC0415 - only for a typo
 
-    close = difflib.get_close_matches(name, [*graph.producer, *graph.names.aliases, *rules], n=3)
+    names = [*graph.producer, *graph.names.aliases, *rules]
+    # A path from another folder, or a name without its folder, is meant more often than a typo.
+    close = [path for path in graph.producer if path.endswith(f"/{name}") or name.endswith(f"/{path}")][:3]
+    close = close or difflib.get_close_matches(name, names, n=3)
     return UnknownTarget(
         f"no target '{name}'",
-        why="a target is an output path, a rule's name, or a glob over outputs",
+        why="a target is an output path from the project's root, a job's id, a rule's name, or a glob over outputs",
         fix=f"did you mean {', '.join(close)}?" if close else "windrow plan --full lists every job",
     )

@@ -14,8 +14,10 @@ import pytest
 from redis.exceptions import AuthenticationError
 
 from cli import servers
+from coordinator.broker import Broker
 from shared import queue
-from shared.errors import LocalError, ToolMissing
+from shared.clock import SystemClock
+from shared.errors import BrokerUnavailable, LocalError, ToolMissing
 from tests.services import S3Service
 
 
@@ -39,6 +41,11 @@ def test_a_broker_with_a_password_answers_only_who_gives_it(tmp_path: Path) -> N
     try:
         with queue.connect(server.url) as known:
             assert known.ping()
+        wrong = Broker(f"redis://:wrong@127.0.0.1:{server.port}/0", SystemClock(), 5.0)
+        with pytest.raises(BrokerUnavailable) as caught:
+            wrong.call(lambda client: client.ping(), "the broker does not answer")
+        assert caught.value.fix == "check the password in the broker's URL"
+        assert "wrong" not in caught.value.at
         with queue.connect(f"redis://127.0.0.1:{server.port}/0") as stranger, pytest.raises(AuthenticationError):
             stranger.ping()
         words = Path(f"/proc/{server.pid}/cmdline").read_text()

@@ -41,7 +41,9 @@ class Book:
         **variables: str,
     ) -> None:
         self.folder = folder / "book"
-        shutil.copytree(EXAMPLE, self.folder, ignore=shutil.ignore_patterns("source", "content", "static", "site", ".windrow"))
+        shutil.copytree(
+            EXAMPLE, self.folder, ignore=shutil.ignore_patterns("source", "content", "static", "site", ".windrow")
+        )
         if settings:
             with (self.folder / "windrow.toml").open("a") as file:
                 file.write(settings)

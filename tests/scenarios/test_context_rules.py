@@ -654,7 +654,9 @@ def test_declared_rules_read_what_context_rules_make_in_one_build(tmp_path: Path
 
 
 def test_a_rule_of_another_kind_that_is_not_there_is_named(tmp_path: Path) -> None:
-    project = ContextProject(tmp_path / "tree", rules=FEW, settings=READERS.replace('rule:context-rules.mdc"', 'rule:context-rules.mcd"'))
+    project = ContextProject(
+        tmp_path / "tree", rules=FEW, settings=READERS.replace('rule:context-rules.mdc"', 'rule:context-rules.mcd"')
+    )
 
     said = project.console.run("build")
 
@@ -671,7 +673,9 @@ def test_what_lies_in_the_store_between_jobs_is_no_difference_to_people(tmp_path
     found = project.console.run("diff", "rev-0001..", "--json").json()["differences"]
 
     lines = [line.split()[:3] for line in said.out.splitlines()]
-    assert [one["path"] for one in found if one["kind"] == "artefact"] == [path for _, kind, path in lines if kind == "artefact"]
+    assert [one["path"] for one in found if one["kind"] == "artefact"] == [
+        path for _, kind, path in lines if kind == "artefact"
+    ]
     assert {path for _, kind, path in lines if kind == "artefact"} <= {"CLAUDE.md", "AGENTS.md", *map(mdc, FEW)}
     assert ["~", "artefact", mdc(FEW[0])] in lines
     assert any(artefact.stored for artefact in project.manifest().artefacts.values())

@@ -66,14 +66,19 @@ def test_a_whole_build_and_a_second_one_with_an_edit(client: TestClient, film: F
     assert (between, film.build().status) == ("no-changes", "no-changes")
     assert 'VoiceId: "stern"' in film.read("inputs.yaml")
     manifest = client.get(f"{FILM}/manifest")
-    assert (manifest.json()["revision"], manifest.headers["etag"]) == (2, f'"{film.project().load_base().manifest_hash}"')
+    assert (manifest.json()["revision"], manifest.headers["etag"]) == (
+        2,
+        f'"{film.project().load_base().manifest_hash}"',
+    )
     assert client.get(f"{FILM}/manifest?revision=rev-0001").json()["revision"] == 1
 
 
 def test_every_step_may_be_repeated(client: TestClient, film: Film) -> None:
     """W3-18: nothing runs a second time, and there is one revision."""
     build = made(client)
-    steps = [f"{FILM}/builds/{build['id']}/layers/{layer}" for layer in range(5)] + [f"{FILM}/builds/{build['id']}/commit"]
+    steps = [f"{FILM}/builds/{build['id']}/layers/{layer}" for layer in range(5)] + [
+        f"{FILM}/builds/{build['id']}/commit"
+    ]
 
     answers = [[client.post(step).json() for _ in range(2)] for step in steps]
 
@@ -179,7 +184,10 @@ def test_a_layer_that_there_is_not(client: TestClient) -> None:
     build = made(client)
 
     answers = [client.post(f"{FILM}/builds/{build['id']}/layers/{layer}").status_code for layer in ("5", "-1", "x")]
-    gone = client.delete(f"{FILM}/builds/{build['id']}").status_code, client.get(f"{FILM}/builds/{build['id']}").status_code
+    gone = (
+        client.delete(f"{FILM}/builds/{build['id']}").status_code,
+        client.get(f"{FILM}/builds/{build['id']}").status_code,
+    )
 
     assert answers == [404, 404, 404]
     assert gone == (204, 404)
@@ -189,7 +197,9 @@ def test_pages_of_other_sites_and_clients_without_the_token_are_refused(film: Fi
     """What a browser sends by itself does not get in; a request for another host neither."""
     app = make_app(film.project, token="s3cret", hosts=("localhost",))
     with TestClient(app, base_url="http://localhost") as client:
-        plain = client.post(f"{FILM}/plan", content="{}", headers={"content-type": "text/plain", "authorization": "Bearer s3cret"})
+        plain = client.post(
+            f"{FILM}/plan", content="{}", headers={"content-type": "text/plain", "authorization": "Bearer s3cret"}
+        )
         nobody = client.get(f"{FILM}/builds/0123456789ab")
         elsewhere = client.get("/v1/health", headers={"host": "evil.example"})
         known = client.post(f"{FILM}/plan", json={}, headers={"authorization": "Bearer s3cret"})

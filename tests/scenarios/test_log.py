@@ -76,11 +76,11 @@ def test_the_log_of_a_job_that_was_mended_is_that_of_its_result(loud: Loud) -> N
     assert loud.console.run("build").code == 0
 
     now = loud.console.run("log", JOB, "--json").json()["logs"][0]
-    then = loud.console.run("log", JOB, "--build", failed)
+    then = loud.console.run("log", JOB, "--build", failed, "--json").json()["logs"][0]
 
     assert (now["revision"], now["build"], now["exit_code"], now["whole"]) == ("rev-0001", "", 0, True)
     assert now["log"].splitlines() == [*map(str, range(1, 20_001)), "of stderr"]
-    assert (then.code, f"no build {failed} is kept here" in then.err) == (2, True)
+    assert (then["build"], then["exit_code"]) == (failed, 1)
 
 
 def test_what_was_collected_since_is_told_by_its_end(loud: Loud) -> None:
@@ -126,3 +126,29 @@ def test_a_line_without_end_is_cut_to_what_a_terminal_can_take() -> None:
 
     assert sum(map(len, lines)) < 65 << 10
     assert "8.3 MB left out" in lines[1] or "left out; all of it: windrow log j" in lines[1]
+
+
+def test_a_job_is_found_by_what_it_makes_whether_it_failed_or_not(loud: Loud) -> None:
+    path = JOB.partition(":")[2]
+    loud.console.run("build")
+    failed = loud.console.run("log", path, "--json").json()["logs"][0]
+    loud.write("in.txt", "good\n")
+    loud.console.run("build")
+    well = loud.console.run("log", path, "--json").json()["logs"][0]
+
+    assert (failed["job"], failed["exit_code"]) == (JOB, 1)
+    assert (well["job"], well["revision"]) == (JOB, "rev-0001")
+
+
+def test_the_log_of_each_build_that_failed_is_kept(loud: Loud) -> None:
+    builds = [loud.console.run("build", "--json").json()["build"] for _ in range(3)]
+    loud.write("in.txt", "good\n")
+    loud.console.run("build")
+
+    listed = [one["build"] for one in loud.console.run("builds", "--json").json()["builds"]]
+
+    assert listed[1:] == builds[::-1]
+    for build in builds:
+        assert loud.console.run("log", "--build", build).out.startswith(f"FAILED  {JOB}  (exit 1, build {build})")
+    unknown = loud.console.run("log", "--build", "nope")
+    assert (unknown.code, "no build nope is kept here" in unknown.err) == (2, True)

@@ -32,7 +32,10 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Book:
 def ask(book: Book, *words: str, do: Callable[[Client], Awaitable[Any]]) -> Any:
     """What a client hears from a server on stdin and stdout."""
     server = StdioServerParameters(
-        command=sys.executable, args=["-m", "windrow", "mcp", *words], cwd=str(book.folder), env=book.console.environment()
+        command=sys.executable,
+        args=["-m", "windrow", "mcp", *words],
+        cwd=str(book.folder),
+        env=book.console.environment(),
     )
 
     async def talk() -> Any:
@@ -69,7 +72,9 @@ def test_a_client_can_ask_everything_and_change_nothing(book: Book) -> None:
         why = await call(client, "why", target="site/index.html")
         assert (why["state"], why["planned_for"]) == ("up-to-date", "rev-0002")
         diff = await call(client, "diff", before="rev-0002", after="3")
-        assert [(one["kind"], one["path"], one["change"]) for one in diff["differences"]] == [("ingested", path, "changed")]
+        assert [(one["kind"], one["path"], one["change"]) for one in diff["differences"]] == [
+            ("ingested", path, "changed")
+        ]
 
     ask(book, do=talk)
 
@@ -119,7 +124,9 @@ def test_on_http_a_token_opens_the_door_and_is_never_shown(book: Book) -> None:
 
         async def talk(headers: dict[str, str]) -> Any:
             async with create_mcp_http_client(headers=headers) as http:
-                async with Client(streamable_http_client(found[0], http_client=http), read_timeout_seconds=30) as client:
+                async with Client(
+                    streamable_http_client(found[0], http_client=http), read_timeout_seconds=30
+                ) as client:
                     return await call(client, "plan_build")
 
         assert asyncio.run(talk({"Authorization": f"Bearer {token}"}))["total_files"] == 16
@@ -148,4 +155,3 @@ def test_without_the_package_it_is_said_how_to_get_it(book: Book, tmp_path: Path
 
     assert said.code == 36, said.err
     assert 'pip install "windrow[mcp]"' in said.err
-

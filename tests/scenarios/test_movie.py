@@ -243,7 +243,11 @@ def test_a_hand_edit_lasts_until_the_inputs_of_its_producer_change(made: Film) -
     assert report.executed == JOBS
     assert made.read(NARRATION) == "Part 2. Why is the sky blue?\n"
     assert not made.manifest().artefacts[NARRATION].edited
-    told = [event for event in archived(made.project().stores.refs, "movie", "main", 2) or [] if isinstance(event, ArtefactEvent)]
+    told = [
+        event
+        for event in archived(made.project().stores.refs, "movie", "main", 2) or []
+        if isinstance(event, ArtefactEvent)
+    ]
     assert [event.artefact for event in told if event.status == "edited"] == [NARRATION]
     assert replay.check(made.project().stores.refs, made.manifest()) == replay.Replay(())
 
@@ -299,7 +303,9 @@ def test_status_counts_kinds_costs_and_durations(made: Film) -> None:
     text = made.console.run("status").out
 
     events = archived(made.project().stores.refs, "movie", "main", 2) or []
-    spent = {e.produced_by: (e.seconds, e.cost) for e in events if isinstance(e, ArtefactEvent) and e.status == "executed"}
+    spent = {
+        e.produced_by: (e.seconds, e.cost) for e in events if isinstance(e, ArtefactEvent) and e.status == "executed"
+    }
     last = status["last_build"]
     assert len(spent) == 5
     assert last["cost"] == pytest.approx(sum(cost for _, cost in spent.values())) == pytest.approx(0.15)
@@ -405,12 +411,24 @@ def test_an_edit_that_makes_no_sense_is_refused_and_writes_nothing(made: Film) -
 @pytest.mark.parametrize(
     ("kind", "event", "planned", "hash_"),
     [
-        ("input", {"id": "Input:VoiceId", "payload": "stern", "hash": "sha256:" + "0" * 64}, 5, hashing.of_value("stern")),
+        (
+            "input",
+            {"id": "Input:VoiceId", "payload": "stern", "hash": "sha256:" + "0" * 64},
+            5,
+            hashing.of_value("stern"),
+        ),
         ("input", {"id": "Input:Duration", "payload": 90}, 17, hashing.of_value(90)),
-        ("artefact", {"artefact": "Artifact:Narration[segment=1]", "payload": "By hand.\n"}, 6, hashing.of_bytes(b"By hand.\n")),
+        (
+            "artefact",
+            {"artefact": "Artifact:Narration[segment=1]", "payload": "By hand.\n"},
+            6,
+            hashing.of_bytes(b"By hand.\n"),
+        ),
     ],
 )
-def test_an_appended_event_with_a_payload_is_an_edit(made: Film, kind: str, event: dict[str, Any], planned: int, hash_: str) -> None:
+def test_an_appended_event_with_a_payload_is_an_edit(
+    made: Film, kind: str, event: dict[str, Any], planned: int, hash_: str
+) -> None:
     """S2-12, S2-20: the digest is of what was given, not the one that came along; the next build takes it up."""
     sample = made.root.parent / "sample.json"
     sample.write_text(json.dumps(event))
@@ -433,7 +451,12 @@ def test_an_appended_event_with_a_payload_is_an_edit(made: Film, kind: str, even
 
 @pytest.mark.parametrize(
     "event",
-    [{"id": "Input:Nobody", "payload": 1}, {"id": "../x", "payload": "x"}, {"payload": "x"}, {"id": "Artifact:Movie", "payload": "x"}],
+    [
+        {"id": "Input:Nobody", "payload": 1},
+        {"id": "../x", "payload": "x"},
+        {"payload": "x"},
+        {"id": "Artifact:Movie", "payload": "x"},
+    ],
 )
 def test_a_payload_of_nothing_is_refused_and_nothing_is_written(made: Film, event: dict[str, Any]) -> None:
     sample = made.root.parent / "sample.json"

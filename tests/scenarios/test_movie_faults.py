@@ -96,7 +96,8 @@ def test_w3_06_a_film_killed_anywhere_is_made_good_and_nothing_stored_is_execute
 
 @pytest.mark.fault
 @pytest.mark.parametrize(
-    "place", sampled(["commit.before-manifest", "commit.after-manifest", "commit.before-pointer"], {"commit.before-pointer"})
+    "place",
+    sampled(["commit.before-manifest", "commit.after-manifest", "commit.before-pointer"], {"commit.before-pointer"}),
 )
 def test_w3_05_of_builds_from_one_base_one_commits_each_time(made: Film, place: str) -> None:
     """W3-05: the first is overtaken after its lock was broken, time and again; what it made is there for the next."""
@@ -216,7 +217,9 @@ def test_w3_07_a_worker_killed_in_a_job_of_a_film_costs_one_more_try(tmp_path: P
         building = film.console.start("build", "--json")
         until(lambda: (tmp_path / "begun").exists(), what="the first image")
         pid, held = (tmp_path / "begun").read_text().splitlines()[0].split(maxsplit=1)
-        victim = next(one for one in map(psutil.Process, workers) if int(pid) in {c.pid for c in one.children(recursive=True)})
+        victim = next(
+            one for one in map(psutil.Process, workers) if int(pid) in {c.pid for c in one.children(recursive=True)}
+        )
         family = [victim, *victim.children(recursive=True)]
         victim.kill()
         until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family))

@@ -284,7 +284,9 @@ def test_no_more_run_at_once_than_a_pool_is_deep(pair: Pair) -> None:
 
 def test_of_a_pool_two_deep_two_run_at_once(pair: Pair) -> None:
     # Each waits for another: one alone would wait for ever. A third would find both places taken, and fail.
-    wait = "n=0; until test -d @LOG@.a -a -d @LOG@.b -o -e @LOG@.met || test $$n = 3000; do sleep 0.01; n=$$((n+1)); done"
+    wait = (
+        "n=0; until test -d @LOG@.a -a -d @LOG@.b -o -e @LOG@.met || test $$n = 3000; do sleep 0.01; n=$$((n+1)); done"
+    )
     take = "for p in a b none; do mkdir @LOG@.$$p 2> /dev/null && break; done; test $$p != none"
     command = f"{take} && {wait} && test $$n != 3000 && touch @LOG@.met && cat a > $out && rmdir @LOG@.$$p && echo ok >> @LOG@"
     rule = f"rule p\n  command = {command}\n  pool = two\n"
@@ -520,7 +522,9 @@ def test_flags_behind_a_tool_are_the_tools(pair: Pair) -> None:
 
     theirs, ours = pair.both("-t", "compdb", "-x", "cat")
 
-    assert (ours.code, ours.out.replace(str(pair.windrow), ROOT)) == (0, theirs.out.replace(str(pair.ninja), ROOT)), ours.said
+    assert (ours.code, ours.out.replace(str(pair.windrow), ROOT)) == (0, theirs.out.replace(str(pair.ninja), ROOT)), (
+        ours.said
+    )
 
 
 def test_the_build_file_itself_may_be_asked_for(pair: Pair) -> None:

@@ -217,7 +217,9 @@ def test_a_store_that_lies_writes_nothing_where_no_rule_writes(pair: Pair, path:
 def test_variables_that_pass_env_names_reach_commands_and_count(tmp_path: Path) -> None:
     pair = Pair(tmp_path)
     pair.write("windrow.toml", '[project]\nname = "x"\n[ninja]\nfile = "build.ninja"\npass_env = ["FLAVOUR"]\n')
-    pair.write("build.ninja", "rule tell\n  command = echo $${FLAVOUR-none} > $out\nbuild out: tell\nbuild other: tell\n")
+    pair.write(
+        "build.ninja", "rule tell\n  command = echo $${FLAVOUR-none} > $out\nbuild out: tell\nbuild other: tell\n"
+    )
 
     said = []
     for flavour in ({"FLAVOUR": "sweet"}, {"FLAVOUR": "sweet"}, {"FLAVOUR": "salty"}, {}, {"FLAVOUR": ""}):
@@ -236,7 +238,9 @@ def test_side_by_side_with_its_sources_only_what_commands_name_is_looked_at(pair
     pair.write("third/include/value.h", "#define VALUE 0\n")
     pair.write("huge/others.txt", "of others\n")
     rules = "rule cc\n  command = gcc $FLAGS -MD -MF $out.d -c $in -o $out && echo cc >> @LOG@\n  depfile = $out.d\n  deps = gcc\n"
-    pair.write("build-x/build.ninja", rules + "build main.o: cc @ROOT@/src-x/main.c\n  FLAGS = -I@ROOT@/third/include\n")
+    pair.write(
+        "build-x/build.ninja", rules + "build main.o: cc @ROOT@/src-x/main.c\n  FLAGS = -I@ROOT@/third/include\n"
+    )
 
     first = pair.by_windrow("-C", "build-x")
     (pair.windrow / "huge/others.txt").write_text("something else\n")

@@ -123,12 +123,16 @@ def test_a_file_written_over_what_a_failed_build_left_is_kept(space: Workspace) 
 def second_checkout(space: Workspace) -> Workspace:
     """The same project elsewhere, with the same store; nothing of it is built here."""
     other = Workspace(space.root.parent / "other", cache=space.cache)
-    shutil.copytree(space.root, other.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".windrow", "build", "all"))
+    shutil.copytree(
+        space.root, other.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".windrow", "build", "all")
+    )
     return other
 
 
 @pytest.mark.parametrize("looked", [False, True], ids=["at once", "after a look"])
-def test_an_output_goes_with_its_source_though_another_checkout_built_without_it(space: Workspace, looked: bool) -> None:
+def test_an_output_goes_with_its_source_though_another_checkout_built_without_it(
+    space: Workspace, looked: bool
+) -> None:
     assert space.build().revision == 1
     other = second_checkout(space)
     other.delete("src/one.c")

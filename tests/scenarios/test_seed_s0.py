@@ -50,7 +50,9 @@ def project(book: Book, **more: str) -> Project:
     return Project(load(book.folder, flags={}, environ=environ), environ=environ, clock=SystemClock())
 
 
-def ingest_here(book: Book, folder: Path | None = None, *, mapper: Mapper | None = None, **more: Any) -> sync.IngestReport:
+def ingest_here(
+    book: Book, folder: Path | None = None, *, mapper: Mapper | None = None, **more: Any
+) -> sync.IngestReport:
     return ingest(project(book), IngestRequest(folder or book.source, **more), mapper or Mapper())
 
 
@@ -610,7 +612,12 @@ def table(site: Site, fresh: Any) -> None:
     assert (put["revision"], built["revision"]) == ("rev-0001", "rev-0002")
     # no change
     put, got, built = site.round()
-    assert (put["status"], got["status"], built["status"], built["revision"]) == ("no-changes", "up-to-date", "no-changes", None)
+    assert (put["status"], got["status"], built["status"], built["revision"]) == (
+        "no-changes",
+        "up-to-date",
+        "no-changes",
+        None,
+    )
     # bodies edited: three chapters of three parts, or as many as there are
     edited = [book.lesson(part, 1, 1) for part in range(1, min(parts, 3) + 1)]
     for path in edited:
@@ -641,9 +648,13 @@ def table(site: Site, fresh: Any) -> None:
     built = checkout.build("--branch", "fresh")  # where nobody knows what was built
     reused = built["reused"]
     assert (built["planned"], built["executed"], reused["local"] + reused["remote"]) == (site.jobs, 0, site.jobs)
-    pages = {path.relative_to(book.folder): path.read_bytes() for path in (book.folder / "site").rglob("*") if path.is_file()}
+    pages = {
+        path.relative_to(book.folder): path.read_bytes() for path in (book.folder / "site").rglob("*") if path.is_file()
+    }
     assert pages == {
-        path.relative_to(checkout.folder): path.read_bytes() for path in (checkout.folder / "site").rglob("*") if path.is_file()
+        path.relative_to(checkout.folder): path.read_bytes()
+        for path in (checkout.folder / "site").rglob("*")
+        if path.is_file()
     }
     # and where the branch has a revision that knows every one of them
     shutil.rmtree(checkout.folder / "site")
@@ -750,7 +761,11 @@ def test_s0_19_one_command_ingests_hydrates_and_builds(tmp_path: Path) -> None:
     assert "0 added, 1 updated" in second.out
     assert "1 downloaded" in second.out
     assert "rev-0003 → rev-0004" in second.err
-    assert [third[step]["status"] for step in ("ingest", "hydrate", "build")] == ["no-changes", "up-to-date", "no-changes"]
+    assert [third[step]["status"] for step in ("ingest", "hydrate", "build")] == [
+        "no-changes",
+        "up-to-date",
+        "no-changes",
+    ]
     told = broken.json()
     assert (told["hydrate"]["failed"], told["build"]) == (1, None)
     assert "failed: content/01-Part/01-Chapter/03-lesson.md" in broken.err

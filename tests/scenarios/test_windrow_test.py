@@ -44,7 +44,9 @@ def selected(space: RealImpact) -> dict[str, str]:
 def git(space: RealImpact, *words: str) -> None:
     subprocess.run(
         ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words],
-        cwd=space.root, check=True, capture_output=True,
+        cwd=space.root,
+        check=True,
+        capture_output=True,
     )
 
 
@@ -102,15 +104,21 @@ def test_data_conftest_and_environment_count(space: RealImpact) -> None:
     toml = space.read("windrow.toml")
     space.write("windrow.toml", toml.replace("[tests]\n", '[tests]\npass_env = ["MODE"]\n'))
     space.write("tests/cases.txt", "1\n")
-    space.write(LEAF, "from pathlib import Path\n\n\ndef test_cases(one):\n    assert int(Path('tests/cases.txt').read_text()) == one\n")
+    space.write(
+        LEAF,
+        "from pathlib import Path\n\n\ndef test_cases(one):\n    assert int(Path('tests/cases.txt').read_text()) == one\n",
+    )
     space.write("tests/conftest.py", "import pytest\n\n\n@pytest.fixture\ndef one():\n    return 1\n")
     assert space.console.run("test", "-q").code == 0
 
     space.write("tests/cases.txt", "2\n")
     assert set(selected(space)) == {CORE, MID, LEAF}
-    space.write("windrow.toml", space.read("windrow.toml").replace(
-        "[tests]\n", '[tests]\nreads = { "tests/test_leaf00.py" = ["tests/cases.txt"] }\n'
-    ))
+    space.write(
+        "windrow.toml",
+        space.read("windrow.toml").replace(
+            "[tests]\n", '[tests]\nreads = { "tests/test_leaf00.py" = ["tests/cases.txt"] }\n'
+        ),
+    )
     said = space.console.run("test", "-q", "--json")
     assert (said.code, [one["test"] for one in said.json()["tests"] if one["how"] == "failed"]) == (3, [LEAF])
     space.write("tests/cases.txt", "1\n")
@@ -151,14 +159,19 @@ HIDDEN = "def test_it():\n    scope = {}\n    exec('im' + 'port todo.mid00', sco
 
 def test_what_a_test_was_seen_to_execute_counts_beside_what_it_imports(space: RealImpact) -> None:
     """Coverage of real runs: a module that no import shows, and what that imports; both ways in one file of the tree."""
-    space.write("windrow.toml", space.read("windrow.toml").replace("[tests]\n", '[tests]\ncoverage = "tests/seen.json"\n'))
+    space.write(
+        "windrow.toml", space.read("windrow.toml").replace("[tests]\n", '[tests]\ncoverage = "tests/seen.json"\n')
+    )
     space.write(LEAF, HIDDEN)
     hidden = space.console.run("test", "-q")
 
     recorded = space.console.run("test", "--record-coverage")
 
     assert hidden.code == 3  # it is given only what it is known to need
-    assert (recorded.code, recorded.out) == (0, "3 test files recorded in tests/seen.json; 2 files that no import leads to\n")
+    assert (recorded.code, recorded.out) == (
+        0,
+        "3 test files recorded in tests/seen.json; 2 files that no import leads to\n",
+    )
     seen = json.loads(space.read("tests/seen.json"))
     assert seen["schema"] == "windrow.test-coverage/1"
     assert seen["tests"][LEAF] == ["src/todo/core0.py", "src/todo/mid00.py", LEAF]
@@ -176,7 +189,9 @@ def test_what_a_test_was_seen_to_execute_counts_beside_what_it_imports(space: Re
 
 def test_a_recording_follows_programs_that_tests_start_and_keeps_what_it_knew_of_the_others(space: RealImpact) -> None:
     """One file is recorded anew, one fails and keeps what was known of it, one is gone."""
-    space.write("windrow.toml", space.read("windrow.toml").replace("[tests]\n", '[tests]\ncoverage = "tests/seen.json"\n'))
+    space.write(
+        "windrow.toml", space.read("windrow.toml").replace("[tests]\n", '[tests]\ncoverage = "tests/seen.json"\n')
+    )
     old = {LEAF: ["src/todo/leaf00.py"], MID: ["src/todo/core0.py"], "tests/test_gone.py": ["src/todo/core0.py"]}
     space.write("tests/seen.json", json.dumps({"schema": "windrow.test-coverage/1", "tests": old}))
     code = "import subprocess\nimport sys\n\n\ndef test_it(tmp_path):\n"
@@ -199,7 +214,9 @@ def test_a_recording_follows_programs_that_tests_start_and_keeps_what_it_knew_of
     [("", "is no recording of coverage"), ('{"tests": {}, "schema": "x/9"}', "has the schema x/9")],
 )
 def test_a_recording_that_is_none_is_an_error_that_names_it(space: RealImpact, data: str, error: str) -> None:
-    space.write("windrow.toml", space.read("windrow.toml").replace("[tests]\n", '[tests]\ncoverage = "tests/seen.json"\n'))
+    space.write(
+        "windrow.toml", space.read("windrow.toml").replace("[tests]\n", '[tests]\ncoverage = "tests/seen.json"\n')
+    )
     space.write("tests/seen.json", data)
 
     said = space.console.run("test")
@@ -270,7 +287,9 @@ def test_affected_compares_content_whatever_git_has_been_told(space: RealImpact)
 
     assert nothing["tests"]["selected"] == nothing["jobs"] == []
     assert said["changes"] == {
-        "added": ["tests/test_new.py"], "modified": ["src/todo/leaf00.py", "src/todo/mid00.py"], "deleted": [CORE]
+        "added": ["tests/test_new.py"],
+        "modified": ["src/todo/leaf00.py", "src/todo/mid00.py"],
+        "deleted": [CORE],
     }
     assert paths == [LEAF, MID, "tests/test_new.py"]
     assert [job["job"] for job in said["jobs"]] == ["check:build/check/leaf00.ok", "check:build/check/mid00.ok"]
@@ -408,8 +427,12 @@ def test_shards_gather_files_into_jobs(space: RealImpact) -> None:
 @pytest.mark.parametrize(
     ("toml", "error"),
     [
-        ('paths = "x"', "W0102"), ("shards = -1", "W0102"), ('results = "../x"', "W0102"), ("nonsense = 1", "W0102"),
-        ('python = ".venv/bin/python"', "W0102"), ('python = "no-such-python"', "W3603"),
+        ('paths = "x"', "W0102"),
+        ("shards = -1", "W0102"),
+        ('results = "../x"', "W0102"),
+        ("nonsense = 1", "W0102"),
+        ('python = ".venv/bin/python"', "W0102"),
+        ('python = "no-such-python"', "W3603"),
     ],
 )
 def test_a_wrong_setting_is_an_error_with_its_place(space: RealImpact, toml: str, error: str) -> None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from coordinator.importers.ninja.aliases import Alias, alias_in
 from coordinator.importers.ninja.manifest import Manifest, Statements
 from coordinator.importers.ninja.parser import read_by, uncollected
 from shared.atomic import write_atomic
@@ -43,6 +44,7 @@ class _Signature(msgspec.Struct, frozen=True, array_like=True):
 class _Head(msgspec.Struct, frozen=True, array_like=True):
     path: str
     files: list[_Signature]
+    alias: Alias | None = None
 
 
 class _Kept(NamedTuple):
@@ -63,7 +65,7 @@ def load(path: Path, cache_file: Path, *, write: bool = True) -> Manifest:
         manifest = _manifest(kept.statements) if all(files) else None
         if manifest is not None:
             if write and files != kept.head.files:
-                _write(cache_file, path, [one for one in files if one], kept.statements)
+                _write(cache_file, _Head(str(path), [one for one in files if one], kept.head.alias), kept.statements)
             return manifest
     return _parsed(path, cache_file, write=write)
 
@@ -71,14 +73,18 @@ def load(path: Path, cache_file: Path, *, write: bool = True) -> Manifest:
 def _parsed(path: Path, cache_file: Path, *, write: bool) -> Manifest:
     now = _now(cache_file.parent) if write else 0
     files: list[_Signature] = []
+    alias: Alias | None = None
 
     def read_bytes(file: Path) -> bytes:
+        nonlocal alias
         with file.open("rb") as opened:
             status = os.fstat(opened.fileno())  # before: a file that is changed meanwhile has another one then
             data = opened.read()
         if write:
             files.append(_signature(str(file), status, hashlib.sha256(data).digest(), now))
-        return data
+        if file == path:
+            alias = alias_in(data, path.parent)
+        return data if alias is None else alias.resolved(data)
 
     manifest = read_by(path, read_bytes)
     if write:
@@ -86,7 +92,7 @@ def _parsed(path: Path, cache_file: Path, *, write: bool) -> Manifest:
             statements = msgspec.msgpack.encode(manifest.statements())
         except UnicodeEncodeError:  # text that is no UTF-8 cannot be kept as text
             return manifest
-        _write(cache_file, path, files, statements)
+        _write(cache_file, _Head(str(path), files, alias), statements)
     return manifest
 
 
@@ -100,7 +106,9 @@ def _kept(cache_file: Path, path: Path) -> _Kept | None:
         head = msgspec.msgpack.decode(data[begin : begin + length], type=_Head)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, struct.error):
         return None
-    return _Kept(head, data[begin + length :]) if head.path == str(path) and head.files else None
+    if head.path != str(path) or not head.files or (head.alias is not None and not head.alias.holds):
+        return None
+    return _Kept(head, data[begin + length :])
 
 
 def _manifest(statements: memoryview | bytes) -> Manifest | None:
@@ -111,10 +119,10 @@ def _manifest(statements: memoryview | bytes) -> Manifest | None:
         return None
 
 
-def _write(cache_file: Path, path: Path, files: list[_Signature], statements: memoryview | bytes) -> None:
+def _write(cache_file: Path, head: _Head, statements: memoryview | bytes) -> None:
     try:
-        head = msgspec.msgpack.encode(_Head(str(path), files))
-        data = b"".join((_SCHEMA, _LENGTH.pack(len(head)), head, statements))
+        told = msgspec.msgpack.encode(head)
+        data = b"".join((_SCHEMA, _LENGTH.pack(len(told)), told, statements))
         write_atomic(cache_file, data, durable=False)
     except (LocalError, UnicodeEncodeError):
         return

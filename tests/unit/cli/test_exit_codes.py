@@ -88,6 +88,13 @@ def usage(codes: Codes) -> Said:
     return codes.run("build", "--full", "--incremental")
 
 
+def failing_tests(codes: Codes) -> Said:
+    (codes.folder / "test_it.py").write_text("def test_it():\n    assert False\n")
+    with (codes.folder / "windrow.toml").open("a") as file:
+        file.write(f'\n[tests]\npython = "{sys.executable}"\n')
+    return codes.run("test")
+
+
 def nothing_matched(codes: Codes) -> Said:
     return codes.run("build", "out/nothing")
 
@@ -146,6 +153,7 @@ TABLE: dict[int, tuple[Callable[[Codes], Said], str]] = {
     0: (ok, ""),
     1: (failed, ""),
     2: (usage, "W0100"),
+    3: (failing_tests, ""),
     4: (nothing_matched, "W0401"),
     9: (lock_held, "W0901"),
     10: (differences, ""),

@@ -241,6 +241,8 @@ def test_three_dead_workers_on_one_job_fail_it() -> None:
     assert isinstance(given_up, JobOutcome)
     assert (given_up.status, given_up.message) == ("failed", "the worker died 3 times while running it")
     assert len(farm.delivery) == 0
+    # A build that took longer says why.
+    assert farm.delivery.warnings == [f"worker {n} was lost; what it ran is run again" for n in ("w1", "w2", "w3")]
 
 
 def test_a_machine_failure_is_tried_again_later_and_thrice_in_all() -> None:

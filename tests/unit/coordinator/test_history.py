@@ -260,6 +260,23 @@ def test_a_store_that_takes_no_progress_does_not_disturb_the_build() -> None:
     assert "the store is away" in progress.problem
 
 
+def test_builds_that_failed_stay_though_the_next_takes_their_number() -> None:
+    refs, clock = MemoryRefs(), FakeClock()
+    for number in range(runs.FAILED_KEPT + 5):
+        failing = writer(refs, clock, f"bad-{number}")
+        failing.failed(FailedJob("a", 1, f"log {number}"))
+        failing.end("failed")
+        clock.advance(60)
+    writer(refs, clock, "good").end("ok")
+
+    listed, problems = runs.list_runs(refs, "p", "main", limit=100)
+
+    last = range(runs.FAILED_KEPT + 4, 4, -1)
+    assert [run.build for run in listed] == ["good", *(f"bad-{number}" for number in last)]
+    assert [failure.log for run in listed for failure in run.failures] == [f"log {number}" for number in last]
+    assert not problems
+
+
 def test_runs_are_listed_newest_first_and_dead_ones_are_not_called_running() -> None:
     refs = MemoryRefs()
     for revision in (9999, 10000, 2):

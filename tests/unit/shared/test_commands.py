@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.commands import programs
-from shared.model.action import Action
+from shared.model.action import ROOT, Action
 from shared.reproduce import describe
 
 
@@ -51,3 +52,13 @@ def test_a_shell_repeats_exactly_what_ran(words: list[str], value: str) -> None:
     )
 
     assert done.stdout.decode().split("\0")[:-1] == [value, *words]
+
+
+def test_a_command_of_an_imported_build_is_repeated_in_its_folder_and_with_the_tree_s_path(tmp_path: Path) -> None:
+    (tmp_path / "out of it").mkdir()
+    argv = ("/bin/sh", "-c", f"pwd; echo -I{ROOT}/lib")
+    action = Action("command", argv, (), (), None, "", (), (), root=str(tmp_path), cwd="out of it")
+
+    done = subprocess.run(["sh", "-c", describe(action)], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.stdout.splitlines() == [f"{tmp_path}/out of it", f"-I{tmp_path}/lib"]
