@@ -114,7 +114,7 @@ def run(
     pinned = (*platforms, *((settings.fingerprint,) if settings.fingerprint else ()))
 
     def performer(worker_id: str) -> Worker:
-        return Worker(
+        performs = Worker(
             blobs=stores.blobs,
             results=stores.kept,
             name=worker_id,
@@ -124,7 +124,10 @@ def run(
             path=path,
             memory=memory,
             patience=settings.store_patience,
+            elsewhere=True,
         )
+        performs.prepare()
+        return performs
 
     options = app.WorkerOptions(
         broker=settings.farm.broker,

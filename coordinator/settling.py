@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from coordinator.commit.materialise import Staging
 from coordinator.commit.placing import Placing
 from coordinator.survey import Survey
@@ -9,6 +12,7 @@ from shared.errors import BlobMissing, CorruptRecord
 from shared.model.action import ActionResult, Output
 from shared.model.graph import BuildGraph
 from shared.model.path import is_normal
+from shared.storage.carried import honest
 from shared.storage.compose import Stores
 from shared.storage.results import Source
 from shared.storage.stored_results import blobs_of
@@ -32,12 +36,18 @@ class Settling:
     ) -> None:
         self._seen, self._graph, self._stores = seen, graph, stores
         self._staging, self._placing, self._here = staging, placing, here
+        # Workers of which a blob was fetched: they store what they make where this build looks for it.
+        self._proven: set[str] = set()
 
-    def settle(self, result: ActionResult) -> Source | None:
+    def settle(self, result: ActionResult, carried: Mapping[str, bytes] = MappingProxyType({})) -> Source | None:
         """Fetch the outputs of a job that the workspace does not hold already; BlobMissing if they are gone.
 
-        The farthest store that one came from; None when the workspace lacked none of them.
+        carried: bytes of some by digest, which came with word of them. The farthest store that one came from; None
+        when the workspace lacked none of them.
         """
+        if result.worker in self._proven:
+            for hash_, data in honest(carried).items():
+                self._stores.take(hash_, data)
         source: Source | None = None
         for output in result.outputs:
             self._refuse_escape(output)
@@ -52,6 +62,8 @@ class Settling:
                 self._placing.place(output, self._stores.blobs)
             else:
                 self._staging.stage(output.path, output.hash, output.mode, self._stores.blobs)
+            if source == "remote":
+                self._proven.add(result.worker)
         return source
 
     def reuse(self, result: ActionResult) -> Source | None:

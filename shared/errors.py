@@ -160,8 +160,8 @@ class BlobMissing(FarmError):
 
     code = "W3205"
 
-    def __init__(self, hash_: str, what: str = "") -> None:
-        super().__init__(what or f"blob {hash_} is not in the store", fix="windrow cache verify")
+    def __init__(self, hash_: str, what: str = "", *, why: str = "", fix: str = "windrow cache verify") -> None:
+        super().__init__(what or f"blob {hash_} is not in the store", why=why, fix=fix)
         self.hash = hash_
 
 

@@ -95,8 +95,13 @@ class Envelope(BaseModel):
 def pack(
     orders: Sequence[JobOrder], *, build: str, batch: int, budget: float, blobs: BlobStore
 ) -> tuple[dict[str, Any], str]:
-    """The task's arguments for a batch; orders beyond MAX_INLINE are stored as a blob (StoreUnavailable)."""
+    """The task's arguments for a batch; orders beyond MAX_INLINE are stored as a blob (StoreUnavailable).
+
+    Before they are too long for a message they leave behind the files that they carry.
+    """
     data = msgspec.json.encode(orders)
+    if len(data) > MAX_INLINE and any(order.carried for order in orders):
+        data = msgspec.json.encode([msgspec.structs.replace(order, carried={}) for order in orders])
     envelope: dict[str, Any] = {
         "schema": "windrow.orders/1",
         "build": build,

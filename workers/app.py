@@ -80,10 +80,12 @@ def run(
         isolation=isolation(),
     )
     fitness = Fitness(fingerprint, pinned=options.pinned, clock=clock)
-    runner = BatchRunner(performs, link, ledger, blobs=blobs, serves=fitness.serves, clock=clock)
-    tasks.register(app, runner)
-    controller = celery_worker(app, worker, options.slots)
+    controller = celery_worker(app, worker, options.slots, ledger.slotless)
     consumer = stop.consumer = CeleryConsumer(app, controller, clock)
+    runner = BatchRunner(
+        performs, link, ledger, blobs=blobs, serves=fitness.serves, room=consumer.wake, clock=clock
+    )
+    tasks.register(app, runner)
     presence = Presence(
         link,
         ledger,

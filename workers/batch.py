@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from shared import queue
@@ -22,8 +23,8 @@ _log = logging.getLogger("windrow.worker")
 class Performs(Protocol):
     """Performs jobs, in many threads at once."""
 
-    def perform(self, order: JobOrder) -> JobOutcome:
-        """What came of one try."""
+    def perform(self, order: JobOrder, ran: Callable[[], None]) -> JobOutcome:
+        """What came of one try; `ran` is called when the command has ended, if there is more to do then."""
         ...
 
     def cancel(self, build: str) -> None:
@@ -40,7 +41,7 @@ class Performs(Protocol):
 
 
 class BatchRunner:
-    """serves: whether this worker's tools still are those of a platform."""
+    """serves: whether this worker's tools still are those of a platform. room: called when one more may be taken."""
 
     def __init__(
         self,
@@ -50,10 +51,11 @@ class BatchRunner:
         *,
         blobs: BlobStore,
         serves: Callable[[str], bool],
+        room: Callable[[], None],
         clock: Clock,
     ) -> None:
         self._performer, self._link, self._ledger = performer, link, ledger
-        self._blobs, self._serves, self._clock = blobs, serves, clock
+        self._blobs, self._serves, self._room, self._clock = blobs, serves, room, clock
         self._outbox = Outbox(clock)
 
     def close(self) -> None:
@@ -94,16 +96,24 @@ class BatchRunner:
             if late or not fit or ledger.stopping or ledger.cancelled(envelope.build):
                 return index
             ledger.at(envelope.batch, order, len(orders) - index)
-            outcome = self._perform(order)
+            outcome = self._perform(order, partial(self._ran, envelope) if index + 1 == len(orders) else _nothing)
             if ledger.killed and outcome.status not in ("executed", "reused"):
                 return index
             self._outbox.put(box, outcome)
         return len(orders)
 
-    def _perform(self, order: JobOrder) -> JobOutcome:
+    def _ran(self, envelope: Envelope) -> None:
+        self._ledger.storing(envelope.build, envelope.batch)
+        self._room()
+
+    def _perform(self, order: JobOrder, ran: Callable[[], None]) -> JobOutcome:
         try:
-            return self._performer.perform(order)
+            return self._performer.perform(order, ran)
         except Exception as error:  # noqa: BLE001 - whatever went wrong here, the coordinator must hear of it
             _log.exception("job %s of build %s", order.job, order.build)
             message = f"{type(error).__name__}: {error}"
             return JobOutcome(order.job, order.attempt, "lost", message=message, worker=self._link.worker)
+
+
+def _nothing() -> None:
+    """What follows in the batch needs the slot."""

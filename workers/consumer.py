@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
+from celery.concurrency.thread import TaskPool
 from celery.worker import state
 from celery.worker.consumer import Consumer
 from celery.worker.worker import WorkController
@@ -17,15 +19,19 @@ from shared.clock import Clock
 _log = logging.getLogger("windrow.worker")
 
 
-def celery_worker(app: Celery, worker: str, slots: int) -> WorkController:
-    """Celery's worker, consuming nothing yet; it installs no signal handlers and touches no logging."""
+def celery_worker(app: Celery, worker: str, slots: int, slotless: Callable[[], int]) -> WorkController:
+    """Celery's worker, consuming nothing yet; it installs no signal handlers and touches no logging.
+
+    slotless: how many of the messages it has need no slot any more; as many others are taken in their place.
+    """
     app.amqp.queues.add(_queue(queue.IDLE_QUEUE))
     return WorkController(
         app=app,
         hostname=worker,
         consumer_cls=_EagerConsumer,
-        pool_cls="threads",
+        pool_cls=_hands(slots, slotless),
         concurrency=slots,
+        prefetch_multiplier=2,
         loglevel="WARNING",
         queues=[queue.IDLE_QUEUE],
         without_gossip=True,
@@ -34,6 +40,21 @@ def celery_worker(app: Celery, worker: str, slots: int) -> WorkController:
         task_events=False,
         optimization="fair",
     )
+
+
+def _hands(slots: int, slotless: Callable[[], int]) -> type[TaskPool]:
+    """Celery's threads, two a slot: one runs a job while the other stores what the last one made."""
+
+    class Hands(TaskPool):  # type: ignore[misc, unused-ignore]
+        def __init__(self, _slots: int, **options: Any) -> None:
+            super().__init__(2 * slots, **options)
+
+        @property
+        def num_processes(self) -> int:
+            """How many messages it may have at the moment; Celery asks before it takes one."""
+            return slots + min(slotless(), slots)
+
+    return Hands
 
 
 def _queue(name: str) -> Queue:

@@ -19,6 +19,7 @@ class Told(TypedDict, total=False):
     missing: tuple[str, ...]
     wanted: tuple[str, ...]
     printed: Printed | None
+    carried: dict[str, bytes]
 
 
 def outcome_of(
@@ -39,6 +40,7 @@ def outcome_of(
         missing=told.get("missing", ()),
         wanted=told.get("wanted", ()),
         worker=ticket.workshop.name,
+        carried=told.get("carried", {}),
         seconds=ticket.workshop.clock.monotonic() - started,
         bytes_up=bytes_up + (printed.moved if printed else 0),
         bytes_down=bytes_down,

@@ -25,7 +25,11 @@ from workers.ticket import Ticket
 from workers.workshop import Workshop
 from workers.workspace import WorkspaceRun
 
-LOOKED_SECONDS = 1.0  # a result that was not there so long ago is not looked for again
+LOOKED_SECONDS = 10.0  # a result that was not there so long ago is not looked for again
+
+
+def _nothing() -> None:
+    pass
 
 
 class Worker:
@@ -35,8 +39,8 @@ class Worker:
     trouble. `path` is where commands are looked up; None takes this process's PATH. Small jobs are tried in
     `memory` first, if it is given. `workspace` is the real folder that the orders are of, for those that must run
     there; `way` how trees appear at their own paths, None to find out. `patience`: seconds that a store is waited
-    for. `calls`: what performs calls, if it was started ahead. Nothing is written and no process started before the
-    first command.
+    for. `calls`: what performs calls, if it was started ahead. `elsewhere`: orders come from another process, and with
+    word of small outputs go their bytes. Nothing is written and no process started before the first command.
     """
 
     def __init__(  # noqa: PLR0913 - what jobs are performed with
@@ -54,6 +58,7 @@ class Worker:
         way: Isolation | None = None,
         patience: float = STORE_PATIENCE,
         calls: Slot | None = None,
+        elsewhere: bool = False,
     ) -> None:
         self._workshop = Workshop(
             blobs,
@@ -68,6 +73,7 @@ class Worker:
             way=way,
             patience=patience,
             calls=calls,
+            elsewhere=elsewhere,
         )
         self._tickets: set[Ticket] = set()
         self._lock = threading.Lock()
@@ -78,13 +84,20 @@ class Worker:
             "workspace": _workspace,
         }
 
-    def perform(self, order: JobOrder) -> JobOutcome:
-        """Perform one order to its end; an order cancelled meanwhile ends as lost."""
+    def prepare(self) -> None:
+        """Start what runs commands before the first one is there, for a process that has the time."""
+        self._workshop.pool.start()
+
+    def perform(self, order: JobOrder, ran: Callable[[], None] = _nothing) -> JobOutcome:
+        """Perform one order to its end; an order cancelled meanwhile ends as lost.
+
+        ran: called when its command has ended and needs no slot any more, while what it made is still to be stored.
+        """
         kind = self._kinds.get(order.action.kind)
         if kind is None:
             message = f"this worker knows no jobs of kind {order.action.kind!r}"
             return JobOutcome(order.job, order.attempt, "failed", message=message, worker=self._workshop.name)
-        ticket = Ticket(self._workshop, order)
+        ticket = Ticket(self._workshop, order, ran)
         with self._lock:
             self._tickets.add(ticket)
         try:

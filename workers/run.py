@@ -13,6 +13,7 @@ from shared.keys import body_of, trace_key
 from shared.model.action import ActionResult, Input, Output, Timings
 from shared.model.job import JobOutcome, Status
 from shared.relocation import local_result, portable_result, portable_trace
+from shared.storage.carried import carried
 from workers.execute.environment import environment
 from workers.execute.slot import UNSEEN, Ended, Request, Slot
 from workers.execute.view import Seen, seen_of
@@ -39,29 +40,31 @@ class CommandRun:
 
     def outcome(self) -> JobOutcome:
         """Run it."""
-        with self.workshop.slots(self.action.kind).slot() as slot:
-            if self.ticket.cancelled():
-                return self._end("lost", message="cancelled")
-            # A supervisor takes some milliseconds to start: the inputs are fetched meanwhile.
-            slot.start()
-            memory = self.workshop.memory
-            if memory is not None and memory.takes(self.action):
-                # More than fits is no failure of the job: then it runs anew, on the disk.
-                with suppress(DiskFull):
-                    return self._perform(slot, memory)
-            return self._perform(slot, None)
+        memory = self.workshop.memory
+        if memory is not None and memory.takes(self.action):
+            # More than fits is no failure of the job: then it runs anew, on the disk.
+            with suppress(DiskFull):
+                return self._perform(memory)
+        return self._perform(None)
 
-    def _perform(self, slot: Slot, memory: Memory | None) -> JobOutcome:
+    def _perform(self, memory: Memory | None) -> JobOutcome:
         home = self.workshop.home(memory)
         try:
             with Sandbox(home.place(), self.action, home.discard) as sandbox:
                 way = self.workshop.isolation() if self.action.root else "rewriting"
                 seen = seen_of(self.action, str(sandbox.tree), [str(sandbox.tmp)], way)
-                self._fetch(sandbox, seen)
                 observed = self.action.observed and home.observes()
                 marked = self.action.loose or observed
-                marks = Marks(sandbox.tree, self.action, sandbox.folders, observed=observed) if marked else None
-                ended = self._run(slot, sandbox, seen, memory)
+                with self.workshop.slots(self.action.kind).slot() as slot:
+                    if self.ticket.cancelled():
+                        return self._end("lost", message="cancelled")
+                    # A supervisor takes some milliseconds to start: the inputs are fetched meanwhile.
+                    slot.start()
+                    self._fetch(sandbox, seen)
+                    marks = Marks(sandbox.tree, self.action, sandbox.folders, observed=observed) if marked else None
+                    ended = self._run(slot, sandbox, seen, memory)
+                # What it made is stored while the next command runs.
+                self.ticket.ran()
                 return self._judge(sandbox, seen, ended, memory, partial(Left, marks=marks, observed=observed))
         except InputsMissing as error:
             return self._end("missing", missing=error.hashes, message="inputs are not in the store")
@@ -71,6 +74,7 @@ class CommandRun:
     def _fetch(self, sandbox: Sandbox, seen: Seen) -> None:
         sandbox.lay_out_folders()
         files = sandbox.files()
+        self.workshop.fetcher.keep(self.order.carried)
         self.bytes_down += self.ticket.patiently(lambda: self.workshop.fetcher.fetch(files, sandbox.tree))
         sandbox.lay_out_texts(seen.root)
         sandbox.lay_out_links(seen.root if self.action.root else "")
@@ -145,7 +149,14 @@ class CommandRun:
         if self.order.kept and not left.moved:
             message = self._keep(result) or message
         failpoint.hit("worker.stored")
-        return self._end("executed", result=result, message=message, printed=run)
+        return self._end("executed", result=result, message=message, printed=run, carried=self._carried(made))
+
+    def _carried(self, made: tuple[Output, ...]) -> dict[str, bytes]:
+        """The bytes of small outputs, for a coordinator that is elsewhere."""
+        if not self.workshop.elsewhere:
+            return {}
+        sizes = {output.hash: output.size for output in made if output.mode != "link"}
+        return self.ticket.patiently(lambda: carried(self.workshop.blobs, sizes))
 
     def _keep(self, result: ActionResult) -> str:
         """Have later builds find a result; a remark when that could not be done, since nothing is wrong with it."""

@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class Ticket:
-    """An order, and the workshop it is performed in."""
+    """An order, and the workshop it is performed in. ran: to be called when its command ended and more is to do."""
 
-    def __init__(self, workshop: Workshop, order: JobOrder) -> None:
-        self.workshop, self.order = workshop, order
+    def __init__(self, workshop: Workshop, order: JobOrder, ran: Callable[[], None]) -> None:
+        self.workshop, self.order, self.ran = workshop, order, ran
         self._cancelled = threading.Event()
 
     def cancel(self) -> None:

@@ -27,7 +27,8 @@ class Workshop:
 
     name: the worker's, for people. path: where commands are looked up. memory: where small jobs are tried first.
     workspace: the folder whose files the orders are of, if it is on this machine. way: see isolation; None to try.
-    patience: seconds that a store is waited for. calls: what performs calls, if it was started ahead.
+    patience: seconds that a store is waited for. calls: what performs calls, if it was started ahead. elsewhere:
+    whether orders come from another process, which has no use of this one's files.
     """
 
     def __init__(  # noqa: PLR0913 - what jobs are performed with
@@ -45,9 +46,10 @@ class Workshop:
         way: Isolation | None = None,
         patience: float = STORE_PATIENCE,
         calls: Slot | None = None,
+        elsewhere: bool = False,
     ) -> None:
         self.blobs, self.results, self.name, self.clock = blobs, results, name, clock
-        self.patience = patience
+        self.patience, self.elsewhere = patience, elsewhere
         self.path = os.environ.get("PATH", os.defpath) if path is None else path
         self.pool = SlotPool(slots)
         # As many again: a thread holds one of either at a time, and none is started before its first job.

@@ -20,7 +20,7 @@ BATCH_JOBS = 64
 class PreparedJobs:
     """A heap by priority, and a count of the batches under way.
 
-    Never more batches are out than twice the slots: the order stays ours, and little is hoarded. Of a pool no
+    Never more batches are out than the performer needs: the order stays ours, and little is hoarded. Of a pool no
     more jobs are out than its depth, nor than `permits` allow.
     """
 
@@ -43,11 +43,11 @@ class PreparedJobs:
         self._runs[run.id] = run
         heapq.heappush(self._heap, (-run.priority, run.id))
 
-    def batches(self, slots: int) -> Iterator[list[JobRun]]:
-        """What to hand over now."""
+    def batches(self, most: int) -> Iterator[list[JobRun]]:
+        """What to hand over now, so that at most so many are out."""
         for pool in self._permits.again():
             self._release(pool)
-        credit = 2 * slots - len(self._left)
+        credit = most - len(self._left)
         while self._heap and credit > 0:
             batch = self._take(min(math.ceil(len(self._heap) / credit), BATCH_JOBS))
             if batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coordinator.dispatch.states import JobRun
 from coordinator.progress import Failure
 from shared.errors import BlobMissing
 from shared.model.action import Action, ActionResult, Log
@@ -49,3 +50,13 @@ def _text(log: Log, blobs: BlobStore) -> str:
         except BlobMissing:
             text = f"[{log.size} bytes of output could not be read back]"
     return text.rstrip("\n")
+
+
+def never_stored(run: JobRun, error: BlobMissing) -> BlobMissing:
+    """What to say when the store lacks what a job made, however often it was made."""
+    return BlobMissing(
+        error.hash,
+        f"{run.id} was run {run.remakes + 1} times, and what it made was never in the store",
+        why=f"last by {run.worker}: {error.what}",
+        fix="see that the workers have the [storage] of this build, and that it keeps what is put",
+    )

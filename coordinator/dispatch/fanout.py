@@ -94,6 +94,10 @@ class FarmPerformer:
         with self._changed:
             return max(1, sum(b.slots for b in self._beats if self._platform in b.platforms and not b.stopping))
 
+    def room(self) -> int:
+        """See Performer: for each slot one that runs, one of which the outputs are being stored, and one that waits."""
+        return 3 * self.slots()
+
     def submit(self, orders: Sequence[JobOrder]) -> None:
         """See Performer; returns at once."""
         with self._changed:

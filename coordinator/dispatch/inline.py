@@ -39,6 +39,10 @@ class InlinePerformer:
         """See Performer."""
         return self._slots
 
+    def room(self) -> int:
+        """See Performer: for each slot one that runs and one that waits."""
+        return 2 * self._slots
+
     def submit(self, orders: Sequence[JobOrder]) -> None:
         """See Performer."""
         self._pool.submit(self._run, tuple(orders))

@@ -43,7 +43,7 @@ class Lane:
         if self._performer is None:
             self._performer = self._make()
             self._performer.open(self._deliver)
-        for batch in self._prepared.batches(self._performer.slots()):
+        for batch in self._prepared.batches(self._performer.room()):
             orders: list[JobOrder] = []
             for run in batch:
                 submitted(run)

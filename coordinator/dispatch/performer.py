@@ -37,6 +37,10 @@ class Performer(Protocol):
         """How many jobs can run at once just now, at least 1."""
         ...
 
+    def room(self) -> int:
+        """How many batches it is to have at a time: so many that no slot waits for its next."""
+        ...
+
     def submit(self, orders: Sequence[JobOrder]) -> None:
         """Have these performed, one after another, by one worker."""
         ...

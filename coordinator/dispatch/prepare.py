@@ -24,6 +24,7 @@ from shared.model.job import JobOrder
 from shared.model.manifest import JobEntry
 from shared.relocation import local_result, local_trace
 from shared.storage.blobs import BlobStore
+from shared.storage.carried import carried
 from shared.storage.results import Results, Source
 
 # The kind of an action that runs in the workspace itself; nothing of it is kept for others.
@@ -102,8 +103,7 @@ class Preparer:
             if reuse is not None:
                 return reuse
         action = self._action(recipe, given, could_read)
-        if action.kind != WORKSPACE:
-            self._upload(action)
+        sent = self._upload(action) if action.kind != WORKSPACE else []
         return JobOrder(
             build=self.build,
             job=job,
@@ -113,6 +113,7 @@ class Preparer:
             no_cache=force or not self.use_cache,
             looked=looked,
             kept=not recipe.always,
+            carried=carried(self.blobs, {i.hash: i.size for i in action.inputs if i.hash in sent}) if sent else {},
         )
 
     def _look_up(self, recipe: Recipe, could_read: Paths) -> tuple[Reuse | None, float]:
@@ -271,9 +272,10 @@ class Preparer:
         states = [state for path in edited if (state := self.tree.find(path)) is not None]
         self._uploads.ensure({state.hash: state.path for state in states})
 
-    def _upload(self, action: Action) -> None:
+    def _upload(self, action: Action) -> list[str]:
+        """Have the store hold an action's sources; digests of those that it lacked, unless it is on this machine."""
         sources = self.tree.snapshot.sources
-        self._uploads.ensure({i.hash: i.path for i in action.inputs if i.mode != "link" and i.path in sources})
+        return self._uploads.ensure({i.hash: i.path for i in action.inputs if i.mode != "link" and i.path in sources})
 
     def _was(self, path: str, hash_: str) -> bool:
         """Whether a file was this in the last revision."""

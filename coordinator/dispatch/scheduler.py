@@ -7,12 +7,12 @@ and all of them report to one inbox. See docs/design/dispatch.md.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from coordinator.dispatch.batches import planned_run
 from coordinator.dispatch.elsewhere import ReadElsewhere
-from coordinator.dispatch.failures import failure_of, printed
+from coordinator.dispatch.failures import failure_of, never_stored, printed
 from coordinator.dispatch.lane import Lanes
 from coordinator.dispatch.performer import JobStarted, Performer, Report
 from coordinator.dispatch.prepare import Preparer, Reuse
@@ -45,7 +45,7 @@ class Scheduler:
         tree: RunTree,
         preparer: Preparer,
         performer: Callable[[], Performer],
-        settle: Callable[[ActionResult], object],
+        settle: Callable[[ActionResult, Mapping[str, bytes]], object],
         observer: BuildObserver,
         clock: Clock,
         alive: Callable[[], None],
@@ -227,7 +227,7 @@ class Scheduler:
                     # It has no outputs, or they are where they belong.
                     self._on_settled(Settled(run.id, None))
                 else:
-                    self._pool.submit(self._settle_and_tell, run, outcome.result)
+                    self._pool.submit(self._settle_and_tell, run, outcome.result, outcome.carried)
             case "dropped":
                 # Not begun, and the build has stopped.
                 self._runs.move(run, State.WAITING)
@@ -236,11 +236,11 @@ class Scheduler:
             case _:
                 self._failed_try(run, outcome)
 
-    def _settle_and_tell(self, run: JobRun, result: ActionResult) -> None:
+    def _settle_and_tell(self, run: JobRun, result: ActionResult, carried: Mapping[str, bytes]) -> None:
         error: Exception | None = None
         try:
             self._preparer.refuse_elsewhere(result, again=run.elsewhere)
-            self._settle(result)
+            self._settle(result, carried)
         except Exception as caught:  # noqa: BLE001 - told to the loop, which raises it
             error = caught
         self._inbox.put(Settled(run.id, error))
@@ -256,7 +256,7 @@ class Scheduler:
             self._on_elsewhere(run, message.error.what)
             return
         if message.error is not None:
-            raise message.error
+            raise never_stored(run, message.error) if isinstance(message.error, BlobMissing) else message.error
         assert run.result is not None and run.how is not None  # noqa: PT018
         self._complete(run, run.result, run.how)
 

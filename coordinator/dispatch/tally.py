@@ -96,6 +96,10 @@ class Tallied:
         """See Performer."""
         return self._inner.slots()
 
+    def room(self) -> int:
+        """See Performer."""
+        return self._inner.room()
+
     def submit(self, orders: Sequence[JobOrder]) -> None:
         """See Performer."""
         self._inner.submit(orders)

@@ -24,6 +24,7 @@ class _Promise:
 
     def __init__(self, hash_: str, path: str) -> None:
         self.hash, self.path, self.kept = hash_, path, Future[None]()
+        self.moved = 0
 
 
 class Uploads:
@@ -40,10 +41,11 @@ class Uploads:
         self._lock = threading.Lock()
         self.moved = 0
 
-    def ensure(self, needed: Mapping[str, str]) -> None:
+    def ensure(self, needed: Mapping[str, str]) -> list[str]:
         """Have the store hold files, by digest; returns when it does, whoever of several threads sent them.
 
-        Raises SourceMoved when a file no longer holds what its digest says.
+        The digests of what went over a wire for this call. Raises SourceMoved when a file no longer holds what its
+        digest says.
         """
         with self._lock:
             mine = [_Promise(hash_, path) for hash_, path in needed.items() if hash_ not in self._there]
@@ -53,6 +55,7 @@ class Uploads:
             self._keep(mine)
         for promise in promises:
             promise.kept.result()
+        return [one.hash for one in mine if one.moved]
 
     def forget(self, hash_: str) -> None:
         """A blob turned out not to be there: look again before the next job that needs it."""
@@ -108,6 +111,7 @@ class Uploads:
                 raise SourceMoved(f"{promise.path} was deleted while the build ran") from error
             raise
         with self._lock:
+            promise.moved = moved
             self.moved += moved
             # Another of the same job may have failed meanwhile, and all of them with it.
             if not promise.kept.done():

@@ -13,7 +13,8 @@ class JobOrder(msgspec.Struct, frozen=True):
     """One job to perform: its id in the build, which try this is, the action and its time limit in seconds.
 
     looked: when a result was last looked for and none was there, in seconds since the epoch; 0 if it was not.
-    kept: later builds may take its result instead of a run.
+    kept: later builds may take its result instead of a run. carried: bytes of small inputs by digest, which the store
+    has as well, but only since a moment ago.
     """
 
     build: str
@@ -24,6 +25,7 @@ class JobOrder(msgspec.Struct, frozen=True):
     no_cache: bool = False
     looked: float = 0.0
     kept: bool = True
+    carried: dict[str, bytes] = {}
 
 
 Status = Literal["executed", "reused", "failed", "missing", "lost", "dropped"]
@@ -36,7 +38,8 @@ class JobOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     failed: the command failed, timed out, or broke its promise; `message` says how. missing: blobs that
     the action names are not in the store (`missing`, by digest). lost: the machine failed, not the job.
     dropped: it was not begun, and the build starts nothing more.
-    wanted: relative paths a failed command named as not found, in no fixed place of the tree.
+    wanted: relative paths a failed command named as not found, in no fixed place of the tree. carried: bytes of small
+    outputs by digest, which are in the store as well.
     """
 
     job: str
@@ -53,3 +56,4 @@ class JobOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: float = 0.0
     bytes_up: int = 0
     bytes_down: int = 0
+    carried: dict[str, bytes] = {}

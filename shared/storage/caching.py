@@ -99,6 +99,11 @@ class CachingBlobs:
         """See BlobStore."""
         return self.slow.blobs()
 
+    def take(self, hash_: str, data: bytes) -> None:
+        """Take bytes that somebody else has just put into the slow store; BlobCorrupt when they are others."""
+        self._fill(lambda: self.fast.put(hash_, data))
+        self._remember((hash_,))
+
     def forget(self, hash_: str) -> None:
         """Ask the slow store again the next time."""
         with self._lock:

@@ -47,6 +47,11 @@ class Stores(msgspec.Struct, frozen=True):
     remote: bool
     swaps: Callable[[], str]
 
+    def take(self, hash_: str, data: bytes) -> None:
+        """Take bytes that somebody else has just put where they count; BlobCorrupt when they are others."""
+        if isinstance(self.blobs, CachingBlobs):
+            self.blobs.take(hash_, data)
+
     @property
     def conditional(self) -> str:
         """What makes a swap atomic, in words."""

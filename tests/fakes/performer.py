@@ -40,6 +40,9 @@ class ScriptedPerformer:
     def slots(self) -> int:
         return self._slots
 
+    def room(self) -> int:
+        return 2 * self._slots
+
     def submit(self, orders: Sequence[JobOrder]) -> None:
         self.batches.append(tuple(order.job for order in orders))
         for order in orders:

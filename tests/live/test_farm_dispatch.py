@@ -62,6 +62,46 @@ def test_a_build_leaves_no_key_behind(rig: Rig) -> None:
     assert {key for key in left if not key.startswith(queue.PREFIX)} == set()
 
 
+def test_a_worker_runs_as_many_jobs_as_it_has_slots_while_it_stores_what_others_made(rig: Rig, tmp_path: Path) -> None:
+    """One slot: two jobs are being stored, or one is and one runs, but never more."""
+    rig.worker(slots=1)
+    gates = {name: tmp_path / name for name in ("a", "b", "c", "d")}
+    with rig.build() as build:
+        rig.ready(1)
+        for name, word in (("a", "store"), ("b", "wait"), ("c", "wait")):
+            build.submit(name, word, str(gates[name]))
+        build.wait_started("b")
+        gates["b"].touch()
+        build.wait_started("c")
+        # A slot that is taken is no room, whatever else is being stored.
+        build.submit("d", "wait", str(gates["d"]))
+        gates["a"].touch()
+        build.wait(2)
+        assert "d" not in rig.performed()
+        for gate in gates.values():
+            gate.touch()
+
+        assert build.wait(4) == dict.fromkeys("abcd", 1)
+
+
+def test_no_more_is_stored_at_a_time_than_there_are_slots(rig: Rig, tmp_path: Path) -> None:
+    rig.worker(slots=1)
+    gates = {name: tmp_path / name for name in ("a", "b", "c")}
+    with rig.build() as build:
+        rig.ready(1)
+        for name, gate in gates.items():
+            build.submit(name, "store", str(gate))
+        build.wait_started("b")
+        until(lambda: [len(beat.running) for beat in rig.beats()] == [2], what="two batches under way")
+        assert rig.performed() == {"a": 1, "b": 1}
+        gates["a"].touch()
+        build.wait_started("c")
+        for gate in gates.values():
+            gate.touch()
+
+        assert build.wait(3) == dict.fromkeys("abc", 1)
+
+
 def test_orders_too_long_for_a_message_travel_as_a_blob(rig: Rig) -> None:
     rig.worker()
     with rig.build() as build:

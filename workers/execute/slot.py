@@ -276,6 +276,11 @@ class SlotPool:
             self._free.append(slot)
             self._changed.notify_all()
 
+    def start(self) -> None:
+        """Have every slot's supervisor there before its first command."""
+        for slot in self._slots:
+            slot.start()
+
     def kill_all(self) -> None:
         """Kill what runs in every slot, from any thread."""
         for slot in self._slots:

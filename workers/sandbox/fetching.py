@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from shared.errors import BlobMissing, StoreUnavailable
 from shared.model.action import Input
 from shared.storage.blobs import BlobStore
+from shared.storage.carried import honest
 from workers.sandbox.recent import Recent
 
 AT_ONCE = 16  # of all jobs of a worker
@@ -51,6 +53,11 @@ class Fetcher:
         if missing:
             raise InputsMissing(tuple(sorted(missing)))
         return moved
+
+    def keep(self, carried: Mapping[str, bytes]) -> None:
+        """Take on files that came with an order, by digest."""
+        for hash_, data in honest(carried).items():
+            self._recent.keep(hash_, data)
 
     def close(self) -> None:
         """End the threads."""

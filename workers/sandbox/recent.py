@@ -54,6 +54,15 @@ class Recent:
         self._note(item.hash, path)
         return moved
 
+    def keep(self, hash_: str, data: bytes) -> None:
+        """Keep verified bytes, for as long as there is room."""
+        with self._lock:
+            if hash_ not in self._kept:
+                self._kept[hash_] = data
+                self._size += len(data)
+            while self._size > _ALL:
+                self._size -= len(self._kept.popitem(last=False)[1])
+
     def _note(self, hash_: str, path: str) -> None:
         with self._lock:
             if hash_ not in self._once:
@@ -63,14 +72,8 @@ class Recent:
                 return
         with open(path, "rb") as file:  # noqa: PTH123 - as a string
             data = file.read(_LARGEST + 1)
-        if len(data) > _LARGEST or hashing.of_bytes(data) != hash_:
-            return
-        with self._lock:
-            if hash_ not in self._kept:
-                self._kept[hash_] = data
-                self._size += len(data)
-            while self._size > _ALL:
-                self._size -= len(self._kept.popitem(last=False)[1])
+        if len(data) <= _LARGEST and hashing.of_bytes(data) == hash_:
+            self.keep(hash_, data)
 
     def _write(self, path: str, data: bytes, mode: int) -> None:
         try:

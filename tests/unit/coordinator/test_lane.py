@@ -32,6 +32,9 @@ class Taking:
     def slots(self) -> int:
         return self._slots
 
+    def room(self) -> int:
+        return 2 * self._slots
+
     def submit(self, orders: Sequence[JobOrder]) -> None:
         self.taken += [order.job for order in orders]
 
@@ -135,7 +138,7 @@ def test_every_job_is_handed_over_once_and_pools_are_never_exceeded(jobs: list[t
     ended: list[str] = []
 
     while len(ended) < len(jobs):
-        for batch in prepared.batches(slots):
+        for batch in prepared.batches(2 * slots):
             for run in batch:
                 run.move(State.SUBMITTED)
                 out.append(run)

@@ -107,7 +107,7 @@ class Bench:
             self.manifest = msgspec.structs.replace(draft, revision=1)
         return report
 
-    def settle(self, result) -> None:
+    def settle(self, result, _carried=None) -> None:
         for output in result.outputs:
             self.blobs.get(output.hash)
             self.settled.append(output.path)

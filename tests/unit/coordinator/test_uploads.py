@@ -34,7 +34,8 @@ class Store(MemoryBlobs):
         self.meanwhile()
         if self.trouble:
             raise self.trouble.pop()
-        return super().put_file(hash_, path)
+        super().put_file(hash_, path)
+        return path.stat().st_size
 
 
 def write(folder, **texts):
@@ -155,3 +156,14 @@ def test_who_waits_for_a_file_that_is_forgotten_on_its_way_is_told_all_the_same(
     assert not waiting.is_alive()
     sender.ensure(needed)
     assert store.sent == list(needed) * 2
+
+
+def test_it_tells_what_it_had_to_send(store, tmp_path):
+    needed = write(tmp_path, a="1", b="2")
+    known = write(tmp_path, c="3")
+    for hash_ in known:
+        MemoryBlobs.put(store, hash_, b"3")
+    sender = uploads(store, tmp_path, likely={"c"})
+
+    assert sorted(sender.ensure({**needed, **known})) == sorted(needed)
+    assert sender.ensure({**needed, **known}) == []

@@ -160,3 +160,17 @@ def test_a_broker_url_with_a_password_in_a_wrong_form_is_not_shown() -> None:
         queue.check_url("http://:secret@host")
 
     assert "secret" not in caught.value.what
+
+
+def test_carried_files_travel_as_long_as_the_orders_fit_into_a_message() -> None:
+    blobs = Blobs()
+    few = [msgspec.structs.replace(one, carried={"sha256:1": b"\x00\xff"}) for one in orders(2)]
+    many = [msgspec.structs.replace(one, carried={"sha256:1": b"x" * (queue.MAX_INLINE // 4)}) for one in orders(4)]
+
+    unpacked = []
+    for given_orders in (few, many):
+        head, body = queue.pack(given_orders, build="b1", batch=1, budget=1.0, blobs=blobs)  # type: ignore[arg-type]
+        unpacked.append(queue.unpack(queue.read_envelope(head), body, blobs))  # type: ignore[arg-type]
+
+    assert unpacked == [tuple(few), tuple(orders(4))]
+    assert blobs.stored == {}

@@ -137,3 +137,23 @@ def test_after_a_store_failed_the_rest_is_fetched(store, inputs, tmp_path):
 
     assert laid_out(folder) == ALL
     assert len(store.fetched) == 5
+
+
+def test_what_came_with_an_order_is_asked_of_no_store(inputs, store, tmp_path):
+    fetcher, folder = Fetcher(store), tree(tmp_path)
+    fetcher.keep({item.hash: f"text {number}".encode() for number, item in enumerate(inputs)})
+
+    fetcher.fetch(list(inputs), folder)
+    fetcher.close()
+
+    assert (laid_out(folder), store.fetched) == (ALL, [])
+
+
+def test_what_came_with_an_order_and_is_something_else_is_fetched(inputs, store, tmp_path):
+    fetcher, folder = Fetcher(store), tree(tmp_path)
+    fetcher.keep({item.hash: b"lies" for item in inputs})
+
+    fetcher.fetch(list(inputs), folder)
+    fetcher.close()
+
+    assert laid_out(folder) == ALL

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from shared import hashing
@@ -33,6 +35,9 @@ class FlakyBlobs(MemoryBlobs):
     def __init__(self, failures: int = 0) -> None:
         super().__init__()
         self.failures = failures
+        self.storing: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
 
     def _trip(self) -> None:
         if self.failures > 0:
@@ -47,20 +52,25 @@ class FlakyBlobs(MemoryBlobs):
 
     def put_file(self, hash_: str, path: Path) -> int:
         self._trip()
+        self.storing.append(hash_)
+        assert self.gate.wait(20)
         return super().put_file(hash_, path)
 
 
 class Farm:
     """A worker with stores of its own, and the files of a tree."""
 
-    def __init__(self, root: Path, *, slots: int = 2, clock: FakeClock | None = None) -> None:
+    def __init__(
+        self, root: Path, *, slots: int = 2, clock: FakeClock | None = None, elsewhere: bool = False
+    ) -> None:
         self.root = root
         self.blobs = FlakyBlobs()
         self.results = DictResults(self.blobs)
         self.clock = clock or SystemClock()
         self.worker = Worker(
-            self.blobs, self.results, name="w1", sandbox_root=root / "sandboxes", slots=slots, clock=self.clock
-        )
+            self.blobs, self.results, name="w1", sandbox_root=root / "sandboxes", slots=slots, clock=self.clock,
+            elsewhere=elsewhere,
+        )  # fmt: skip
         self.files: dict[str, Input] = {}
         self.links: dict[str, str] = {}
 
@@ -158,7 +168,7 @@ def test_the_same_work_again_is_reused_without_running(farm: Farm) -> None:
 
 @pytest.mark.parametrize(
     ("ago", "attempt", "status"),
-    [(0.5, 1, "executed"), (1.5, 1, "reused"), (-3600.0, 1, "reused"), (0.5, 2, "reused")],
+    [(9.5, 1, "executed"), (10.5, 1, "reused"), (-3600.0, 1, "reused"), (0.5, 2, "reused")],
     ids=["a moment ago", "a while ago", "by a clock that is ahead", "and sent again since"],
 )
 def test_a_result_that_the_coordinator_just_missed_is_not_looked_for(
@@ -175,6 +185,60 @@ def test_a_result_that_the_coordinator_just_missed_is_not_looked_for(
         assert farm.worker.perform(again).status == status
     finally:
         farm.worker.close()
+
+
+def test_the_next_command_runs_while_what_one_made_is_stored(tmp_path: Path) -> None:
+    farm = Farm(tmp_path, slots=1)
+    farm.blobs.gate.clear()
+    ran: list[str] = []
+
+    def perform(name: str) -> JobOutcome:
+        order = JobOrder("b1", name, 1, farm.action("sh", "-c", f"echo {name} > out"), 30.0)
+        return farm.worker.perform(order, lambda: ran.append(name))
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            outcomes = [pool.submit(perform, name) for name in ("one", "two")]
+            until(lambda: len(farm.blobs.storing) == 2, what="both to be stored on the one slot")
+            assert sorted(ran) == ["one", "two"]
+            assert not any(outcome.done() for outcome in outcomes)
+            farm.blobs.gate.set()
+        assert [outcome.result().status for outcome in outcomes] == ["executed", "executed"]
+    finally:
+        farm.blobs.gate.set()
+        farm.worker.close()
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_small_outputs_go_along_with_word_of_them_to_another_process(tmp_path: Path, elsewhere: bool) -> None:  # noqa: FBT001
+    farm = Farm(tmp_path, elsewhere=elsewhere)
+    try:
+        outcome = farm.run("sh", "-c", "echo small > a; head -c 100000 /dev/zero > b", outputs=("a", "b"))
+    finally:
+        farm.worker.close()
+
+    assert outcome.status == "executed"
+    assert outcome.carried == ({hashing.of_bytes(b"small\n"): b"small\n"} if elsewhere else {})
+
+
+def test_an_order_may_bring_what_the_store_does_not_have_yet(farm: Farm) -> None:
+    farm.write("in", "b\na\n")
+    carried = {item.hash: farm.blobs.get(item.hash) for item in farm.files.values()}
+    for hash_ in carried:
+        farm.blobs.delete(hash_)
+
+    order = JobOrder("b1", "job", 1, farm.action("sort", "in", "-o", "out"), 30.0, carried=carried)
+
+    assert farm.worker.perform(order).status == "executed"
+
+
+def test_supervisors_can_be_there_before_the_first_command(farm: Farm) -> None:
+    before = len(psutil.Process().children())
+
+    farm.worker.prepare()
+
+    assert len(psutil.Process().children()) == before + 2
+    assert farm.run("sh", "-c", "echo > out").status == "executed"
 
 
 def test_a_result_whose_blob_is_gone_is_made_again(farm: Farm) -> None:
