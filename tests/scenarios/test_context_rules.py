@@ -21,7 +21,7 @@ from coordinator.request import Request
 from shared import hashing
 from shared.context_rules import rule, tokens
 from shared.context_rules.render import verified
-from tests.console import powerless
+from tests.console import ended, powerless
 from tests.fakes.observer import RecordingObserver
 from tests.scenarios.context_project import (
     FEW,
@@ -38,6 +38,7 @@ from tests.scenarios.context_project import (
     names,
     row_mdc,
 )
+from tests.waiting import until
 
 
 def copied(project: ContextProject, to: Path) -> ContextProject:
@@ -530,6 +531,63 @@ def test_a_lock_file_that_a_dead_build_left_holds_nobody_up(small: ContextProjec
 
     assert small.build().status == "ok"
     assert not small.exists(LOCK)
+
+HELD = """
+[build]
+lease = 1.0
+
+[[rule]]
+name = "held"
+inputs = ["CLAUDE.md"]
+command = "touch {folder}/begun; while [ -e {folder}/hold ]; do sleep 0.02; done; cp {{in}} {{out}}"
+outputs = ["build/held"]
+"""
+
+
+@pytest.mark.live
+def test_w4_06_one_build_at_a_time_and_a_late_commit_is_refused(tmp_path: Path) -> None:
+    """W4-06: refused at once with who holds the lock, queued with --wait; a holder that slept finds its lock gone.
+
+    Four contenders for a stale lock, 500 rounds, and a build longer than its lease: tests/contracts/build_lock.py and
+    test_file_lock.py.
+    """
+    hold, begun = tmp_path / "hold", tmp_path / "begun"
+    hold.touch()
+    project = ContextProject(tmp_path / "tree", rules=FEW, settings=HELD.format(folder=tmp_path))
+    other = ContextProject(tmp_path / "other", cache=project.cache, rules=FEW, settings=HELD.format(folder=tmp_path))
+    first = project.console.start("build", "--json")
+    until(begun.exists, what="the first build to be in the middle")
+
+    began = time.perf_counter()
+    refused = other.console.run("build")
+    took = time.perf_counter() - began
+    queued = other.console.start("build", "--json", "--wait", "30")
+    first.send_signal(signal.SIGSTOP)  # its lease of a second runs out
+    begun.unlink()
+    until(begun.exists, what="the second build to be in the middle")
+    hold.unlink()
+    second = ended(queued)
+    pointer = (project.records / "current.json").read_bytes()
+    first.send_signal(signal.SIGCONT)
+    late = ended(first)
+
+    assert (refused.code, "Another build is in progress" in refused.err) == (9, True)
+    assert f"@{socket.gethostname()}, pid {first.pid}, " in refused.err
+    assert " s ago)" in refused.err
+    assert took < 5  # half of it is the start of a process; the limit of a second is for a machine of one's own
+    assert (second.code, second.json()["revision"]) == (0, "rev-0001")
+    assert (late.code, "the build lock was lost" in late.err) == (32, True)
+    assert (project.records / "current.json").read_bytes() == pointer
+
+    hold.touch()
+    begun.unlink()
+    other.third_paragraph(FEW[0])
+    killed = other.console.start("build")
+    until(begun.exists, what="the third build to be in the middle")
+    killed.kill()
+    ended(killed)
+    hold.unlink()
+    assert other.console.run("build", "--json").json()["revision"] == "rev-0002"
 
 
 def test_rules_are_read_once_for_each_content(built: ContextProject, monkeypatch: pytest.MonkeyPatch) -> None:
