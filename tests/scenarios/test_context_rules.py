@@ -207,6 +207,21 @@ def test_a_plain_build_compiles_everything_where_the_project_says_so(
     assert incremental["status"] == "no-changes"
 
 
+def test_whether_anything_is_out_of_date_is_told_where_every_build_compiles_everything(small: ContextProject) -> None:
+    """`--check` with `mode = "clean"`, as `init` and the example have it."""
+    small.edit("windrow.toml", "[context-rules]", '[build]\nmode = "clean"\n[context-rules]')
+    small.console.run("build")
+
+    fresh = small.console.run("build", "--check")
+    small.write("CLAUDE.md", "edited\n")
+    edited = small.console.run("build", "--check")
+    asked = small.console.run("build", "--check", "--full")
+
+    assert (fresh.code, fresh.out.strip()) == (0, "No changes detected.")
+    assert (edited.code, "context-rules.claude:CLAUDE.md" in edited.out, "full build" in edited.out) == (10, True, False)
+    assert asked.code == 10
+
+
 def test_a_missing_manifest_means_a_full_build_that_writes_it(small: ContextProject) -> None:
     """W4-05, S3-21: what is in the store is not made again; on a machine that knows nothing, everything is."""
     fresh = ContextProject(small.root.parent / "fresh", rules=FEW)
