@@ -130,4 +130,4 @@ def _line(state: FarmState) -> str:
 
 
 def _doing(running: tuple[object, ...]) -> str:
-    return f"running {render.plural(len(running), 'batch')}".replace("batchs", "batches") if running else "idle"
+    return f"running {render.plural(len(running), 'batch')}" if running else "idle"

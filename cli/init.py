@@ -55,6 +55,10 @@ _CONTEXT = """
 mode = "clean"                     # compile everything; `windrow build --incremental` what changed
 """
 
+_TESTS = """
+[tests]                            # each test file is a job: `windrow test`; see docs/guide/test-selection.md
+"""
+
 _IGNORED = (".windrow/", "windrow.local.toml", "build/")
 _CONTEXT_IGNORED = ("/.context/.build-manifest.json", "/.context/.build.lock")
 
@@ -68,8 +72,10 @@ def init(directory: str | None, name: str | None) -> int:
     path = folder / "windrow.toml"
     if path.exists():
         render.out(f"{path} is there already; nothing was changed")
+        tested = False
     else:
         text = settings_text(folder, name or _name(folder))
+        tested = text.endswith(_TESTS)
         try:
             path.write_text(text)
         except OSError as error:
@@ -78,19 +84,27 @@ def init(directory: str | None, name: str | None) -> int:
     ignored = (*_IGNORED, *_CONTEXT_IGNORED) if (folder / _CONTEXT_RULES).is_dir() else _IGNORED
     if _ignore(folder / ".gitignore", ignored):
         render.out(f"added {', '.join(ignored)} to .gitignore")
-    render.out("next: windrow build")
+    render.out(f"next: windrow {'test' if tested else 'build'}")
     return 0
 
 
 def settings_text(folder: Path, name: str) -> str:
     """A windrow.toml that fits what lies in the folder."""
+    found = ""
     if (folder / _CONTEXT_RULES).is_dir():
-        return _HEAD.format(name=name) + _CONTEXT
-    sources = sorted(folder.rglob("*.c"))
-    if sources:
+        found = _CONTEXT
+    elif any(folder.rglob("*.c")):
         where = "src/**/*.c" if (folder / "src").is_dir() else "**/*.c"
-        return _HEAD.format(name=name) + _C_RULES.format(name=name, sources=where)
-    return _HEAD.format(name=name) + _ANY_RULES.format()
+        found = _C_RULES.format(name=name, sources=where)
+    if has_tests(folder):
+        found += _TESTS
+    return _HEAD.format(name=name) + (found or _ANY_RULES.format())
+
+
+def has_tests(folder: Path) -> bool:
+    """Whether there are test files for pytest where these usually are: not in what is installed here as well."""
+    usual = (path for name in ("tests", "test") for path in (folder / name).rglob("test_*.py"))
+    return any(usual) or any(folder.glob("test_*.py"))
 
 
 def _name(folder: Path) -> str:
