@@ -127,6 +127,7 @@ class Attempt:
             fresh=frozenset({TEST_RULE}) if self.request.all_tests else frozenset(),
             again=self.tally.vanished,
             settle=self.settling.reuse,
+            wanted=self.settling.wanted,
             clock=self.clock,
             includes=self.project.includes,
             beyond=self.project.beyond,

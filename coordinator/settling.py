@@ -10,7 +10,7 @@ from coordinator.commit.placing import Placing
 from coordinator.survey import Survey
 from shared.errors import BlobMissing, CorruptRecord
 from shared.model.action import ActionResult, Output
-from shared.model.graph import BuildGraph
+from shared.model.graph import BuildGraph, Recipe
 from shared.model.path import is_normal
 from shared.storage.carried import honest
 from shared.storage.compose import Stores
@@ -36,7 +36,7 @@ class Settling:
     ) -> None:
         self._seen, self._graph, self._stores = seen, graph, stores
         self._staging, self._placing, self._here = staging, placing, here
-        # Workers of which a blob was fetched: they store what they make where this build looks for it.
+        # Workers of which a blob was found: they store what they make where this build looks for it.
         self._proven: set[str] = set()
 
     def settle(self, result: ActionResult, carried: Mapping[str, bytes] = MappingProxyType({})) -> Source | None:
@@ -49,9 +49,12 @@ class Settling:
             for hash_, data in honest(carried).items():
                 self._stores.take(hash_, data)
         source: Source | None = None
+        left: list[str] = []
         for output in result.outputs:
             self._refuse_escape(output)
             if self._stays_in_store(output.path):
+                if output.mode != "link":
+                    left.append(output.hash)
                 continue
             if self._is_there(output):
                 self._staging.keep(output.path)
@@ -64,7 +67,21 @@ class Settling:
                 self._staging.stage(output.path, output.hash, output.mode, self._stores.blobs)
             if source == "remote":
                 self._proven.add(result.worker)
+        self._believe(result.worker, left)
         return source
+
+    def _believe(self, worker: str, left: list[str]) -> None:
+        """Take what stays in the store for being there; the store is asked once of each worker."""
+        if worker in self._proven:
+            self._stores.believe(left)
+        elif left:
+            for hash_ in self._stores.blobs.find_missing(left):
+                raise BlobMissing(hash_)
+            self._proven.add(worker)
+
+    def wanted(self, recipe: Recipe) -> bool:
+        """Whether the workspace is to hold anything that a recipe declares."""
+        return not all(map(self._stays_in_store, recipe.outputs))
 
     def reuse(self, result: ActionResult) -> Source | None:
         """As settle, for a result that was found: BlobMissing also for what is not fetched and the store lacks."""

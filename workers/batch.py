@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from shared import queue
 from shared.clock import Clock
+from shared.envelope import Envelope, unpack
 from shared.errors import WindrowError
 from shared.model.job import JobOrder, JobOutcome
-from shared.queue import Ended, Envelope, Refused, Returned
+from shared.queue import Ended, Refused, Returned
 from shared.storage.blobs import BlobStore
 from workers.ledger import Ledger
 from workers.link import WorkerLink
@@ -69,7 +69,7 @@ class BatchRunner:
             return
         self._ledger.begin(build, batch)
         try:
-            self._run_claimed(envelope, queue.unpack(envelope, orders, self._blobs))
+            self._run_claimed(envelope, unpack(envelope, orders, self._blobs))
         except WindrowError as error:
             _log.error("batch %d of build %s: %s (%s)", batch, build, error.what, error.why)
             self._link.report(build, Refused(batch, self._link.worker, f"{error.what} {error.why}".strip()))

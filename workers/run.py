@@ -153,7 +153,7 @@ class CommandRun:
 
     def _carried(self, made: tuple[Output, ...]) -> dict[str, bytes]:
         """The bytes of small outputs, for a coordinator that is elsewhere."""
-        if not self.workshop.elsewhere:
+        if not (self.workshop.elsewhere and self.order.wanted):
             return {}
         sizes = {output.hash: output.size for output in made if output.mode != "link"}
         return self.ticket.patiently(lambda: carried(self.workshop.blobs, sizes))

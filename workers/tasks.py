@@ -8,6 +8,7 @@ from typing import Any
 from celery import Celery
 
 from shared import queue
+from shared.envelope import read_envelope
 from shared.errors import CorruptRecord
 from workers.batch import BatchRunner
 
@@ -19,7 +20,7 @@ def register(app: Celery, runner: BatchRunner) -> None:
 
     def perform(envelope: Any, orders: str) -> None:
         try:
-            checked = queue.read_envelope(envelope)
+            checked = read_envelope(envelope)
         except CorruptRecord as error:
             _log.error("dropped a message: %s (%s)", error.what, error.why)
             return

@@ -56,7 +56,7 @@ class Preparer:
     """Thread-safe: jobs are prepared in a pool while others run.
 
     settle: has the workspace hold what a result says, and tells which store it came from; None when it was there.
-    BlobMissing if any of it is gone, also of what the workspace does not hold.
+    BlobMissing if any of it is gone, also of what the workspace does not hold. wanted: whether it is to hold any of it.
     """
 
     def __init__(  # noqa: PLR0913 - what it goes by
@@ -72,6 +72,7 @@ class Preparer:
         fresh: frozenset[str] = frozenset(),
         again: frozenset[str] = frozenset(),
         settle: Callable[[ActionResult], Source | None],
+        wanted: Callable[[Recipe], bool] = lambda _recipe: True,
         clock: Clock,
         includes: Includes = lambda recipe, _tree: recipe.candidates,
         beyond: FilesBeyond | None = None,
@@ -82,7 +83,7 @@ class Preparer:
         self.tree, self.blobs, self.results, self.root = tree, blobs, results, root
         self.build, self.default_timeout, self.use_cache = build, default_timeout, use_cache
         self.fresh, self.again = fresh, again  # rules, and jobs, that are to run, whatever is stored
-        self.settle = settle
+        self.settle, self.wanted = settle, wanted
         self.candidates = Candidates(tree.snapshot.sources)
         self._sources = tuple(sorted(tree.snapshot.sources))
         self._uploads = Uploads(blobs, root, self._was)
@@ -113,6 +114,7 @@ class Preparer:
             no_cache=force or not self.use_cache,
             looked=looked,
             kept=not recipe.always,
+            wanted=self.wanted(recipe),
             carried=carried(self.blobs, {i.hash: i.size for i in action.inputs if i.hash in sent}) if sent else {},
         )
 

@@ -14,7 +14,7 @@ class JobOrder(msgspec.Struct, frozen=True):
 
     looked: when a result was last looked for and none was there, in seconds since the epoch; 0 if it was not.
     kept: later builds may take its result instead of a run. carried: bytes of small inputs by digest, which the store
-    has as well, but only since a moment ago.
+    has as well, but only since a moment ago. wanted: the build is to have its outputs, and not only to know of them.
     """
 
     build: str
@@ -26,6 +26,7 @@ class JobOrder(msgspec.Struct, frozen=True):
     looked: float = 0.0
     kept: bool = True
     carried: dict[str, bytes] = {}
+    wanted: bool = True
 
 
 Status = Literal["executed", "reused", "failed", "missing", "lost", "dropped"]

@@ -76,7 +76,7 @@ class CachingBlobs:
         if not unsure:
             return unsure
         missing = self.slow.find_missing(unsure)
-        self._remember(unsure - missing)
+        self.believe(unsure - missing)
         return missing
 
     def far(self, hashes: Iterable[str]) -> set[str]:
@@ -102,7 +102,15 @@ class CachingBlobs:
     def take(self, hash_: str, data: bytes) -> None:
         """Take bytes that somebody else has just put into the slow store; BlobCorrupt when they are others."""
         self._fill(lambda: self.fast.put(hash_, data))
-        self._remember((hash_,))
+        self.believe((hash_,))
+
+    def believe(self, hashes: Iterable[str]) -> None:
+        """Take blobs for present in the slow store: somebody who stores there has said so."""
+        now = self._clock.monotonic()
+        with self._lock:
+            if len(self._present) > _REMEMBERED:
+                self._present.clear()
+            self._present.update(dict.fromkeys(hashes, now))
 
     def forget(self, hash_: str) -> None:
         """Ask the slow store again the next time."""
@@ -115,19 +123,12 @@ class CachingBlobs:
         except BlobMissing:
             self.forget(hash_)
             raise
-        self._remember((hash_,))
+        self.believe((hash_,))
         return found
 
     def _stored(self, hash_: str, moved: int) -> None:
-        self._remember((hash_,))
+        self.believe((hash_,))
         self._count(up=moved)
-
-    def _remember(self, hashes: Iterable[str]) -> None:
-        now = self._clock.monotonic()
-        with self._lock:
-            if len(self._present) > _REMEMBERED:
-                self._present.clear()
-            self._present.update(dict.fromkeys(hashes, now))
 
     def _count(self, *, up: int = 0, down: int = 0) -> None:
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -51,6 +51,11 @@ class Stores(msgspec.Struct, frozen=True):
         """Take bytes that somebody else has just put where they count; BlobCorrupt when they are others."""
         if isinstance(self.blobs, CachingBlobs):
             self.blobs.take(hash_, data)
+
+    def believe(self, hashes: Iterable[str]) -> None:
+        """Take blobs for present that somebody else has just put where they count."""
+        if isinstance(self.blobs, CachingBlobs):
+            self.blobs.believe(hashes)
 
     @property
     def conditional(self) -> str:

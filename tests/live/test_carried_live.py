@@ -98,6 +98,25 @@ def test_a_build_fetches_one_small_output_of_each_worker_and_believes_it_from_th
     assert place.console.run("cache", "verify").code == 0
 
 
+def test_outputs_that_stay_in_the_store_are_asked_for_once_a_worker_and_do_not_travel(
+    tmp_path: Path, seaweedfs: S3Service, valkey: Server, proxy: CountingProxy
+) -> None:
+    place = Place(tmp_path, seaweedfs, proxy, valkey.url, "staying")
+    rules = place.console.folder / "windrow.toml"
+    rules.write_text(rules.read_text().replace('up"]\n', 'up"]\nkeep = "store"\n'))
+    with place.worker("staying"):
+        built = place.console.run("build", "--json")
+        asked = place.asked()
+
+    assert built.code == 0, built.err
+    assert built.json()["executed"] == JOBS + 1
+    assert not (place.console.folder / "build").exists()
+    assert 1 <= asked["HEAD blobs"] <= 4
+    assert asked["GET blobs"] <= 1
+    assert (place.console.folder / "all.txt").read_text() == expected(range(JOBS))
+    assert place.console.run("cache", "verify").code == 0
+
+
 def test_a_worker_that_stores_elsewhere_is_not_believed(
     tmp_path: Path, seaweedfs: S3Service, valkey: Server, proxy: CountingProxy
 ) -> None:

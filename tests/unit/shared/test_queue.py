@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import queue
+from shared.envelope import read_envelope, unpack
 from shared.errors import BlobMissing, ConfigError, CorruptRecord
 from shared.model.action import Action
 from shared.model.job import JobOrder, JobOutcome
@@ -47,7 +48,7 @@ def test_what_is_packed_comes_out_again(count: int, text: str) -> None:
 
     head, body = queue.pack(given_orders, build="b1", batch=7, budget=1.0, blobs=blobs)  # type: ignore[arg-type]
 
-    assert queue.unpack(queue.read_envelope(head), body, blobs) == tuple(given_orders)  # type: ignore[arg-type]
+    assert unpack(read_envelope(head), body, blobs) == tuple(given_orders)  # type: ignore[arg-type]
     assert blobs.stored == {}
 
 
@@ -58,14 +59,14 @@ def test_long_orders_travel_as_a_blob_of_their_digest() -> None:
     head, body = queue.pack(given_orders, build="b1", batch=7, budget=1.0, blobs=blobs)  # type: ignore[arg-type]
 
     assert (list(blobs.stored), body) == ([head["blob"]], "")
-    assert queue.unpack(queue.read_envelope(head), body, blobs) == tuple(given_orders)  # type: ignore[arg-type]
+    assert unpack(read_envelope(head), body, blobs) == tuple(given_orders)  # type: ignore[arg-type]
 
 
 def test_a_blob_that_is_gone_is_told() -> None:
     head, body = queue.pack(orders(1, "x" * queue.MAX_INLINE), build="b1", batch=7, budget=1.0, blobs=Blobs())  # type: ignore[arg-type]
 
     with pytest.raises(BlobMissing):
-        queue.unpack(queue.read_envelope(head), body, Blobs())  # type: ignore[arg-type]
+        unpack(read_envelope(head), body, Blobs())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -90,13 +91,13 @@ def test_a_blob_that_is_gone_is_told() -> None:
 def test_an_envelope_that_is_not_ours_is_refused(wrong: dict[str, object]) -> None:
     """X-07 among them: a worker takes no orders of a version that it does not know."""
     with pytest.raises(CorruptRecord):
-        queue.read_envelope(envelope(**wrong))
+        read_envelope(envelope(**wrong))
 
 
 @pytest.mark.parametrize("value", [None, [], "text", 5])
 def test_what_is_no_object_is_no_envelope(value: object) -> None:
     with pytest.raises(CorruptRecord):
-        queue.read_envelope(value)
+        read_envelope(value)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_what_is_no_object_is_no_envelope(value: object) -> None:
 )
 def test_orders_that_cannot_be_read_are_refused(text: str) -> None:
     with pytest.raises(CorruptRecord):
-        queue.unpack(queue.read_envelope(envelope()), text, Blobs())  # type: ignore[arg-type]
+        unpack(read_envelope(envelope()), text, Blobs())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("changes", [{"build": "b2"}, {"platform": "arm"}])
@@ -112,7 +113,7 @@ def test_orders_of_another_build_or_platform_are_refused(changes: dict[str, obje
     text = msgspec.json.encode(orders()).decode()
 
     with pytest.raises(CorruptRecord, match="another build or platform"):
-        queue.unpack(queue.read_envelope(envelope(**changes)), text, Blobs())  # type: ignore[arg-type]
+        unpack(read_envelope(envelope(**changes)), text, Blobs())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,7 @@ def test_carried_files_travel_as_long_as_the_orders_fit_into_a_message() -> None
     unpacked = []
     for given_orders in (few, many):
         head, body = queue.pack(given_orders, build="b1", batch=1, budget=1.0, blobs=blobs)  # type: ignore[arg-type]
-        unpacked.append(queue.unpack(queue.read_envelope(head), body, blobs))  # type: ignore[arg-type]
+        unpacked.append(unpack(read_envelope(head), body, blobs))  # type: ignore[arg-type]
 
     assert unpacked == [tuple(few), tuple(orders(4))]
     assert blobs.stored == {}
