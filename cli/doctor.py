@@ -144,7 +144,9 @@ def _workers(project: Project) -> Iterator[Finding]:
         way = f", isolation by {beat.isolation}" if beat.isolation else ""
         fits = "serves this project's tools" if wanted in beat.platforms else "has other tools than this project's"
         yield Finding(
-            "ok" if wanted in beat.platforms else "warn", "workers", f"{beat.id}: {beat.slots} slots, {fits}{way}"
+            "ok" if wanted in beat.platforms else "warn",
+            "workers",
+            f"{beat.id}: {render.plural(beat.slots, 'slot')}, {fits}{way}",
         )
 
 

@@ -73,7 +73,12 @@ def status(*, folder: str | None, as_json: bool) -> int:
         return 0
     render.out(f"the farm is {'up' if state.up else 'half up'}: {_line(state)}")
     rows = [
-        (beat.id, f"{beat.slots} slots", ", ".join(beat.platforms) or "no platform yet", _doing(beat.running))
+        (
+            beat.id,
+            render.plural(beat.slots, "slot"),
+            ", ".join(beat.platforms) or "no platform yet",
+            _doing(beat.running),
+        )
         for beat in state.beats
     ]
     for line in render.table(rows):
