@@ -171,8 +171,8 @@ class ImportedBuild:
         return msgspec.structs.replace(snapshot, sources=kept)
 
     def beside(self, path: str) -> bool:
-        """Whether a source is of no interest unless a job reads it."""
-        return self.own(path) and not is_header(path)
+        """Whether a source is of no interest unless a job reads it: no edge names it, not even one not built yet."""
+        return self.own(path) and not is_header(path) and path not in self.named()
 
     def recipes(
         self, snapshot: Snapshot, identity: Identity, environ: Mapping[str, str], made_from: str = ""

@@ -249,3 +249,19 @@ def test_side_by_side_with_its_sources_only_what_commands_name_is_looked_at(pair
     assert (edited.code, edited.ran) == (0, ("cc",)), edited.said
     kept = json.loads((pair.windrow / "build-x/.windrow/manifest.json").read_bytes())
     assert not [path for path in kept["sources"] if path.startswith("huge")]
+
+
+def test_a_file_of_the_build_folder_that_only_other_targets_name_keeps_none_from_resting(pair: Pair) -> None:
+    """As Meson leaves them when it configures: they were new to every build, which then looked at everything."""
+    pair.write("src/a.txt", "a\n")
+    pair.write("b/configured.txt", "c\n")
+    pair.write(
+        "b/build.ninja",
+        "rule cat\n  command = cat $in > $out\nbuild one: cat ../src/a.txt\nbuild two: cat configured.txt\n",
+    )
+    first = pair.by_windrow("-C", "b", "one")
+    again = pair.by_windrow("-C", "b", "one")
+
+    assert (first.code, again.code) == (0, 0), first.said + again.said
+    assert "no work to do" in again.out
+    assert list(pair.windrow.rglob(rest.NAMED)) != []

@@ -1,4 +1,8 @@
-"""Folders a command passes through on the way to others: `-Isrc/../include` is nowhere without a folder `src`."""
+"""Folders that a command goes to or past, and that hold nothing it is given.
+
+`-Isrc/../include` is nowhere without a folder `src`; `-Ibuild` of a folder that is not there is an error under
+`-Werror=missing-include-dirs`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from shared.model.action import ROOT
 
 _PIECE = re.compile(r"[^\s'\"=:;,|&<>()`$\\]+")
 _CHANGE = re.compile(r"\s*cd\s+((?:\\.|'[^']*'|\"[^\"]*\"|[^\s;&|'\"\\])+)")
+_SEARCHED = re.compile(r"(?<!\S)['\"]?-(?:isystem|iquote|idirafter|I) *([^\s'\"=:;,|&<>()`$\\]+)")
 _OPTION = re.compile(r"-(?:isystem|iquote|idirafter|I|L|F|B)")
 
 
@@ -20,6 +25,13 @@ def passages(argv: Iterable[str], cwd: str = "") -> set[str]:
     cwd: the folder of the tree that the command runs in.
     """
     return {folder for word in argv if "/.." in word for piece in _PIECE.findall(word) for folder in _left(piece, cwd)}
+
+
+def searched(argv: Iterable[str], cwd: str = "") -> set[str]:
+    """The folders of the tree that a compiler is told to look for headers in."""
+    words = " ".join(argv)
+    paths = (_placed(found, cwd) for found in _SEARCHED.findall(words)) if "-I" in words or "-i" in words else ()
+    return {path for path in paths if path is not None and path != "." and not path.startswith(("..", "/"))}
 
 
 def entered(text: str, cwd: str) -> set[str]:

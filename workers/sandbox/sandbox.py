@@ -17,7 +17,7 @@ from shared.model.action import ROOT, Action, Input
 from shared.model.path import is_normal
 from workers.sandbox.broken import Broken
 from workers.sandbox.links import leads_inside, relative_to
-from workers.sandbox.passages import entered, passages
+from workers.sandbox.passages import entered, passages, searched
 from workers.sandbox.removal import remove
 
 _SHOWN = 5
@@ -163,7 +163,7 @@ def _folders(action: Action) -> set[str]:
         _add_with_parents(posixpath.dirname(path), folders)
     for folder in _named_folders(action):
         _add_with_parents(folder, folders)
-    through = passages(action.argv, action.cwd)
+    through = passages(action.argv, action.cwd) | searched(action.argv, action.cwd)
     text = script(action.argv) if action.root else None
     for folder in through if text is None else through | entered(text, action.cwd):
         way: set[str] = set()

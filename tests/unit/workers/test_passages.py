@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from shared import hashing
-from shared.model.action import Action, Input
+from shared.model.action import ROOT, Action, Input
 from shared.storage.memory import MemoryBlobs
 from workers.sandbox.fetching import Fetcher
-from workers.sandbox.passages import passages
+from workers.sandbox.passages import passages, searched
 from workers.sandbox.sandbox import Sandbox
 
 
@@ -62,3 +62,18 @@ def stored(blobs: MemoryBlobs, data: bytes) -> str:
     hash_ = hashing.of_bytes(data)
     blobs.put(hash_, data)
     return hash_
+
+
+@pytest.mark.parametrize(
+    ("text", "folders"),
+    [
+        ("gcc -Igmodule -c a.c -o a.o", {"build/gmodule"}),
+        ("gcc -I gmodule -iquote q -isystem../sys -idirafter late", {"build/gmodule", "build/q", "sys", "build/late"}),
+        ("gcc -I. -I.. -I../.. -I/usr/include", {"build"}),
+        (f"gcc -I{ROOT}/include -I{ROOT}", {"include"}),
+        ("gcc '-Iwith' \"-Iquotes\" -I$HOME/x -o -Ifile", {"build/with", "build/quotes", "build/file"}),
+        ("echo x-Ino --Ino", set()),
+    ],
+)
+def test_folders_that_are_searched_for_headers_are_there(text: str, folders: set[str]) -> None:
+    assert searched(["/bin/sh", "-c", text], "build") == folders

@@ -221,6 +221,14 @@ def test_small_outputs_go_along_with_word_of_them_to_another_process(tmp_path: P
     assert outcome.carried == ({hashing.of_bytes(b"small\n"): b"small\n"} if elsewhere else {})
 
 
+def test_a_folder_that_headers_are_looked_for_in_is_there_though_it_is_empty(farm: Farm) -> None:
+    farm.write("a.c", "int a;\n")
+
+    outcome = farm.run("gcc", "-Werror=missing-include-dirs", "-Igenerated/include", "-c", "a.c", "-o", "out")
+
+    assert outcome.status == "executed", outcome.stderr.text
+
+
 def test_an_order_may_bring_what_the_store_does_not_have_yet(farm: Farm) -> None:
     farm.write("in", "b\na\n")
     carried = {item.hash: farm.blobs.get(item.hash) for item in farm.files.values()}
