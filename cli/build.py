@@ -69,7 +69,8 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     TARGET is an output, a rule's name, or a glob over outputs; without one, everything.
     """
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project", "jobs")})
-    mode = "incremental" if given["incremental"] else settings.mode
+    # Where every build is a full one, whether anything is out of date is a question all the same.
+    mode = "incremental" if given["incremental"] or given["check"] else settings.mode
     if given["full"] and given["incremental"]:
         raise UsageError("--full and --incremental contradict each other", fix="leave one of them out")
     if given["timeout"] is not None and not given["timeout"] > 0:

@@ -23,6 +23,8 @@ from shared.errors import DifferencesFound, UsageError
 from shared.model.event import ArtefactEvent, Event, InputEvent
 from shared.model.manifest import Manifest, revision_name, revision_number
 
+_TRACEBACK = "Traceback (most recent call last):"
+
 
 def _project(given: dict[str, Any]) -> Project:
     return open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
@@ -73,8 +75,8 @@ def status(**given: Any) -> int:
     if manifest is not None and (cost := sum(job.cost for job in manifest.jobs.values())):
         spent = f", {last.cost:.2f} for the last build" if last is not None else ""
         render.out(f"cost      {cost:.2f} in all{spent}")
-        if manifest.ingested:
-            render.out(f"ingested  {render.plural(len(manifest.ingested), 'file')}")
+    if manifest is not None and manifest.ingested:
+        render.out(f"ingested  {render.plural(len(manifest.ingested), 'file')}")
     if last is not None:
         counts = f"{last.executed} executed, {last.reused} reused, {last.failed} failed, {last.skipped} skipped"
         render.out(f"last      build {last.build} {last.status}: {counts}, {render.duration(last.seconds)}")
@@ -87,8 +89,14 @@ def status(**given: Any) -> int:
 
 
 def _telling(log: str) -> str:
-    """The line of a failed job's output that tells most: the first that speaks of an error, else the last."""
+    """The line of a failed job's output that tells most: the first that speaks of an error, else the last.
+
+    Of a Python traceback it is the line that names the exception, not one of the code above it.
+    """
     lines = log.strip().splitlines() or [""]
+    if _TRACEBACK in lines:
+        after = lines[len(lines) - lines[::-1].index(_TRACEBACK) :]
+        lines = [line for line in after if line[:1].strip()] or lines
     return next((line for line in lines if "error" in line.lower()), lines[-1]).strip()[:200]
 
 

@@ -101,5 +101,6 @@ def size(count: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """1 job, 2 jobs."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    """1 job, 2 jobs, 2 batches."""
+    ending = "" if count == 1 else "es" if noun.endswith(("ch", "s", "x")) else "s"
+    return f"{count:,} {noun}{ending}"

@@ -115,6 +115,7 @@ def _tell_tests(project: Project, report: BuildReport, given: dict[str, Any]) ->
         from cli.junit import write  # noqa: PLC0415
 
         write(given["junit"], files)
+        _warn_of_source(project, given["junit"])
     if given["as_json"]:
         render.as_json({**report.as_json(), "schema": "windrow.test-run/1", "tests": tests_json(files)})
     else:
@@ -123,6 +124,21 @@ def _tell_tests(project: Project, report: BuildReport, given: dict[str, Any]) ->
             for choice in selection.skipped:
                 render.err(f"skipped {choice.test}: {choice.reason}")
         render.out(_headline(files))
+
+
+def _warn_of_source(project: Project, report: Path) -> None:
+    """Say so where a report is one of the sources: it is another file after each run."""
+    from coordinator.scan.walk import leaves_out  # noqa: PLC0415
+
+    root, path = project.settings.root.resolve(), report.resolve()
+    if not path.is_relative_to(root):
+        return
+    name = path.relative_to(root).as_posix()
+    if not leaves_out(str(root), name, project.settings.ignore):
+        render.err(
+            f"warning: {name} lies among the sources, and every test that may read it runs again; "
+            "add it to .gitignore, or write it elsewhere"
+        )
 
 
 def _built(project: Project, request: Request, given: dict[str, Any]) -> BuildReport:

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from shared.model.action import Log
-from workers.execute.hints import wanted
 from workers.execute.logs import log_of, printed
 from workers.execute.showincludes import parse_showincludes
 from workers.execute.slot import Ended
@@ -58,6 +57,8 @@ class Printed:
 
     def wanted(self, complaint: str) -> tuple[str, ...]:
         """The files it, or we, complained about and it was not given."""
+        from workers.execute.hints import wanted  # noqa: PLC0415 - most jobs complain of nothing
+
         action = self._ticket.order.action
         given = {item.path for item in action.inputs}
         texts = (complaint, *(data.decode("utf-8", "replace") for data in reversed(self._data)))

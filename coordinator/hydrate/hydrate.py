@@ -178,9 +178,8 @@ class _Hydrate:
         placed.settle(self.record, there, {**kept, **doubtful})
         seen.scan.learn({path for path in wanted if path not in failed})
         if self.saved:
-            self.warnings.append(
-                f"{len(self.saved):,} files here were not as hydrate left them; what they held is kept in {self._kept}"
-            )
+            files = "1 file" if len(self.saved) == 1 else f"{len(self.saved):,} files"
+            self.warnings.append(f"what {files} here held is not what hydrate had left; it is kept in {self._kept}")
         return msgspec.structs.replace(
             report,
             downloaded=len(wanted) - len(failed),

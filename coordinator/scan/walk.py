@@ -87,6 +87,18 @@ def walk(
     return walked
 
 
+def leaves_out(root: str, path: str, patterns: Sequence[str]) -> bool:
+    """Whether a walk of the whole tree passes a path by, or a folder that it is in."""
+    rules, folder, last = Ignores.of_settings(patterns), "", path.count("/")
+    for depth, name in enumerate(path.split("/")):
+        if text := _ignore_file(root, folder, Walked({}, {}, {}, [], {})):
+            rules = rules.entering(folder, text, settings=bool(patterns))
+        folder = f"{folder}/{name}" if folder else name
+        if name in BUILT_IN or rules.ignored(folder, folder=depth < last):
+            return True
+    return False
+
+
 def read_link(root: str, path: str) -> str | None:
     """The text of a symlink, None if it is gone; LocalError if no path can be made of it."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import Any
 
@@ -139,7 +140,9 @@ def _id(known: Document) -> str:
 
 def _text(known: Document, key: str) -> str:
     if key not in known.values:
-        raise Faulty(f"the front matter has no `{key}`", 1)
+        close = difflib.get_close_matches(key, [name for name in known.values if name not in _KEYS], n=1)
+        hint = f"; did you mean it by `{close[0]}` in line {known.line(close[0])}?" if close else ""
+        raise Faulty(f"the front matter has no `{key}`{hint}", 1)
     value = known.values[key]
     if not isinstance(value, str) or not value.strip():
         raise Faulty(f"`{key}` must be a text, not {_told(value)}", known.line(key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from typing import Literal
@@ -13,8 +14,6 @@ _MARGIN = 0.05
 _MOSTLY, _HARDLY = 0.7, 0.1  # shares of a text that are code
 _CJK_SHARE = 0.3
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
-# Kana, CJK ideographs with their first extension, Hangul, and the full-width forms.
-_CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uff00-\uffef]")
 
 
 def estimate(text: str) -> int:
@@ -31,10 +30,16 @@ def kind_of(text: str) -> Kind:
     """What a text is for the most part; code is what stands between fences."""
     if not text:
         return "prose"
-    if len(_CJK.findall(text)) > _CJK_SHARE * len(text):
+    if not text.isascii() and len(_cjk().findall(text)) > _CJK_SHARE * len(text):
         return "cjk"
     share = _fenced(text) / len(text)
     return "code" if share >= _MOSTLY else "prose" if share <= _HARDLY else "mixed"
+
+
+@functools.cache
+def _cjk() -> re.Pattern[str]:
+    """Kana, CJK ideographs with their first extension, Hangul, and the full-width forms; slow to compile."""
+    return re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uff00-\uffef]")
 
 
 def _fenced(text: str) -> int:

@@ -203,8 +203,7 @@ def image(text):
 def test_w3_07_a_worker_killed_in_a_job_of_a_film_costs_one_more_try(tmp_path: Path) -> None:
     """W3-07: delivered again, one success counted, each artefact told of once.
 
-    That a second delivery begins nothing, and the same work later is reused, is said of any job: test_presence.py and
-    test_perform.py.
+    That a second delivery begins nothing, and the same work later is reused: test_movie_farm.py.
     """
     film = Film(tmp_path / "tree")
     (tmp_path / "hold").touch()

@@ -88,6 +88,7 @@ def test_w1_03_the_first_ingest_puts_everything_in(book: Book) -> None:
     assert counts(told) == (20, 0, 0, 0)
     assert (told["skipped"], told["failed"], told["revision"], told["status"]) == (7, 0, "rev-0001", "ok")
     assert told["invalid"][0]["path"] == "Part-01/01-orphan.md"
+    assert "ingested  20 files" in book.run("status").out
     stored = [path for path in (book.console.cache / "store" / "blobs").rglob("*") if path.is_file()]
     assert told["sent"] == len(stored) <= 20
 

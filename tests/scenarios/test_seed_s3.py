@@ -1,4 +1,4 @@
-"""Seed 003, its 37 tests by name and the scenarios beside them, on declared rules.
+"""W4-03: seed 003, its 37 tests by name and the scenarios beside them, on declared rules.
 
 Where the seed says `.context/.build-manifest.json` stands a committed revision (and its copy in `.windrow/`), where
 it says `.context/.build.lock` the build lock, where it says the manifest's mtime the stat cache of the workspace.

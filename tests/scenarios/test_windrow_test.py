@@ -454,6 +454,22 @@ def test_a_name_of_no_test_file_is_an_error_that_speaks_of_tests(space: RealImpa
     assert (said.code, f"error[W0401]: no test file '{name}'" in said.err, fix in said.err) == (4, True, True)
 
 
+def test_init_sees_tests_and_a_report_among_the_sources_is_warned_of(tmp_path: Path) -> None:
+    space = RealImpact(tmp_path / "tree")
+    space.write("src/shop/cart.py", "def total(prices):\n    return sum(prices)\n")
+    space.write("tests/test_cart.py", "from shop.cart import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n")
+
+    begun = space.console.run("init")
+    said = space.console.run("test", "--junit", "build/report.xml")
+    odd = space.console.run("test", "--junit", "report.xml")
+
+    assert (begun.code, begun.out.splitlines()[-1]) == (0, "next: windrow test")
+    assert "[tests]" in space.read("windrow.toml")
+    assert (said.code, said.out.strip()) == (0, "1 of 1 test file: 1 passed, 0 failed")
+    assert "warning" not in said.err
+    assert "warning: report.xml lies among the sources" in odd.err
+
+
 def test_a_project_without_tests_says_so(space: RealImpact) -> None:
     space.write("windrow.toml", '[project]\nname = "x"\n')
 

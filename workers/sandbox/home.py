@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
-import secrets
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +22,7 @@ class Home:
     """A worker's own folder, locked while it lives; what dead workers left is removed at the start."""
 
     def __init__(self, root: Path) -> None:
-        path = root / f"w-{os.getpid()}-{secrets.token_hex(4)}"
+        path = root / f"w-{os.getpid()}-{os.urandom(4).hex()}"
         try:
             root.mkdir(parents=True, exist_ok=True)
             path.mkdir(mode=0o700)

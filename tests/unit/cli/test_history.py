@@ -12,6 +12,11 @@ from cli.history import _telling
     [
         ("src/a.c: In function 'f':\nsrc/a.c:8:1: error: expected ';'\n    8 | int x(\n      | ^~~\n", "src/a.c:8:1: error: expected ';'"),
         ('Traceback (most recent call last):\n  File "a.py"\nValueError: no\n', "ValueError: no"),
+        (
+            ('one\nTraceback (most recent call last):\n  File "a.py"\n    raise KeyError("k")\n\nDuring handling:\n\n'
+            'Traceback (most recent call last):\n  File "a.py"\n    raise ValueError("x")\nValueError: x\n'),
+            "ValueError: x",
+        ),
         ("one\n  two  \n\n", "two"),
         ("", ""),
     ],

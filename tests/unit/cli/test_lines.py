@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli import render
 from tests.console import Console, Said
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -75,3 +76,11 @@ def test_a_build_says_word_for_word(shell: Console, scene: str) -> None:
 
     assert masked(said) == (GOLDEN / f"said-{scene}.txt").read_text()
     assert "\x1b" not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "told"),
+    [(1, "branch", "1 branch"), (3, "branch", "3 branches"), (0, "file", "0 files"), (1200, "job", "1,200 jobs")],
+)
+def test_nouns_have_their_plurals(count: int, noun: str, told: str) -> None:
+    assert render.plural(count, noun) == told

@@ -35,6 +35,7 @@ def test_a_rule_has_defaults() -> None:
         ("no front\n", 1, "no front matter"),
         ("---\nid: a\n", 1, "has no end"),
         ("---\nid: a\ndescription: d\n---\n", 1, "no `domain`"),
+        ("---\nid: a\ndescription: d\ndomian: x\n---\n", 1, "no `domain`; did you mean it by `domian` in line 4?"),
         ("---\nid: a\ndescription: [d\n---\n", 4, ""),
         ("---\nid: a b\ndescription: d\ndomain: x\n---\n", 2, "letters, digits"),
         ("---\nid: a\nid: b\ndescription: d\ndomain: x\n---\n", 3, "there twice, first in line 2"),

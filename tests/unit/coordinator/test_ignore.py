@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.scan.ignore import Ignores
+from coordinator.scan.walk import leaves_out, walk
 
 PATHS = [
     "a", "b", "a.o", "keep.o", "build/", "build/a.o", "build/sub/", "build/sub/b", "src/", "src/a.c", "src/build/", "src/build/x",
@@ -167,3 +168,15 @@ def test_many_patterns_cost_little_for_each_path():
         rules.ignored(f"src/some/deep/file{number}.c", folder=False)
 
     assert time.process_time() - start < 0.2
+
+
+def test_of_one_path_is_said_what_a_walk_of_the_whole_tree_does(tmp_path: Path):
+    files = {".gitignore": "*.xml\n/build/\n!kept.xml\n", "a/.gitignore": "kept.xml\n*.log\n", "b/.gitignore": "!*.log\n"}
+    paths = [f"{folder}{name}" for folder in ("", "a/", "b/", "a/c/", "build/", ".git/") for name in ("x.py", "r.xml", "kept.xml", "l.log")]
+    for path in (*files, *paths):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(files.get(path, ""))
+
+    for patterns in ((), ("b/*.py", "!r.xml")):
+        walked = walk(str(tmp_path), patterns, ()).files
+        assert {path: leaves_out(str(tmp_path), path, patterns) for path in paths} == {p: p not in walked for p in paths}
