@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from cli.credentials import with_credentials
 from coordinator.dispatch.performer import Performer
 from coordinator.project import Closing, Project
 from shared.clock import SystemClock
@@ -109,15 +110,6 @@ def open_book_settings(given: dict[str, Any]) -> Settings:
     settings = open_settings(given["directory"], flags)
     if given["project"] not in (None, settings.project):
         raise click.BadParameter(f"the project here is {settings.project!r}", param_hint="--project")
-    return settings
-
-
-def with_credentials(settings: Settings) -> Settings:
-    """The same settings, once the keys of their bucket are where clients look for them."""
-    if settings.storage.credentials_file:
-        from cli.credentials import provide  # noqa: PLC0415 - only where a file is named
-
-        provide(settings.storage, settings.root, os.environ)
     return settings
 
 
