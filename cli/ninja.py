@@ -17,7 +17,7 @@ import msgspec
 from cli import render
 from cli.credentials import with_credentials
 from cli.ninja_project import open_build_folder
-from cli.performers import make_here, make_performer
+from cli.performers import make_here, make_performer, make_ready
 from coordinator import rest
 from coordinator.project import Project
 from coordinator.request import Request
@@ -229,6 +229,7 @@ def _build(settings: Settings, options: Options) -> int:
         clock=SystemClock(),
         make_performer=make_performer,
         make_here=make_here,
+        make_ready=make_ready,
     )
     try:
         return _build_in(project, options)

@@ -12,7 +12,7 @@ import msgspec
 
 from cli.credentials import with_credentials
 from coordinator.dispatch.performer import Performer
-from coordinator.project import Closing, Project
+from coordinator.project import Closing, MakeReady, Project
 from shared.clock import SystemClock
 from shared.errors import NoProject, UsageError
 from shared.settings import Settings
@@ -118,6 +118,7 @@ def open_project(
     make_performer: Callable[[Project, str, str], Performer] | None = None,
     make_here: Callable[[Project, str, str], Performer] | None = None,
     start_calls: Callable[[Collection[str]], Closing | None] | None = None,
+    make_ready: MakeReady | None = None,
 ) -> Project:
     """The project, with the stores its settings name."""
     return Project(
@@ -127,4 +128,5 @@ def open_project(
         make_performer=make_performer,
         make_here=make_here,
         start_calls=start_calls,
+        make_ready=make_ready,
     )
