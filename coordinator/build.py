@@ -49,6 +49,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     name = os.urandom(3).hex()
     if not project.pending and request.base is None and (told := at_rest(project, request)) is not None:
         return _still(project, told, name, project.clock.monotonic() - began)
+    project.look_at_tools()
     _clear_up(project, request)
     regenerate(project, request, observer.warned)
     if project.context is not None:
@@ -63,7 +64,6 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
 
 
 def _build(project: Project, request: Request, observer: BuildObserver, name: str, began: float) -> BuildReport:
-    project.look_at_tools()
     with project.calls_ahead() as start:
         seen = survey(project, project.load_base(), request.question, differing=partial(_foresee, project, start))
         _refuse_other(request, seen.base)
