@@ -143,7 +143,8 @@ def shadowing(trace: Trace, candidates: Iterable[str]) -> list[str]:
 
 def given_trace(action: Action) -> Trace | None:
     """What an action without a depfile reads besides its own inputs: all it was given because a run asked for it."""
-    return Trace(used=action.extra) if not action.tells and action.extra else None
+    extra = tuple(path for path in action.extra if path not in action.libraries) if action.libraries else action.extra
+    return Trace(used=extra) if not action.tells and extra else None
 
 
 def key_after_run(action: Action, trace: Trace | None, beyond: str = "") -> str:

@@ -85,10 +85,10 @@ class Left:
             noted = trace_of(action, named, roots, self._ticket.workshop.prober, self._content)
             if noted.beyond:
                 noted = msgspec.structs.replace(noted, beyond=self._beyond(noted.beyond))
-        if read is None:
+        if read is None and not action.libraries:
             return noted
-        used = {*noted.used, *read.inputs}.difference(action.primary)
-        return msgspec.structs.replace(noted, used=tuple(sorted(used)), listed=read.folders)
+        used = {*noted.used, *(read.inputs if read else ())}.difference(action.primary, action.libraries)
+        return msgspec.structs.replace(noted, used=tuple(sorted(used)), listed=read.folders if read else noted.listed)
 
     def _beyond(self, named: tuple[str, ...]) -> tuple[str, ...]:
         """The files among what it named outside the tree; those of its own folder go with it."""

@@ -245,7 +245,7 @@ class Preparer:
         tree = given.tree if given else trace.tree
         if recipe.finds == "tree":
             tree = True
-        wanted = (*trace.used, *(given.paths if given else ()), *(self._sources if tree else ()))
+        wanted = (*trace.used, *recipe.libraries, *(given.paths if given else ()), *(self._sources if tree else ()))
         for path in wanted:
             if path not in inputs and (state := find(path)) is not None:
                 inputs[path] = state
@@ -276,6 +276,7 @@ class Preparer:
             loose=recipe.loose,
             observed=recipe.loose and not recipe.tells and recipe.finds != "declared",
             outside=recipe.outside,
+            libraries=recipe.libraries,
             notes=recipe.notes,
             console=recipe.place == "workspace" and recipe.pool == CONSOLE,
         )

@@ -67,8 +67,9 @@ class Action(msgspec.Struct, frozen=True):
     folders of it that do, "" for all). cwd: the folder it runs in. files: texts laid out beside the inputs
     (response files). loose: an output may be left out, and what else is written is an output too. observed:
     what it reads is noticed, and kept in a trace. console: it has this process's own terminal. outside:
-    absolute paths beyond the tree that it reads, with their digests. notes: what stands before each path in the lines
-    of its output that say what it read, in place of a depfile; "" where none do.
+    absolute paths beyond the tree that it reads, with their digests. libraries: paths among inputs for which another
+    input stands: that they are read is no news. notes: what stands before each path in the lines of its output that
+    say what it read, in place of a depfile; "" where none do.
     """
 
     kind: str
@@ -90,6 +91,7 @@ class Action(msgspec.Struct, frozen=True):
     loose: bool = False
     observed: bool = False
     outside: tuple[tuple[str, str], ...] = ()
+    libraries: tuple[str, ...] = ()
     console: bool = False
     notes: str = ""
 

@@ -34,7 +34,8 @@ class Recipe(msgspec.Struct, frozen=True):
     What imported builds add (root, cwd, mounts, files, loose: see Action): after: paths that must be made
     before, read or not. finds: how its inputs are found before a run has told them. place: on any worker; here,
     in a sandbox; or in the workspace itself, where nothing is cached. pool: which of the graph's pools bounds it.
-    always: it runs whenever it is asked for. outside: absolute paths beyond the tree that it reads, with their
+    always: it runs whenever it is asked for. libraries: shared ones it is given, sorted, for which one of its inputs
+    stands: what they hold does not count. outside: absolute paths beyond the tree that it reads, with their
     digests. stored: its outputs are for other recipes alone, and stay in the store. description: for people.
 
     What blueprints add: cost: what running it once costs. editable: what somebody writes over an output of it stays,
@@ -64,6 +65,7 @@ class Recipe(msgspec.Struct, frozen=True):
     loose: bool = False
     always: bool = False
     outside: tuple[tuple[str, str], ...] = ()
+    libraries: tuple[str, ...] = ()
     stored: bool = False
     description: str = ""
     cost: float = 0.0

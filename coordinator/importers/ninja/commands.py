@@ -29,9 +29,12 @@ _COMPILES = re.compile(r"(?<!\S)-c(?!\S)")
 _UNTOLD = re.compile(r"[*?`]|\$\(")
 # A folder of the tree (no absolute path, once its own is marked) that is searched for libraries or copied whole.
 _OPENS_FOLDERS = re.compile(r"(?<!\S)(?:-L *[^\s/]|cp(?: \S+)*? (?:-[A-Za-z]*[rRa]|--recursive|--archive)(?!\S))")
-_CMAKE_TOOL = re.compile(
-    r"cmake -E (?:rm|remove|copy|copy_if_different|create_symlink|cmake_symlink_library|"
-    r"cmake_symlink_executable|touch|touch_nocreate|make_directory|echo|echo_append|rename|true)\b"
+# Tools of build generators that read what their words name.
+_GENERATORS = ("cmake", "meson")
+_TOOL = re.compile(
+    r"(?:cmake -E (?:rm|remove|copy|copy_if_different|create_symlink|cmake_symlink_library|"
+    r"cmake_symlink_executable|touch|touch_nocreate|make_directory|echo|echo_append|rename|true)"
+    r"|meson --internal symbolextractor)\b"
 )
 
 
@@ -78,10 +81,10 @@ def finds(command: str, heads: tuple[str, ...], first_input: str, *, depfile: bo
         return "includes"
     if depfile or not heads or _UNTOLD.search(command):
         return "tree"
-    if all(_CLOSED.fullmatch(basename(head)) or basename(head) == "cmake" for head in heads):
-        tools = [head for head in heads if basename(head) == "cmake"]
+    if all(_CLOSED.fullmatch(basename(head)) or basename(head) in _GENERATORS for head in heads):
+        tools = [head for head in heads if basename(head) in _GENERATORS]
         calls = sum(command.count(f"{head} ") for head in tools)
-        if calls == len(_CMAKE_TOOL.findall(command)):
+        if calls == len(_TOOL.findall(command)):
             return "declared"
     return "tree"
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from coordinator.importers.ninja.circumstances import Late, Tree
 from coordinator.importers.ninja.commands import builds, finds, opens_folders, programs, thin
+from coordinator.importers.ninja.libraries import Libraries
 from coordinator.importers.ninja.manifest import Edge, Manifest
 from coordinator.importers.ninja.meanings import Meaning, Meanings
 from coordinator.importers.ninja.places import Places, outside
@@ -69,6 +70,7 @@ class Importer:
             for path in self._late(edge).outputs:
                 self.makers[path] = edge
         self.meanings = Meanings(self.makers, self._there)
+        self.libraries = Libraries(manifest, places.of)
         self._orders: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._absences: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._tools: dict[tuple[str, ...], str] = {}
@@ -255,6 +257,7 @@ class Importer:
             pool=edge.pool,
             loose=True,
             always=always,
+            libraries=self.libraries.behind(edge, inputs),
             outside=beyond,
             description=ask(edge, "description"),
             notes=notes,

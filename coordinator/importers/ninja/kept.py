@@ -20,7 +20,7 @@ from shared.model.graph import Finds, Names, Place, Recipe
 from shared.version import VERSION
 
 # The number changes whenever the importer makes another recipe of an edge, or the rows below change.
-_SCHEMA = f"windrow.graph/3 {VERSION}\n".encode()
+_SCHEMA = f"windrow.graph/4 {VERSION}\n".encode()
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
@@ -53,6 +53,7 @@ class _Row(msgspec.Struct, frozen=True, gc=False, array_like=True):
     pool: str
     always: bool
     outside: tuple[tuple[str, str], ...]
+    libraries: tuple[str, ...]
     description: str
     notes: str
 
@@ -159,6 +160,7 @@ def _packed(imported: Imported) -> _Graph:
             one.pool,
             one.always,
             one.outside,
+            one.libraries,
             one.description,
             one.notes,
         )
@@ -195,6 +197,7 @@ def _unpacked(graph: _Graph) -> Imported:
             loose=True,
             always=row.always,
             outside=row.outside,
+            libraries=row.libraries,
             description=row.description,
             notes=row.notes,
         )

@@ -47,6 +47,8 @@ def test_programs_are_the_first_words_and_what_launchers_launch(command: str, he
         ("cmake -E touch stamp", "", False, "declared"),
         ("cd sub && cmake -E copy a b", "a", False, "declared"),
         ("cmake -P script.cmake", "", False, "tree"),
+        ("/usr/bin/meson --internal symbolextractor /tree/build lib.so lib.so lib.so.symbols", "", False, "declared"),
+        ("meson --internal exe --unpickle a", "", False, "tree"),
         ("cmake -E touch a && cmake -P b", "", False, "tree"),
         ("cmake -E copy_directory a b", "a", False, "tree"),
         ("", "", False, "tree"),

@@ -318,3 +318,47 @@ def test_programs_of_every_command_are_told_once(project: Importing) -> None:
     manifest = project.importer("build x: gen\nbuild y: gen\nbuild z: cat ../in\nbuild all: phony x\n").manifest
 
     assert sorted(programs_of(manifest)) == [("cat",), ("python3",)]
+
+
+# -- libraries ------------------------------------------------------------------------------------
+
+SYMBOLS = """\
+rule symbols
+  command = nm $in > $out
+  restat = 1
+rule any
+  command = nm $in > $out
+rule solink
+  command = gcc -shared $in -o lib.so && nm lib.so > lib.so.TOC
+  restat = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("edges", "libraries"),
+    [
+        ("build lib.so.9: link a.o\nbuild lib.so.symbols: symbols lib.so.9", ("build/lib.so.9",)),
+        ("build lib.so lib.so.TOC: solink a.o\nbuild lib.so.symbols: symbols lib.so.TOC", ()),
+        ("build lib.so | lib.so.symbols: solink a.o", ("build/lib.so",)),
+        ("build lib.so: link a.o\nbuild lib.so.symbols: any lib.so", ()),  # made with every library
+        ("build lib.so: link a.o\nbuild lib.so.symbols: symbols lib.so notes.txt", ()),  # more than of a library
+        ("build lib.sort: link a.o\nbuild lib.so.symbols: symbols lib.sort", ()),
+        ("build a.dll: link a.o\nbuild b.dylib: link a.o\nbuild lib.so.symbols: symbols a.dll b.dylib",
+         ("build/a.dll", "build/b.dylib")),
+    ],
+)  # fmt: skip
+def test_what_is_made_of_libraries_stands_for_them(project: Importing, edges: str, libraries: tuple[str, ...]) -> None:
+    text = SYMBOLS + edges + "\nbuild prog: link main.o | lib.so.symbols\n"
+
+    found = {one.id: one for one in project.run(text, sources=("build/a.o", "build/main.o", "build/notes.txt")).recipes}
+
+    assert found["link:build/prog"].libraries == libraries
+    assert "build/lib.so.symbols" in found["link:build/prog"].inputs
+
+
+def test_a_library_that_is_named_counts(project: Importing) -> None:
+    text = SYMBOLS + "build lib.so: link a.o\nbuild lib.symbols: symbols lib.so\nbuild p: link lib.so | lib.symbols\n"
+
+    found = {one.id: one for one in project.run(text, sources=("build/a.o",)).recipes}
+
+    assert found["link:build/p"].libraries == ()

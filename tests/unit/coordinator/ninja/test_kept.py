@@ -31,6 +31,12 @@ rule log
 build gen.h | gen.log: gen ../gen.in /outside/of/it |@ check
 build a.o: cc ../a.c || gen.h
 build b.o: cc ../b.c || gen.h
+rule symbols
+  command = nm $in > $out
+  restat = 1
+build libx.so.symbols: symbols libx.so
+build libx.so: log a.o
+build prog: log b.o | libx.so.symbols
 build check: log never
 build never: phony
 build all: phony a.o b.o
