@@ -12,7 +12,7 @@ import msgspec
 from cli import render
 from cli.edits import edit_option, pend_edits
 from cli.options import open_project, open_settings, project_options, wait_option, wait_seconds
-from cli.performers import make_here, make_performer, start_calls
+from cli.performers import make_here, make_performer, make_ready, start_calls
 from cli.progress_lines import LineProgress
 from coordinator import build as building
 from coordinator import rest
@@ -91,7 +91,7 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     )
     from cli import fallback  # noqa: PLC0415
 
-    project = open_project(settings, make_performer, make_here, start_calls)
+    project = open_project(settings, make_performer, make_here, start_calls, make_ready)
     pend_edits(project, given["edits"])
     if given["dry_run"] or given["check"]:
         return _look(project, request, check=given["check"], as_json=given["as_json"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import stat
 from collections.abc import MutableMapping
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from shared.atomic import write_atomic
 from shared.errors import ConfigError, UnreadableFile
-from shared.settings import StorageSettings
+from shared.settings import Settings, StorageSettings
 
 _NAMES = {
     "aws_access_key_id": "AWS_ACCESS_KEY_ID",
@@ -18,6 +17,12 @@ _NAMES = {
     "aws_session_token": "AWS_SESSION_TOKEN",
 }
 _KEY, _SECRET = "aws_access_key_id", "aws_secret_access_key"
+
+
+def with_credentials(settings: Settings) -> Settings:
+    """The same settings, once the keys of their bucket are where clients look for them."""
+    provide(settings.storage, settings.root, os.environ)
+    return settings
 
 
 def provide(storage: StorageSettings, root: Path, environ: MutableMapping[str, str]) -> None:
@@ -50,6 +55,8 @@ def read(path: Path) -> dict[str, str]:
         raise ConfigError(
             f"others may read the credentials file {path}", at="storage.credentials_file", fix=f"chmod 600 {path}"
         )
+    import configparser  # noqa: PLC0415 - only where a file is named
+
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(text)

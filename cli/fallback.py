@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cli.performers import make_here, make_performer
+from cli.performers import make_here, make_performer, make_ready
 from coordinator import build as building
 from coordinator.progress import BuildObserver
 from coordinator.project import Project
@@ -57,7 +57,12 @@ def _project(project: Project, settings: Settings) -> Project:
     if settings == project.settings:
         return project
     made = Project(
-        settings, environ=project.environ, clock=project.clock, make_performer=make_performer, make_here=make_here
+        settings,
+        environ=project.environ,
+        clock=project.clock,
+        make_performer=make_performer,
+        make_here=make_here,
+        make_ready=make_ready,
     )
     if project.settings.storage.url and not settings.storage.url:
         seed(made)

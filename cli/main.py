@@ -1,24 +1,23 @@
-"""The command group; turns an error into its message and exit code, once."""
+"""The command group."""
 
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
 
 from cli import render
+from cli.ends import ends_well
 from shared.errors import Interrupted, UsageError, WindrowError
-from shared.redaction import redact
 
 # Name, where it lives, one line of help: `--help` must not import what it does not run.
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("cli.init:init", "Write a windrow.toml for the folder you are in."),
     "build": ("cli.build:build", "Build what is out of date and commit the new revision."),
-    "ninja": ("cli.ninja:ninja", "Run a build.ninja, with ninja's own flags."),
+    "ninja": ("cli.ninja_command:ninja", "Run a build.ninja, with ninja's own flags."),
     "plan": ("cli.build:plan", "Show what a build would run, in layers, and why."),
     "test": ("cli.test:test", "Build, and run the tests that what changed can affect."),
     "affected": ("cli.test:affected", "Show which jobs and tests are affected by what differs since a point in time."),
@@ -100,68 +99,29 @@ def run(argv: Sequence[str] | None = None) -> NoReturn:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return ends_well(lambda: windrow.main(args=arguments, prog_name="windrow", standalone_mode=False), arguments)
+    return ends_well(lambda: _command(arguments), arguments)
 
 
-def ends_well(command: Callable[[], Any], arguments: Sequence[str]) -> int:
-    """Run something to its exit code, whatever becomes of it; errors are told."""
+def _command(arguments: list[str]) -> Any:
+    """What the command gives back; click's errors as our own."""
     told = sys.stdout
-    _interrupt_on_term()
     try:
-        code = command()
-    except WindrowError as error:
-        return _tell(error, arguments)
-    except click.exceptions.Abort:
-        return _tell(Interrupted("interrupted"), arguments)
+        return windrow.main(args=arguments, prog_name="windrow", standalone_mode=False)
+    except click.exceptions.Abort as error:
+        raise Interrupted("interrupted") from error
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        return _tell(_misused(error), arguments)
-    except KeyboardInterrupt:
-        return _tell(Interrupted("interrupted"), arguments)
+        raise _misused(error) from error
     except SystemExit:
         # So click ends when the reader of its help went away, and muffles the stream for good.
         if sys.stdout is told:
             raise
         return 0
-    except Exception as error:  # noqa: BLE001 - the last resort: a bug, told in one line and kept in a file
-        return _tell(_bug(error), arguments)
-    return code if isinstance(code, int) else 0
-
-
-def _tell(error: WindrowError, arguments: Sequence[str]) -> int:
-    if "--json" in arguments and not error.told:
-        render.as_json(render.error_json(error))
-    if not error.told:
-        render.err(render.error_text(error))
-    return error.exit_code
 
 
 def _misused(error: click.ClickException) -> WindrowError:
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "windrow"
     return UsageError(error.format_message().rstrip("."), fix=f"`{command} --help` tells what it takes")
-
-
-def _bug(error: Exception) -> WindrowError:
-    import tempfile  # noqa: PLC0415 - only for a bug
-    import traceback  # noqa: PLC0415
-
-    text = redact("".join(traceback.format_exception(error)))
-    with tempfile.NamedTemporaryFile("w", prefix="windrow-crash-", suffix=".txt", delete=False) as report:
-        report.write(text)
-    return WindrowError(
-        f"this is a bug in Windrow: {type(error).__name__}: {error}",
-        why=f"the details are in {report.name}",
-        fix="please report it with that file; nothing half-made was shared",
-    )
-
-
-def _interrupt_on_term() -> None:
-    """SIGTERM ends a command like Ctrl-C, so that locks are given back."""
-
-    def interrupt(_signum: int, _frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from cli.credentials import with_credentials
 from coordinator.dispatch.performer import Performer
-from coordinator.project import Closing, Project
+from coordinator.project import Closing, MakeReady, Project
 from shared.clock import SystemClock
 from shared.errors import NoProject, UsageError
 from shared.settings import Settings
@@ -112,20 +113,12 @@ def open_book_settings(given: dict[str, Any]) -> Settings:
     return settings
 
 
-def with_credentials(settings: Settings) -> Settings:
-    """The same settings, once the keys of their bucket are where clients look for them."""
-    if settings.storage.credentials_file:
-        from cli.credentials import provide  # noqa: PLC0415 - only where a file is named
-
-        provide(settings.storage, settings.root, os.environ)
-    return settings
-
-
 def open_project(
     settings: Settings,
     make_performer: Callable[[Project, str, str], Performer] | None = None,
     make_here: Callable[[Project, str, str], Performer] | None = None,
     start_calls: Callable[[Collection[str]], Closing | None] | None = None,
+    make_ready: MakeReady | None = None,
 ) -> Project:
     """The project, with the stores its settings name."""
     return Project(
@@ -135,4 +128,5 @@ def open_project(
         make_performer=make_performer,
         make_here=make_here,
         start_calls=start_calls,
+        make_ready=make_ready,
     )

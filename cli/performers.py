@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -41,6 +42,10 @@ def make_performer(project: Project, build: str, platform: str) -> Performer:
 
 def make_here(project: Project, _build: str, _platform: str) -> Performer:
     """A performer in this process, whatever the settings say."""
+    return _make_here(project, 0)
+
+
+def _make_here(project: Project, ready: int) -> Performer:
     from coordinator.dispatch.inline import InlinePerformer  # noqa: PLC0415 - threads and subprocesses
     from workers.perform import Worker  # noqa: PLC0415
 
@@ -57,7 +62,15 @@ def make_here(project: Project, _build: str, _platform: str) -> Performer:
         patience=project.settings.store_patience,
         calls=cast("Slot | None", project.take_calls()),
     )
+    if ready:
+        with suppress(LocalError):  # told by the first job that needs it
+            worker.prepare(ready, rooted=project.imported is not None)
     return InlinePerformer(worker.perform, worker.cancel_all, slots, close=worker.close)
+
+
+def make_ready(project: Project, jobs: int) -> Performer:
+    """A performer in this process; what starts slowly is started already, for so many commands that are sure to run."""
+    return _make_here(project, jobs)
 
 
 def start_calls(targets: Collection[str]) -> Slot | None:

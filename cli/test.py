@@ -13,7 +13,7 @@ import msgspec
 from cli import render
 from cli.build import exit_code, make_progress, tell
 from cli.options import open_project, open_settings, project_options, wait_seconds
-from cli.performers import make_here, make_performer, start_calls
+from cli.performers import make_here, make_performer, make_ready, start_calls
 from coordinator import build as building
 from coordinator.plan.explain import sentence
 from coordinator.project import Project
@@ -62,7 +62,7 @@ def test(tests: tuple[str, ...], **given: Any) -> int:
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project", "jobs")})
     if settings.tests is None:
         raise _no_tests()
-    project = open_project(settings, make_performer, make_here, start_calls)
+    project = open_project(settings, make_performer, make_here, start_calls, make_ready)
     request = Request(
         targets=tuple(_target(project, name) for name in tests),
         failures=1 if given["fail_fast"] else 0,

@@ -25,6 +25,7 @@ from coordinator.survey import Survey, survey
 from shared.calls import KIND
 from shared.errors import BrokerUnavailable, Conflict, Interrupted, LockHeld
 from shared.model.changes import ChangeSet
+from shared.model.plan import AlwaysRuns
 
 if TYPE_CHECKING:
     from coordinator.attempt import Attempt, Tally
@@ -53,6 +54,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     name = os.urandom(3).hex()
     if not project.pending and request.base is None and (told := at_rest(project, request)) is not None:
         return _still(project, told, name, project.clock.monotonic() - began)
+    project.look_at_tools()
     _clear_up(project, request)
     regenerate(project, request, observer.warned)
     if project.context is not None:
@@ -73,6 +75,7 @@ def _build(project: Project, request: Request, observer: BuildObserver, name: st
         if not seen.plan:
             return _nothing(project, request, seen, observer, name, project.clock.monotonic() - began)
         start(_first_calls(seen))
+        project.get_ready(0 if request.require_cached else _sure(seen))
         return _run(project, request, observer, seen, name, began)
 
 
@@ -129,6 +132,16 @@ def _first_calls(seen: Survey) -> frozenset[str]:
         return frozenset()
     recipes = (seen.graph.recipes[id_] for id_ in seen.plan.layers[0])
     return frozenset(recipe.argv[0] for recipe in recipes if recipe.kind == KIND)
+
+
+def _sure(seen: Survey) -> int:
+    """How many commands will run whatever is stored: no result can stand for them."""
+    known = seen.graph.recipes if seen.graph is not None else {}
+    return sum(
+        known[id_].kind == "command" and known[id_].place == "any"
+        for id_, job in seen.plan.jobs.items()
+        if any(isinstance(why, AlwaysRuns) for why in job.reasons)
+    )
 
 
 def _refuse_other(request: Request, base: Base) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,7 +19,7 @@ from coordinator.joining import joined
 from coordinator.lock.lease import BuildLock, Lease
 from shared import calls, hashing, toolchain
 from shared.clock import Clock, iso
-from shared.errors import UsageError
+from shared.errors import UsageError, WindrowError
 from shared.model.graph import BuildGraph, Recipe
 from shared.model.manifest import Manifest
 from shared.model.snapshot import Snapshot
@@ -29,6 +30,7 @@ from shared.storage.disk_refs import DiskRefs
 from shared.toolchain import Toolchain
 
 if TYPE_CHECKING:
+    from coordinator.ahead import Ahead
     from coordinator.blueprint import ProjectBlueprint
     from coordinator.context_build import ContextBuild
     from coordinator.dispatch.permits import RedisPermits
@@ -39,7 +41,11 @@ if TYPE_CHECKING:
     from coordinator.scan.beyond import Beyond
     from coordinator.tested import PythonCode
 
+_TOOLCHAINS = "toolchains.json"  # in the cache folder
+
 MakePerformer = Callable[["Project", str, str], Performer]
+# One in this process, warmed up for so many commands that are sure to run.
+MakeReady = Callable[["Project", int], Performer]
 
 
 class Closing(Protocol):
@@ -61,12 +67,16 @@ class Project:
         make_performer: MakePerformer | None = None,
         make_here: MakePerformer | None = None,
         start_calls: Callable[[Collection[str]], Closing | None] | None = None,
+        make_ready: MakeReady | None = None,
         stores: Stores | None = None,
     ) -> None:
         self.settings, self.environ, self.clock = settings, environ, clock
         self._make_performer, self._make_here = make_performer, make_here
         self._start_calls = start_calls
         self._calls: Closing | None = None
+        self._make_ready = make_ready
+        self._ahead: Ahead | None = None
+        self._looking: threading.Thread | None = None
         self._given_stores = stores
         # What these settings were read from, and when: they may be edited while a build looks at the tree.
         self.opened = clock.monotonic()
@@ -193,9 +203,28 @@ class Project:
     def _path(self) -> str:
         return self.environ.get("PATH", "")
 
+    def look_at_tools(self) -> None:
+        """Begin to take the fingerprints of the tools meanwhile, where this machine does not know them yet.
+
+        A first look reads a compiler whole, and that is most of the time until a fresh checkout has a plan.
+        """
+        cache = self.settings.cache_dir / _TOOLCHAINS
+        if self.settings.fingerprint or "_tools" in vars(self) or self._looking is not None or cache.exists():
+            return
+        tools = self.tools()
+
+        def look() -> None:
+            with suppress(WindrowError):  # whoever needs them comes by it again
+                toolchain.fingerprint(tools, cache=cache, path=self._path)
+
+        self._looking = threading.Thread(target=look, name="windrow-tools", daemon=True)
+        self._looking.start()
+
     @cached_property
     def _tools(self) -> Toolchain:
-        return toolchain.fingerprint(self.tools(), cache=self.settings.cache_dir / "toolchains.json", path=self._path)
+        if self._looking is not None:
+            self._looking.join()
+        return toolchain.fingerprint(self.tools(), cache=self.settings.cache_dir / _TOOLCHAINS, path=self._path)
 
     def toolchain(self) -> str:
         """The platform that jobs are routed by: all tools of the project; ToolMissing when a named one is not here."""
@@ -240,9 +269,20 @@ class Project:
 
     def performer(self, build: str, platform: str) -> Performer:
         """What has this build's jobs performed."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            return ahead.take()
         if self._make_performer is None:
             raise UsageError("this command runs no jobs")
         return self._make_performer(self, build, platform)
+
+    def get_ready(self, jobs: int) -> None:
+        """Have the performer made and warmed up meanwhile, for so many commands that are sure to run; not on a farm."""
+        make = self._make_ready
+        if jobs and make is not None and not self.settings.farm.broker:
+            from coordinator.ahead import Ahead  # noqa: PLC0415 - only where jobs run
+
+            self._ahead = Ahead(lambda: make(self, jobs))
 
     def permits(self, build: str) -> RedisPermits | None:
         """What bounds rate keys in all builds that share the broker; None without one, or without rate keys."""
@@ -257,7 +297,8 @@ class Project:
     def calls_ahead(self) -> Iterator[Callable[[Collection[str]], None]]:
         """A function that starts what performs calls, given the first targets, before there is a performer.
 
-        Nothing happens without targets, a second time, or on a farm. What no performer took is ended with the block.
+        Nothing happens without targets, a second time, or on a farm. What was started ahead, also by `get_ready`, and
+        nobody took is ended with the block.
         """
         done = self._start_calls is None or bool(self.settings.farm.broker)
 
@@ -270,8 +311,10 @@ class Project:
         try:
             yield start
         finally:
-            if (left := self.take_calls()) is not None:
-                left.close()
+            ahead, self._ahead = self._ahead, None
+            for left in (ahead, self.take_calls()):
+                if left is not None:
+                    left.close()
 
     def take_calls(self) -> Closing | None:
         """What was started ahead, for a performer to use and to close; once."""

@@ -84,9 +84,14 @@ class Worker:
             "workspace": _workspace,
         }
 
-    def prepare(self) -> None:
-        """Start what runs commands before the first one is there, for a process that has the time."""
-        self._workshop.pool.start()
+    def prepare(self, jobs: int | None = None, *, rooted: bool = False) -> None:
+        """Start what runs commands before the first one is there: for so many that will come, or for every slot.
+
+        rooted: find out as well how trees appear at their roots. LocalError when a supervisor cannot be started.
+        """
+        self._workshop.pool.start(jobs)
+        if rooted:
+            self._workshop.isolation()
 
     def perform(self, order: JobOrder, ran: Callable[[], None] = _nothing) -> JobOutcome:
         """Perform one order to its end; an order cancelled meanwhile ends as lost.

@@ -131,7 +131,10 @@ class CommandRun:
         self.bytes_up += left.upload(made)
         stdout, stderr = run.logs()
         key = left.key(made, trace)
-        message = self._compare(key, made) if self.order.no_cache else ""
+        # What cannot be said to be of these files is no result for anybody else; nor is that of a job that always runs,
+        # whether it says so or never makes what it declares.
+        kept = self.order.kept and not left.moved and not self._lacks(made)
+        message = self._compare(key, made) if self.order.no_cache and kept else ""
         result = ActionResult(
             key=key,
             outputs=made,
@@ -145,8 +148,7 @@ class CommandRun:
             beyond=left.beyond,
         )
         failpoint.hit("worker.uploaded")
-        # What cannot be said to be of these files is no result for anybody else; nor is that of a job that always runs.
-        if self.order.kept and not left.moved:
+        if kept:
             message = self._keep(result) or message
         failpoint.hit("worker.stored")
         return self._end("executed", result=result, message=message, printed=run, carried=self._carried(made))
@@ -157,6 +159,10 @@ class CommandRun:
             return {}
         sizes = {output.hash: output.size for output in made if output.mode != "link"}
         return self.ticket.patiently(lambda: carried(self.workshop.blobs, sizes))
+
+    def _lacks(self, made: tuple[Output, ...]) -> bool:
+        """Whether an output that it declares is not there, which a loose action may leave out."""
+        return not {output.path for output in made}.issuperset(self.action.outputs)
 
     def _keep(self, result: ActionResult) -> str:
         """Have later builds find a result; a remark when that could not be done, since nothing is wrong with it."""

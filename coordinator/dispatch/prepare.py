@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -132,7 +133,8 @@ class Preparer:
                 return iter(())
             return (local_trace(trace, recipe.root) for trace in self.results.traces(trace_key))
 
-        for key, trace in action_keys(recipe, graph.platform, find, shadows, own, traces, link, self._state):
+        keys = action_keys(recipe, graph.platform, find, shadows, own, traces, link, self._state)
+        for key, trace in chain(self._unscanned(recipe, entry, own), keys):
             for reuse in self._found(entry, key, trace, recipe.root):
                 if recipe.loose and _left_out(recipe, reuse.result):
                     continue
@@ -147,6 +149,21 @@ class Preparer:
                     return Reuse(reuse.result, brought), 0.0
                 return reuse, 0.0
         return None, began
+
+    def _unscanned(self, recipe: Recipe, entry: JobEntry | None, own: Trace | None) -> Iterator[tuple[str, Trace]]:
+        """The key of the last run, if every file there is of the names it asked for was there: spares it a scan."""
+        if entry is None or own is None or recipe.finds != "includes" or own.listed or "*" in own.probes:
+            return
+        read = {*recipe.inputs, *own.used}
+        if self.tree.names_only(own.probes, read):
+            return  # its key takes no scan
+        tree, there = self.tree, read.union(self.tree.named(own.probes))
+        everywhere = action_keys(
+            recipe, tree.graph.platform, tree.find, lambda _trace: there, own, lambda _key: (), tree.link, self._state
+        )
+        key, trace = next(everywhere, ("", None))
+        if trace is own and entry.key in (key, rooted(key, recipe.root) if recipe.root else key):
+            yield key, own
 
     def _state(self, paths: tuple[str, ...]) -> str:
         return "" if self.beyond is None else self.beyond.state(paths)

@@ -15,7 +15,7 @@ class ReadyJobs:
     def __init__(self, runs: JobTable, layers: Sequence[Sequence[str]], *, strict: bool) -> None:
         self._runs, self._layers, self._strict = runs, layers, strict
         self._open = 0
-        self._heap: list[tuple[float, str]] = []
+        self._heap: list[tuple[bool, float, str]] = []
 
     def __bool__(self) -> bool:
         return bool(self._heap)
@@ -28,12 +28,13 @@ class ReadyJobs:
     def add(self, run: JobRun) -> None:
         """Make a job ready, whatever it waited for."""
         self._runs.move(run, State.READY)
-        heapq.heappush(self._heap, (-run.priority, run.id))
+        # What is sure to run has begun by the time that results of the others are found.
+        heapq.heappush(self._heap, (not run.force, -run.priority, run.id))
 
     def take(self) -> JobRun | None:
-        """The ready job with the longest chain behind it."""
+        """The ready job with the longest chain behind it; before all, one that is sure to run."""
         while self._heap:
-            run = self._runs[heapq.heappop(self._heap)[1]]
+            run = self._runs[heapq.heappop(self._heap)[-1]]
             if run.state is State.READY:
                 return run
         return None

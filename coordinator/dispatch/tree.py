@@ -67,14 +67,23 @@ class RunTree:
 
         `*` stands for any name.
         """
+        named = self._by_name()
+        return all(name != "*" and paths.issuperset(named.get(name, ())) for name in names)
+
+    def named(self, names: Iterable[str]) -> list[str]:
+        """The paths that are there now with one of these base names, wherever they lie."""
+        named = self._by_name()
+        return [path for name in names for path in named.get(name, ()) if self.find(path) is not None]
+
+    def _by_name(self) -> dict[str, list[str]]:
+        """The paths that are there, or that a job makes, by base name."""
         with self._lock:
             if self._named is None:
                 self._named = {}
                 known = self.manifest.artefacts if self.manifest else ()
                 for path in dict.fromkeys((*self.snapshot.sources, *self.graph.producer, *known, *self._made)):
                     self._named.setdefault(basename(path), []).append(path)
-            named = self._named
-        return all(name != "*" and paths.issuperset(named.get(name, ())) for name in names)
+            return self._named
 
     def _note(self, path: str) -> None:
         with self._lock:

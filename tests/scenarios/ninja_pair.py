@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from cli import main, ninja
+from cli import ends, ninja
 
 NINJA = shutil.which("ninja", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 # What either tool notes down for itself.
@@ -94,7 +94,7 @@ class Pair:
         out, err = io.StringIO(), io.StringIO()
         with self._inside(folder or self.windrow, env or {}):
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                code = main.ends_well(lambda: ninja.run(words), words)
+                code = ends.ends_well(lambda: ninja.run(words), words)
         self._settle()
         return Ran(code, out.getvalue(), err.getvalue(), self._ran())
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from ninja import BIN_DIR
 
-from cli import main, ninja
+from cli import ends, ninja
 from tests.traps.verdict import Built, NotExpressible, Step
 
 _REPORT = "report.json"
@@ -207,7 +207,7 @@ class WindrowNinja(Windrow):
         os.chdir(project)
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                code = main.ends_well(lambda: ninja.run(words), words)
+                code = ends.ends_well(lambda: ninja.run(words), words)
         finally:
             os.chdir(here)
             os.environ.clear()

@@ -276,9 +276,9 @@ class SlotPool:
             self._free.append(slot)
             self._changed.notify_all()
 
-    def start(self) -> None:
-        """Have every slot's supervisor there before its first command."""
-        for slot in self._slots:
+    def start(self, count: int | None = None) -> None:
+        """Have the supervisors of so many slots, or of all, there before the first command; LocalError."""
+        for slot in self._slots[:count]:
             slot.start()
 
     def kill_all(self) -> None:

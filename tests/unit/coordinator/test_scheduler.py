@@ -252,6 +252,20 @@ def test_the_longest_chain_goes_first(tmp_path):
     assert order.index("r:l0") < 16
 
 
+def test_what_is_sure_to_run_is_prepared_first(tmp_path):
+    """Its command runs while results of the others are looked up, however short the chain behind it."""
+    recipes = [step(f"s{n:02}", "in") for n in range(40)] + [step(f"t{n:02}", f"s{n:02}") for n in range(40)]
+    sure = msgspec.structs.replace(step("z", "in"), always=True)
+    bench = Bench(tmp_path, [*recipes, sure], {"in": "1"})
+    bench.run()
+    bench.write("in", "2")
+
+    bench.run(options=Options(preparing=1))
+
+    # Of what has been prepared meanwhile the longest chain still goes first.
+    assert bench.performer.performed.index("r:z") < 16
+
+
 def test_what_waits_for_a_slot_is_bounded(tmp_path):
     bench = Bench(tmp_path, [step(f"j{n:03}", "in") for n in range(100)], {"in": "1"})
 

@@ -251,15 +251,14 @@ def test_a_result_with_the_path_is_that_of_its_root(tmp_path: Path) -> None:
     if len(WAYS) == 1:
         pytest.skip("this machine has no namespaces")
     farm = RootedFarm(tmp_path / "checkout", tmp_path / "sandboxes")
-    about = {"outputs": ("out", "link")}
-    scripts = ("echo {root}/x > out", "ln -s {root}/x link", "sh -c 'echo 1 -gz > out'")
-    for script in scripts:
+    scripts = {"echo {root}/x > out": "out", "ln -s {root}/x link": "link", "sh -c 'echo 1 -gz > out'": "out"}
+    for script, output in scripts.items():
         farm.root = str(tmp_path / "checkout")
-        action = farm.action("sh", "-c", script, **about)
+        action = farm.action("sh", "-c", script, outputs=(output,))
 
         first, again = farm.perform(action), farm.perform(action)
         farm.root = str(tmp_path / "elsewhere")
-        other = farm.run("sh", "-c", script, **about)
+        other = farm.run("sh", "-c", script, outputs=(output,))
 
         assert first.result is not None, first
         assert first.result.key == rooted(key_after_run(action, None), str(tmp_path / "checkout"))
@@ -301,3 +300,16 @@ def test_a_socket_that_was_left_is_nobodys(farm: RootedFarm) -> None:
     outcome = farm.run("python3", "-c", script, env=(("PATH", os.environ["PATH"]),))
 
     assert farm.made(outcome) == {}
+
+
+def test_the_result_of_one_that_leaves_an_output_out_is_kept_for_nobody(farm: RootedFarm) -> None:
+    """It is never up to date: no build would take the result, and nothing is to be compared with it."""
+    left_out = farm.action("sh", "-c", "date +%N > side", outputs=("never",))
+    whole = farm.action("sh", "-c", "echo x > out", outputs=("out",))
+
+    runs = [farm.perform(left_out, no_cache=True) for _ in range(2)]
+    assert [(run.status, run.message, list(farm.made(run))) for run in runs] == [("executed", "", ["side"])] * 2
+    assert farm.results.stored == {}
+    farm.perform(whole)
+
+    assert [list(result.outputs)[0].path for result in farm.results.stored.values()] == ["out"]

@@ -1,0 +1,57 @@
+"""Turns whatever becomes of a command into its exit code, and an error into its message, once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cli import render
+from shared.errors import Interrupted, WindrowError
+
+
+def ends_well(command: Callable[[], Any], arguments: Sequence[str]) -> int:
+    """Run something to its exit code, whatever becomes of it; errors are told."""
+    _interrupt_on_term()
+    try:
+        code = command()
+    except WindrowError as error:
+        return _tell(error, arguments)
+    except KeyboardInterrupt:
+        return _tell(Interrupted("interrupted"), arguments)
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug, told in one line and kept in a file
+        return _tell(_bug(error), arguments)
+    return code if isinstance(code, int) else 0
+
+
+def _tell(error: WindrowError, arguments: Sequence[str]) -> int:
+    if "--json" in arguments and not error.told:
+        render.as_json(render.error_json(error))
+    if not error.told:
+        render.err(render.error_text(error))
+    return error.exit_code
+
+
+def _bug(error: Exception) -> WindrowError:
+    import tempfile  # noqa: PLC0415 - only for a bug
+    import traceback  # noqa: PLC0415
+
+    from shared.redaction import redact  # noqa: PLC0415
+
+    text = redact("".join(traceback.format_exception(error)))
+    with tempfile.NamedTemporaryFile("w", prefix="windrow-crash-", suffix=".txt", delete=False) as report:
+        report.write(text)
+    return WindrowError(
+        f"this is a bug in Windrow: {type(error).__name__}: {error}",
+        why=f"the details are in {report.name}",
+        fix="please report it with that file; nothing half-made was shared",
+    )
+
+
+def _interrupt_on_term() -> None:
+    """SIGTERM ends a command like Ctrl-C, so that locks are given back."""
+
+    def interrupt(_signum: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

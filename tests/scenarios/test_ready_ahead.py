@@ -1,0 +1,114 @@
+"""What performs commands here is started while the build begins, where some are sure to run, and only there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.ninja_project import open_build_folder
+from cli.performers import make_here, make_ready
+from coordinator import build as building
+from coordinator.dispatch.inline import InlinePerformer
+from coordinator.dispatch.performer import Performer
+from coordinator.project import Project
+from coordinator.report import BuildReport
+from coordinator.request import Request
+from shared.clock import SystemClock
+from shared.errors import LockHeld
+from tests.fakes.observer import RecordingObserver
+
+# Like CMake's custom commands: `stamp` is never made, so the edge is never up to date; here it makes `side`.
+TEXT = """\
+rule copy
+  command = cp $in $out
+rule beside
+  command = cp $in side
+build out: copy in
+build stamp: beside in
+default {default}
+"""
+
+
+class BuildFolder:
+    """ready: how many commands were expected, each time, and the supervisors that stood ready for them."""
+
+    def __init__(self, root: Path, *, default: str = "out stamp") -> None:
+        self.root = root
+        self.ready: list[tuple[int, list[psutil.Process]]] = []
+        self.environ = {"PATH": os.environ["PATH"], "WINDROW_CACHE_DIR": str(root.parent / "cache")}
+        root.mkdir()
+        (root / "in").write_text("in\n")
+        (root / "build.ninja").write_text(TEXT.format(default=default))
+
+    def project(self) -> Project:
+        settings = open_build_folder(self.root, "build.ninja", flags={"jobs": 2}, environ=self.environ)
+        return Project(
+            settings, environ=self.environ, clock=SystemClock(), make_performer=make_here, make_ready=self._make_ready
+        )
+
+    def build(self) -> BuildReport:
+        return building.build(self.project(), Request(), RecordingObserver())
+
+    def _make_ready(self, project: Project, commands: int) -> Performer:
+        before = set(psutil.Process().children())
+        made = make_ready(project, commands)
+        assert isinstance(made, InlinePerformer)
+        self.ready.append((commands, [child for child in psutil.Process().children() if child not in before]))
+        return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> BuildFolder:
+    made = BuildFolder(tmp_path / "tree")
+    assert made.build().executed == 2
+    made.ready.clear()
+    return made
+
+
+def test_an_edge_that_is_never_up_to_date_finds_its_supervisor_started(folder: BuildFolder) -> None:
+    (folder.root / "side").unlink()
+
+    report = folder.build()
+
+    ((commands, supervisors),) = folder.ready
+    assert (report.planned, report.executed) == (1, 1)
+    assert (folder.root / "side").read_text() == "in\n"
+    assert (commands, len(supervisors)) == (1, 1)
+    assert not any(supervisor.is_running() for supervisor in supervisors)
+
+
+def test_where_none_is_sure_to_run_nothing_is_started(tmp_path: Path) -> None:
+    folder = BuildFolder(tmp_path / "tree", default="out")
+    assert folder.build().executed == 1
+    assert folder.build().status == "no-changes"
+    (folder.root / "in").write_text("new\n")
+
+    assert folder.build().executed == 1
+
+    assert folder.ready == []
+
+
+def test_a_build_that_may_not_begin_leaves_no_supervisor_behind(folder: BuildFolder) -> None:
+    other = folder.project()
+    with building._held(other, Request(), "other", other.load_base()), pytest.raises(LockHeld):
+        folder.build()
+
+    ((_, supervisors),) = folder.ready
+    assert not any(supervisor.is_running() for supervisor in supervisors)
+
+
+def test_what_cannot_be_made_ready_is_told_when_it_is_needed(tmp_path: Path) -> None:
+    """And by the error that it was, not by a thread."""
+    made = BuildFolder(tmp_path / "tree")
+    made.build()
+    made._make_ready = _refuse  # type: ignore[method-assign]
+
+    with pytest.raises(LockHeld, match="no room"):
+        made.build()
+
+
+def _refuse(_project: Project, _commands: int) -> Performer:
+    raise LockHeld("no room")
