@@ -12,7 +12,7 @@ from coordinator.importers.ninja import compiled
 from coordinator.importers.ninja.circumstances import Late, Tree
 from coordinator.importers.ninja.commands import COMPILED
 from coordinator.importers.ninja.dyndep import match, parse_dyndep
-from coordinator.importers.ninja.graph import Identity, Imported, Importer, programs_of
+from coordinator.importers.ninja.graph import Identity, Imported, Importer, told_by_commands
 from coordinator.importers.ninja.kept import KeptGraph, Told
 from coordinator.importers.ninja.lookup import Lookup
 from coordinator.importers.ninja.manifest import Manifest
@@ -128,7 +128,11 @@ class ImportedBuild:
             asked = {path for edge in edges for path in edge.all_inputs}
             named = set(map(self.places.of, asked - made)) - {""}
             beyond = {path for path in named if outside(path)}
-            told = Told(whose, programs_of(self.manifest), frozenset(named - beyond), tuple(sorted(beyond)))
+            heads, folders = told_by_commands(self.manifest)
+            compiled = (path for path in named - beyond if path.rpartition(".")[2].lower() in COMPILED)
+            places = {*map(self.places.of, folders), *(path.rpartition("/")[0] for path in compiled)}
+            searched = (place for place in places if place and not outside(place) and not self._configured(place))
+            told = Told(whose, heads, frozenset(named - beyond), tuple(sorted(beyond)), tuple(sorted(searched)))
             self._kept.tell(told)
         return told
 
@@ -153,10 +157,17 @@ class ImportedBuild:
             return spelled
         return self.places.of(spelled)
 
+    def searched(self) -> tuple[str, ...]:
+        """Folders of the tree that compilers look for headers in: what is in them counts, ignored by git or not."""
+        return self._told.searched
+
     def own(self, path: str) -> bool:
         """Whether a path lies in the build folder."""
         cwd = self.ninja.cwd
         return bool(cwd) and path.startswith(cwd + "/")
+
+    def _configured(self, place: str) -> bool:
+        return self.own(f"{place}/")
 
     def noticed(self, snapshot: Snapshot, known: Collection[str]) -> Snapshot:
         """The snapshot without what configuring left in the build folder and nothing is known to read."""

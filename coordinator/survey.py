@@ -81,7 +81,8 @@ def survey(
     made = {path for path, artefact in manifest.artefacts.items() if not artefact.stored} if manifest else set()
     known = manifest.sources if manifest else {}
     put = {path: hash_ for path, hash_ in placed(project).items() if path not in known}
-    scanned = scan(settings, made.union(put), verify=question.verify, named=named)
+    entered = imported.searched() if imported else ()
+    scanned = scan(settings, made.union(put), verify=question.verify, named=named, entered=entered)
     looked = overlaid(scanned.snapshot, project.pending)
     noticed = imported.noticed if imported else _all
     changes = diff(manifest, noticed(looked, known))

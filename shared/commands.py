@@ -14,6 +14,15 @@ _KEYWORDS = frozenset(
 )
 
 
+# Words of gcc and clang that name a folder to look for headers in.
+_SEARCHED = re.compile(r"(?<!\S)['\"]?-(?:isystem|iquote|idirafter|I) *([^\s'\"=:;,|&<>()`$\\]+)")
+
+
+def searched(text: str) -> list[str]:
+    """The folders that a compiler is told to look for headers in, as its words name them."""
+    return _SEARCHED.findall(text) if "-I" in text or "-i" in text else []
+
+
 def programs(command: Sequence[str] | str) -> Iterator[str]:
     """The program of a list; of a shell command the shell and the first word of each simple command."""
     if isinstance(command, str):

@@ -13,7 +13,7 @@ from typing import cast
 from coordinator.scan.categories import Categories
 from coordinator.scan.content import read_all
 from coordinator.scan.statcache import Entry, FileSystemNow, StatCache
-from coordinator.scan.walk import Walked, Where, read_link, unreadable, walk
+from coordinator.scan.walk import Walked, Where, read_link, shut, unreadable, walk
 from shared import hashing
 from shared.clock import Clock, SystemClock
 from shared.model.file import Category, FileState, Mode
@@ -82,16 +82,18 @@ def scan(
     verify: bool = False,
     clock: Clock | None = None,
     named: Collection[str] = (),
+    entered: Collection[str] = (),
 ) -> Scan:
     """Every source of the tree and the known outputs that are there.
 
-    verify: hash every file, whatever is known. named: paths that are sources even where they are ignored. Raises
-    UnreadableFile, and LocalError for names and files that cannot be used.
+    verify: hash every file, whatever is known. named: paths that are sources even where they are ignored. entered:
+    folders that are entered although a .gitignore above leaves them out. Raises UnreadableFile, and LocalError for
+    names and files that cannot be used.
     """
     scanner = _Scanner(settings, verify=verify, clock=clock or SystemClock())
     known = outputs if isinstance(outputs, set | frozenset | dict) else frozenset(outputs)
     with _no_collecting():
-        return Scan(scanner, scanner.run(known, named))
+        return Scan(scanner, scanner.run(known, named, entered))
 
 
 def glance(settings: Settings, paths: Collection[str], *, verify: bool = False, clock: Clock | None = None) -> Scan:
@@ -130,8 +132,11 @@ class _Scanner:
         self.links: tuple[str, ...] = ()
         self.hashed = 0
 
-    def run(self, outputs: Collection[str], named: Collection[str]) -> Snapshot:
+    def run(self, outputs: Collection[str], named: Collection[str], entered: Collection[str]) -> Snapshot:
         walked = self._walk(outputs)
+        if left := self._left_out(entered, walked):
+            more = walk(self.root, self.settings.ignore, outputs, _own_paths(self.settings), Where(left))
+            walked = _both(walked, more)
         self.warnings.extend(walked.warnings)
         links: dict[str, str] = {}
         sources = self._linked(walked.links, links)
@@ -175,13 +180,18 @@ class _Scanner:
         if not (settings.root / cwd).is_dir():
             return sources
         configured = walk(self.root, (), outputs, skip, Where((cwd,), _BOOKKEEPING, ignore_file=""))
-        return Walked(
-            {**sources.files, **configured.files},
-            {**sources.links, **configured.links},
-            {**sources.outputs, **configured.outputs},
-            [*sources.warnings, *configured.warnings],
-            {**sources.folders, **configured.folders},
-        )
+        return _both(sources, configured)
+
+    def _left_out(self, entered: Collection[str], walked: Walked) -> tuple[str, ...]:
+        """The folders among these that are there and were not entered, none below another."""
+        known: dict[str, bool] = {"": True}
+        left: list[str] = []
+        for folder in sorted(entered):
+            if folder in walked.folders or any(folder.startswith(f"{above}/") for above in left):
+                continue
+            if not shut(folder, self.settings.ignore) and self._real(folder, known, {}):
+                left.append(folder)
+        return tuple(left)
 
     def look(self, outputs: Collection[str]) -> dict[str, FileState]:
         return self._outputs(self._elsewhere(outputs, (), {}))
@@ -306,6 +316,17 @@ class _Scanner:
 
     def save(self) -> str:
         return self.cache.save(self.entries, self.categories.digest)
+
+
+def _both(one: Walked, other: Walked) -> Walked:
+    """What two walks found."""
+    return Walked(
+        {**one.files, **other.files},
+        {**one.links, **other.links},
+        {**one.outputs, **other.outputs},
+        [*one.warnings, *other.warnings],
+        {**one.folders, **other.folders},
+    )
 
 
 def _alike(before: os.stat_result, after: os.stat_result) -> bool:

@@ -99,6 +99,16 @@ def leaves_out(root: str, path: str, patterns: Sequence[str]) -> bool:
     return False
 
 
+def shut(folder: str, patterns: Sequence[str]) -> bool:
+    """Whether the settings, or its name, leave a folder out, or one that it is in, whatever .gitignore files say."""
+    rules, path = Ignores.of_settings(patterns), ""
+    for name in folder.split("/"):
+        path = f"{path}/{name}" if path else name
+        if name in BUILT_IN or rules.ignored(path, folder=True):
+            return True
+    return False
+
+
 def read_link(root: str, path: str) -> str | None:
     """The text of a symlink, None if it is gone; LocalError if no path can be made of it."""
     try:

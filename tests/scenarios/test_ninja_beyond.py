@@ -269,3 +269,56 @@ def test_a_file_of_the_build_folder_that_only_other_targets_name_keeps_none_from
     assert (first.code, again.code) == (0, 0), first.said + again.said
     assert "no work to do" in again.out
     assert list(pair.windrow.rglob(rest.NAMED)) != []
+
+
+IGNORED = {
+    "src/.gitignore": "/subprojects/*/\n*.log\n",
+    "src/main.c": '#include "part/part.h"\nint part(void);\nint main(void) { return part() - PART; }\n',
+    "src/subprojects/p/part/part.c": '#include "part.h"\nint part(void) { return PART; }\n',
+    "src/subprojects/p/part/part.h": "#define PART 1\n",
+    "src/subprojects/only/headers/h.h": "#define H 1\n",
+    "b/build.ninja": """\
+rule cc
+  command = gcc -I../src/subprojects/p -I../src/subprojects/only -MD -MF $out.d -c $in -o $out
+  depfile = $out.d
+  deps = gcc
+rule link
+  command = gcc $in -o $out
+build main.o: cc ../src/main.c
+build part.o: cc ../src/subprojects/p/part/part.c
+build other.o: cc ../src/other.c
+build main: link main.o part.o
+""",
+    "src/other.c": "#include <headers/h.h>\nint other = H;\n",
+}
+
+
+def test_what_compiles_read_counts_though_git_ignores_it(pair: Pair) -> None:
+    """Subprojects of Meson are ignored as a rule: their sources are named, their headers are found."""
+    for path, text in IGNORED.items():
+        pair.write(path, text)
+    theirs, ours = pair.by_ninja("-C", "b"), pair.by_windrow("-C", "b")
+    assert (theirs.code, ours.code) == (0, 0), ours.said
+    assert "repeated" not in ours.said
+    assert "no work to do" in pair.by_windrow("-C", "b").out
+
+    pair.write("src/subprojects/p/part/part.h", "#define PART 2\n")
+    pair.write("src/subprojects/only/headers/h.h", "#define H 2\n")
+    changed = pair.by_windrow("-C", "b", "-d", "explain")
+    pair.by_ninja("-C", "b")
+
+    for name in ("main.o", "part.o", "other.o"):
+        assert f"{name} is dirty" in changed.said
+        assert (pair.windrow / "b" / name).read_bytes() == (pair.ninja / "b" / name).read_bytes()
+
+
+def test_what_the_settings_leave_out_stays_out_though_a_compile_names_it(pair: Pair) -> None:
+    for path, text in IGNORED.items():
+        pair.write(path, text)
+    pair.write("windrow.toml", '[project]\nname = "p"\n[ninja]\nfile = "b/build.ninja"\n[scan]\nignore = ["/src/subprojects/only/"]\n')
+
+    ours = pair.by_windrow("-C", "b", "-k", "0")
+
+    assert ours.code != 0
+    assert "headers/h.h: No such file" in ours.said
+    assert (pair.windrow / "b/main").exists()

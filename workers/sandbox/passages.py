@@ -11,11 +11,11 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 
+from shared import commands
 from shared.model.action import ROOT
 
 _PIECE = re.compile(r"[^\s'\"=:;,|&<>()`$\\]+")
 _CHANGE = re.compile(r"\s*cd\s+((?:\\.|'[^']*'|\"[^\"]*\"|[^\s;&|'\"\\])+)")
-_SEARCHED = re.compile(r"(?<!\S)['\"]?-(?:isystem|iquote|idirafter|I) *([^\s'\"=:;,|&<>()`$\\]+)")
 _OPTION = re.compile(r"-(?:isystem|iquote|idirafter|I|L|F|B)")
 
 
@@ -29,8 +29,7 @@ def passages(argv: Iterable[str], cwd: str = "") -> set[str]:
 
 def searched(argv: Iterable[str], cwd: str = "") -> set[str]:
     """The folders of the tree that a compiler is told to look for headers in."""
-    words = " ".join(argv)
-    paths = (_placed(found, cwd) for found in _SEARCHED.findall(words)) if "-I" in words or "-i" in words else ()
+    paths = (_placed(found, cwd) for found in commands.searched(" ".join(argv)))
     return {path for path in paths if path is not None and path != "." and not path.startswith(("..", "/"))}
 
 

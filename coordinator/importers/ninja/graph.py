@@ -14,6 +14,7 @@ from coordinator.importers.ninja.libraries import Libraries
 from coordinator.importers.ninja.manifest import Edge, Manifest
 from coordinator.importers.ninja.meanings import Meaning, Meanings
 from coordinator.importers.ninja.places import Places, outside
+from shared.commands import searched
 from shared.errors import GraphError
 from shared.model.action import ROOT
 from shared.model.graph import Names, Place, Recipe
@@ -387,6 +388,13 @@ class Importer:
         return "here" if any(fnmatchcase(edge.rule, pattern) for pattern in self.local) else "any"
 
 
-def programs_of(manifest: Manifest) -> tuple[tuple[str, ...], ...]:
-    """The programs of every command, each combination once."""
-    return tuple({programs(manifest.command(edge)) for edge in manifest.edges if not edge.phony})
+def told_by_commands(manifest: Manifest) -> tuple[tuple[tuple[str, ...], ...], set[str]]:
+    """The programs of every command, each combination once, and the folders that compilers look for headers in."""
+    heads: set[tuple[str, ...]] = set()
+    folders: set[str] = set()
+    for edge in manifest.edges:
+        if not edge.phony:
+            command = manifest.command(edge)
+            heads.add(programs(command))
+            folders.update(searched(command))
+    return tuple(heads), folders

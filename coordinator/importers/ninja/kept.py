@@ -20,19 +20,21 @@ from shared.model.graph import Finds, Names, Place, Recipe
 from shared.version import VERSION
 
 # The number changes whenever the importer makes another recipe of an edge, or the rows below change.
-_SCHEMA = f"windrow.graph/4 {VERSION}\n".encode()
+_SCHEMA = f"windrow.graph/5 {VERSION}\n".encode()
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
     """What is asked of a build file before there is a graph. whose: the build files, and where their tree lies.
 
     programs: of its commands, each combination once. inside, outside: where the inputs lie that no edge makes.
+    searched: folders of the tree outside the build folder that compilers look for headers in, or find their sources in.
     """
 
     whose: str
     programs: tuple[tuple[str, ...], ...]
     inside: frozenset[str]
     outside: tuple[str, ...]
+    searched: tuple[str, ...]
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.importers.ninja.circumstances import Late, Tree
-from coordinator.importers.ninja.graph import Imported, Importer, programs_of
+from coordinator.importers.ninja.graph import Imported, Importer, told_by_commands
 from coordinator.importers.ninja.parser import read
 from coordinator.importers.ninja.places import Places
 from coordinator.importers.ninja.runs import ordered, undeclared
@@ -317,7 +317,7 @@ def test_rules_that_settings_name_run_here(project: Importing) -> None:
 def test_programs_of_every_command_are_told_once(project: Importing) -> None:
     manifest = project.importer("build x: gen\nbuild y: gen\nbuild z: cat ../in\nbuild all: phony x\n").manifest
 
-    assert sorted(programs_of(manifest)) == [("cat",), ("python3",)]
+    assert sorted(told_by_commands(manifest)[0]) == [("cat",), ("python3",)]
 
 
 # -- libraries ------------------------------------------------------------------------------------
