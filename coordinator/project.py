@@ -274,6 +274,8 @@ class Project:
             return ahead.take()
         if self._make_performer is None:
             raise UsageError("this command runs no jobs")
+        if self.settings.farm.broker:
+            self.stores.warm_up()  # who waits for a farm has the time
         return self._make_performer(self, build, platform)
 
     def get_ready(self, jobs: int) -> None:

@@ -135,8 +135,8 @@ class _Scanner:
     def run(self, outputs: Collection[str], named: Collection[str], entered: Collection[str]) -> Snapshot:
         walked = self._walk(outputs)
         if left := self._left_out(entered, walked):
-            more = walk(self.root, self.settings.ignore, outputs, _own_paths(self.settings), Where(left))
-            walked = _both(walked, more)
+            behind = walk(self.root, self.settings.ignore, outputs, _own_paths(self.settings), Where(left))
+            walked = _both(walked, behind)
         self.warnings.extend(walked.warnings)
         links: dict[str, str] = {}
         sources = self._linked(walked.links, links)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -29,12 +31,17 @@ if TYPE_CHECKING:
 STORE = "store"
 
 
+def _nothing() -> None:
+    pass
+
+
 class Stores(msgspec.Struct, frozen=True):
     """Everything a build reads and writes.
 
     blobs, refs, results: what to use. far: the blobs that count, without the cache in front (with no remote
     store, the local ones). local, local_refs: what is on this machine. swaps: see `conditional`.
     kept: results where all find them and only there, for a worker: nobody looks for one on its machine.
+    warm: loads what pointers are written with, for a bucket a third of a second; may raise what a write would.
     """
 
     blobs: BlobStore
@@ -46,6 +53,7 @@ class Stores(msgspec.Struct, frozen=True):
     local_refs: DiskRefs
     remote: bool
     swaps: Callable[[], str]
+    warm: Callable[[], object] = _nothing
 
     def take(self, hash_: str, data: bytes) -> None:
         """Take bytes that somebody else has just put where they count; BlobCorrupt when they are others."""
@@ -56,6 +64,15 @@ class Stores(msgspec.Struct, frozen=True):
         """Take blobs for present that somebody else has just put where they count."""
         if isinstance(self.blobs, CachingBlobs):
             self.blobs.believe(hashes)
+
+    def warm_up(self) -> None:
+        """Load meanwhile what pointers are written with."""
+
+        def load() -> None:
+            with suppress(Exception):  # whoever writes one comes by it again, and tells it
+                self.warm()
+
+        threading.Thread(target=load, name="windrow-stores", daemon=True).start()
 
     @property
     def conditional(self) -> str:
@@ -128,9 +145,10 @@ def _bucket(settings: Settings, local: DiskBlobs, clock: Clock) -> Stores:
         patience=settings.store_patience,
     )
     refs = _bucket_refs(settings, bucket, memory, clock)
-    return _tiers(
+    stores = _tiers(
         settings, local, S3Blobs(bucket, window=settings.cache_window, clock=clock), refs, refs.describe, clock
     )
+    return msgspec.structs.replace(stores, warm=lambda: bucket.client)
 
 
 def _bucket_refs(settings: Settings, bucket: Bucket, memory: Remembered, clock: Clock) -> ProbedRefs:
