@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -20,11 +22,24 @@ from tests.contracts.ref_store import RefStoreContract
 def moto() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    assert server._server is not None
+    server._server.app = one_at_a_time(server._server.app)
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
     make_bucket("unit", endpoint=endpoint, access_key="key", secret_key="secret")
     yield endpoint
     server.stop()
+
+
+def one_at_a_time(app: Any) -> Any:
+    """An application that answers one request after another: moto compares and writes in two steps, buckets in one."""
+    lock = threading.Lock()
+
+    def answer(environ: Any, start: Any) -> list[bytes]:
+        with lock:
+            return list(app(environ, start))
+
+    return answer
 
 
 class TestMemoryRefs(RefStoreContract):
