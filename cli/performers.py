@@ -42,10 +42,11 @@ def make_performer(project: Project, build: str, platform: str) -> Performer:
 
 def make_here(project: Project, _build: str, _platform: str) -> Performer:
     """A performer in this process, whatever the settings say."""
-    return _make_here(project, 0)
+    return make_ready(project, 0)
 
 
-def _make_here(project: Project, ready: int) -> Performer:
+def make_ready(project: Project, jobs: int) -> Performer:
+    """As make_here; what starts slowly is started already, for so many commands that are sure to run."""
     from coordinator.dispatch.inline import InlinePerformer  # noqa: PLC0415 - threads and subprocesses
     from workers.perform import Worker  # noqa: PLC0415
 
@@ -62,15 +63,10 @@ def _make_here(project: Project, ready: int) -> Performer:
         patience=project.settings.store_patience,
         calls=cast("Slot | None", project.take_calls()),
     )
-    if ready:
+    if jobs:
         with suppress(LocalError):  # told by the first job that needs it
-            worker.prepare(ready, rooted=project.imported is not None)
+            worker.prepare(jobs, rooted=project.imported is not None)
     return InlinePerformer(worker.perform, worker.cancel_all, slots, close=worker.close)
-
-
-def make_ready(project: Project, jobs: int) -> Performer:
-    """A performer in this process; what starts slowly is started already, for so many commands that are sure to run."""
-    return _make_here(project, jobs)
 
 
 def start_calls(targets: Collection[str]) -> Slot | None:

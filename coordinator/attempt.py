@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 
 import msgspec
@@ -15,7 +14,7 @@ from coordinator.commit.fold import fold, repeats
 from coordinator.commit.materialise import Applied
 from coordinator.commit.placing import Placing
 from coordinator.dispatch.prepare import Preparer
-from coordinator.dispatch.report import PREPARING_AT_ONCE, Options, RunReport
+from coordinator.dispatch.report import Options, RunReport
 from coordinator.dispatch.scheduler import Scheduler
 from coordinator.dispatch.tally import Tallied, Tally
 from coordinator.dispatch.tree import RunTree
@@ -154,7 +153,6 @@ class Attempt:
                 outside=self.outside,
                 lenient=self.lenient,
                 permits=permits,
-                preparing=self._preparing(),
             ),
         )
         try:
@@ -164,11 +162,6 @@ class Attempt:
             self.bytes_up = preparer.bytes_up
             if permits is not None:
                 permits.close()
-
-    def _preparing(self) -> int:
-        """Threads that prepare: where none waits for a store far away, more than this only get in each other's way."""
-        near = 2 * len(os.sched_getaffinity(0))
-        return PREPARING_AT_ONCE if self.stores.remote else min(PREPARING_AT_ONCE, near)
 
     def keys(self) -> dict[str, str]:
         """The jobs that have a result by now, each with the key of it."""

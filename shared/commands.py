@@ -12,8 +12,6 @@ _SEPARATORS = frozenset(("&&", "||", ";", "|", "&", "(", ")", "|&", ";;", "\n"))
 _KEYWORDS = frozenset(
     ("if", "then", "else", "elif", "do", "while", "until", "!", "{", "time", "exec", "env", "command")
 )
-
-
 # Words of gcc and clang that name a folder to look for headers in.
 _SEARCHED = re.compile(r"(?<!\S)['\"]?-(?:isystem|iquote|idirafter|I) *([^\s'\"=:;,|&<>()`$\\]+)")
 

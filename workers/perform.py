@@ -40,7 +40,8 @@ class Worker:
     `memory` first, if it is given. `workspace` is the real folder that the orders are of, for those that must run
     there; `way` how trees appear at their own paths, None to find out. `patience`: seconds that a store is waited
     for. `calls`: what performs calls, if it was started ahead. `elsewhere`: orders come from another process, and with
-    word of small outputs go their bytes. Nothing is written and no process started before the first command.
+    word of small outputs go their bytes. Nothing is written and no process started before the first command, or
+    `prepare`.
     """
 
     def __init__(  # noqa: PLR0913 - what jobs are performed with

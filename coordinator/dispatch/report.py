@@ -11,15 +11,13 @@ from coordinator.dispatch.permits import Permits
 from coordinator.progress import Failure, How
 from shared.model.action import ActionResult
 
-PREPARING_AT_ONCE = 16
-
 
 class Options(msgspec.Struct, frozen=True):
     """How to run: strict layers or ready-first, until when (monotonic seconds).
 
     failures: how many end the build; 0 for any number, and those of `lenient` rules do not count. outside: jobs that
     were not asked for; they do not run even if what they read comes out otherwise. permits: what bounds pools beyond
-    this build, if anything does. preparing: threads that look results up and bring outputs.
+    this build, if anything does.
     """
 
     schedule: Literal["ready", "layers"] = "ready"
@@ -29,7 +27,6 @@ class Options(msgspec.Struct, frozen=True):
     outside: frozenset[str] = frozenset()
     lenient: frozenset[str] = frozenset()
     permits: Permits | None = None
-    preparing: int = PREPARING_AT_ONCE
 
     def ends_with(self, failures: Iterable[Failure]) -> bool:
         """Whether these failures end the build."""

@@ -17,7 +17,7 @@ from coordinator.dispatch.lane import Lanes
 from coordinator.dispatch.performer import JobStarted, Performer, Report
 from coordinator.dispatch.prepare import Preparer, Reuse
 from coordinator.dispatch.release import ReadyJobs
-from coordinator.dispatch.report import PREPARING_AT_ONCE, Options, RunReport
+from coordinator.dispatch.report import Options, RunReport
 from coordinator.dispatch.states import UNDER_WAY, JobRun, Prepared, Settled, State
 from coordinator.dispatch.table import JobTable, report_of
 from coordinator.dispatch.tree import RunTree
@@ -29,6 +29,7 @@ from shared.model.action import ActionResult
 from shared.model.job import JobOrder, JobOutcome
 from shared.model.plan import Plan
 
+PREPARING_AT_ONCE = 16  # threads that look results up and bring outputs
 MOST_PREPARED = 256
 REMAKES = 3
 TICK_SECONDS = 0.5
@@ -57,7 +58,7 @@ class Scheduler:
         self._graph = tree.graph
         self._dependants = self._graph.dependants()
         self._inbox: queue.SimpleQueue[Prepared | Settled | Report] = queue.SimpleQueue()
-        self._pool = ThreadPoolExecutor(options.preparing, thread_name_prefix="prepare")
+        self._pool = ThreadPoolExecutor(PREPARING_AT_ONCE, thread_name_prefix="prepare")
         self._lanes = Lanes(performer, here, self._inbox.put, self._graph.names.pools, options.permits)
         self._failures: list[Failure] = []
         self._added: list[str] = []

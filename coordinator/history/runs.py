@@ -274,7 +274,6 @@ class ProgressWriter:
             ended = self._clock.monotonic()
             self._next = ended + max(self._every, (ended - begun) / _SHARE)
 
-
     def _guarded(self, write: Callable[[], None]) -> None:
         try:
             write()
