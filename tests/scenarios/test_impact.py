@@ -1,6 +1,6 @@
 """Seed 001's tests that matter, on examples/impact: every row of its table, and W2-01 to W2-20 by name.
 
-W2-01 (what changed is known exactly), W2-16 (inode and mtime) and more on building are in test_seed_s1.py.
+W2-01 (what changed is known exactly), W2-16 (inode and mtime) and more on building are in todo/.
 """
 
 from __future__ import annotations
