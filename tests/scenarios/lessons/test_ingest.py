@@ -207,3 +207,11 @@ def test_collection_forgets_states_that_no_kept_revision_holds(ingested: Book) -
     ingest_here(book)
     told = plan_build(project(book), now)
     assert (told["changed_count"], "warning" in told) == (1, False)
+
+
+def test_a_source_folder_that_is_not_there_is_a_mistake_of_who_named_it(book: Book) -> None:
+    said = book.console.run("ingest", "--source-dir", "nowhere")
+
+    assert said.code == 2
+    assert "nowhere does not exist" in said.err
+    assert "fix: name the folder of the book: --source-dir, or [ingest] source_dir" in said.err
