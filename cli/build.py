@@ -62,7 +62,7 @@ Progress = Any  # LineProgress or LiveProgress: BuildObserver with close()
 @edit_option
 @click.option("--verify-hashes", is_flag=True, help="Read every file; trust no time stamp.")
 @click.option("-v", "--verbose", is_flag=True, help="Show cache hits and started jobs too.")
-@click.option("-q", "--quiet", is_flag=True, help="Show failures and the result only.")
+@click.option("-q", "--quiet", is_flag=True, help="Show failures only.")
 def build(targets: tuple[str, ...], **given: Any) -> int:
     """Build what is out of date and commit the new revision.
 
@@ -140,11 +140,9 @@ def tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, d
         return
     from cli.summary import lines  # noqa: PLC0415
 
-    for line in lines(report):
-        if report.status == "no-changes":
-            render.out(line)
-        elif not quiet or report.status == "failed":
-            render.err(line)
+    say = render.out if report.status == "no-changes" else render.err
+    for line in lines(report) if not quiet or report.status == "failed" else ():
+        say(line)
     if diff and report.revision:
         from cli.history import diff_lines  # noqa: PLC0415
 

@@ -32,7 +32,7 @@ from coordinator.request import Request
 @click.option("-k", "--keep-going", is_flag=True, help="Go on past a failed job with what does not need it.")
 @wait_option
 @click.option("-v", "--verbose", is_flag=True, help="Name every file and every job.")
-@click.option("-q", "--quiet", is_flag=True, help="Show failures and the result only.")
+@click.option("-q", "--quiet", is_flag=True, help="Show failures only.")
 def sync(**given: Any) -> int:
     """Ingest the source folder, hydrate this one, and build: `ingest`, `hydrate` and `build` in one command.
 

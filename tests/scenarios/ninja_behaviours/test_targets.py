@@ -119,3 +119,14 @@ def test_the_build_file_itself_may_be_asked_for(pair: Pair) -> None:
 
     assert (made.code, made.ran) == (0, ("made",)), made.said
     assert (again.code, again.ran, again.out) == (0, (), "ninja: no work to do.\n"), again.said
+
+
+def test_quiet_says_nothing_where_there_is_nothing_to_do(pair: Pair) -> None:
+    """Nor which folder is entered, nor when the first look already tells that there is nothing to do."""
+    pair.write("build.ninja", CAT + "build b: cat a\n")
+    pair.write("a", "1")
+    same(pair)
+
+    for words in (["--quiet"], ["--quiet", "-C", "."], ["--quiet", "-n"], ["--quiet"]):
+        theirs, ours = pair.both(*words)
+        assert (ours.code, ours.out) == (theirs.code, theirs.out) == (0, ""), words
