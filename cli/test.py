@@ -334,12 +334,17 @@ def affected(ref: str, **given: Any) -> int:
     elif given["paths"]:
         for choice in selection.selected:
             render.out(choice.test)
+        if not selection.selected:
+            render.err(f"no test file is affected by what differs since {found.base}")
     else:
         for kind in ("added", "modified", "deleted"):
             for path in getattr(changes, kind):
                 render.out(f"{kind:8}  {path}")
         for job in jobs:
             render.out(f"job       {job}  because {_first(found.plan, job)}")
+        if not jobs and not selection.selected:
+            why = "no job reads what differs" if changes.sources else "nothing differs"
+            render.out(f"nothing is affected: {why} since {found.base}")
         if project.settings.tests:
             for line in selection_lines(selection):
                 render.out(line)
