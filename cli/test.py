@@ -25,6 +25,7 @@ from shared.errors import TestsFailed, UnknownTarget, UsageError
 from shared.model.plan import Plan
 
 if TYPE_CHECKING:
+    from coordinator.recording import Recording
     from coordinator.select.ties import Tie
     from coordinator.since import Since
 
@@ -152,13 +153,24 @@ def _built(project: Project, request: Request, given: dict[str, Any]) -> BuildRe
 
 
 def _record(project: Project, tests: tuple[str, ...], request: Request, given: dict[str, Any]) -> int:
-    from coordinator.recording import record  # noqa: PLC0415
+    from coordinator.recording import Recording, record  # noqa: PLC0415
 
-    done = record(project, tests, request, lambda asked: _built(project, asked, given))
+    settings = project.settings.tests
+    assert settings is not None
+    try:
+        done = record(project, tests, request, lambda asked: _built(project, asked, given))
+    except InterruptedBuild as error:
+        if given["as_json"]:
+            _tell_recording(Recording(error.report, (), 0, settings.coverage))
+        else:
+            tell(project, error.report, as_json=False, quiet=given["quiet"], diff=False)
+            render.out(f"nothing recorded in {settings.coverage}; tests that were run are not run again for it")
+        render.err(render.error_text(error))
+        error.told = True
+        raise
     report = done.report
     if given["as_json"]:
-        told = {"file": done.path, "recorded": list(done.tests), "found": done.found}
-        render.as_json({**report.as_json(), "schema": "windrow.test-coverage-run/1", **told})
+        _tell_recording(done)
     else:
         if report.status == "failed":
             tell(project, report, as_json=False, quiet=given["quiet"], diff=False)
@@ -167,6 +179,11 @@ def _record(project: Project, tests: tuple[str, ...], request: Request, given: d
             f"{render.plural(done.found, 'file')} that no import leads to"
         )
     return TestsFailed.exit_code if report.failures else 0
+
+
+def _tell_recording(done: Recording) -> None:
+    told = {"file": done.path, "recorded": list(done.tests), "found": done.found}
+    render.as_json({**done.report.as_json(), "schema": "windrow.test-coverage-run/1", **told})
 
 
 def _target(project: Project, name: str) -> str:
@@ -272,6 +289,7 @@ def tests_json(files: list[TestFile]) -> list[dict[str, Any]]:
             {
                 "test": file.test,
                 "how": file.how,
+                "from_cache": file.from_cache,
                 "reason": file.reason,
                 "success": record.success if record else file.how not in ("failed", "not run"),
                 "passed": record.passed if record else 0,
@@ -291,6 +309,8 @@ def _headline(files: list[TestFile]) -> str:
     counts = [file.record for file in ran if file.record]
     text = f"{len(ran)} of {render.plural(len(files), 'test file')}: "
     text += f"{sum(c.passed for c in counts)} passed, {sum(c.failed for c in counts)} failed"
+    if cached := sum(file.from_cache for file in files):
+        text += f"; {render.plural(cached, 'file')} from the cache"
     if by["skipped"]:
         text += f"; {render.plural(len(by['skipped']), 'file')} skipped: nothing they depend on changed"
     if by["not run"]:

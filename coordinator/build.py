@@ -239,6 +239,7 @@ def _so_far(attempt: Attempt, tally: Tally, seconds: float) -> BuildReport:
         plan=plan,
         tests=attempt.graph.tests,
         done=attempt.keys(),
+        reused_jobs=attempt.reused_jobs(),
     )
 
 

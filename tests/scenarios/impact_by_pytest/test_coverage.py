@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from pathlib import Path
 
 import pytest
 
+from tests.console import ended
 from tests.scenarios.impact_by_pytest.looks import CORE, LEAF, MID, selected
 from tests.scenarios.impact_project import RealImpact
 
@@ -84,3 +88,21 @@ def test_without_a_file_for_it_nothing_is_recorded(space: RealImpact) -> None:
     said = space.console.run("test", "--record-coverage")
 
     assert (said.code, 'fix: [tests] coverage = "' in said.err) == (2, True)
+
+
+def test_an_interrupted_recording_tells_what_it_did_and_writes_nothing(space: RealImpact, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    toml = space.read("windrow.toml").replace("[tests]\n", '[tests]\ncoverage = "tests/seen.json"\n')
+    space.write("windrow.toml", toml)
+    space.write(LEAF, f"import time\n\n\ndef test_slow():\n    open({str(fifo)!r}, 'w').close()\n    time.sleep(60)\n")
+
+    with space.console.start("test", "--record-coverage", "-j", "1", LEAF) as process:
+        fifo.read_text()
+        process.send_signal(signal.SIGINT)
+        said = ended(process)
+
+    assert said.code == 130
+    assert said.out == "nothing recorded in tests/seen.json; tests that were run are not run again for it\n"
+    assert "interrupted: 0 of 1 jobs done" in said.err and "error[" in said.err
+    assert not space.exists("tests/seen.json")

@@ -168,6 +168,22 @@ def test_an_interrupted_run_tells_what_it_did(space: RealImpact, tmp_path: Path)
     assert len(ET.parse(space.root / "report.xml").findall("testsuite")) == 3
 
 
+def test_passes_that_come_from_the_cache_are_told_as_such(space: RealImpact) -> None:
+    before = space.read(MID)
+    space.write(MID, before + "# edited\n")
+    fresh = space.console.run("test")
+    space.write(MID, before)
+
+    again = space.console.run("test", "--json")
+    space.write(MID, before + "# edited\n")
+    text = space.console.run("test").out
+
+    assert "1 of 3 test files: 1 passed, 0 failed; 2 files skipped" in fresh.out
+    told = {one["test"]: (one["how"], one["from_cache"]) for one in again.json()["tests"]}
+    assert told == {MID: ("passed", True), LEAF: ("skipped", False), CORE: ("skipped", False)}
+    assert "1 of 3 test files: 1 passed, 0 failed; 1 file from the cache; 2 files skipped" in text
+
+
 def test_statistics_tell_projects_and_kinds_apart(space: RealImpact) -> None:
     """S1-25."""
     shutil.rmtree(space.root / "build")
