@@ -96,6 +96,8 @@ def gc(**given: Any) -> int:
     )
     if report.trees_removed:
         render.out(f"{verb} {report.trees_removed:,} records of ingested states that no kept revision holds")
+    if report.runs_removed:
+        render.out(f"{verb} {render.plural(report.runs_removed, 'record')} of builds")
     if report.local_blobs_removed:
         local = f"{report.local_blobs_removed:,} blobs ({render.size(report.local_bytes_removed)})"
         render.out(f"{verb} {local} of the local copy")

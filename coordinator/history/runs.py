@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
@@ -18,11 +17,10 @@ from shared.model.graph import BuildGraph
 from shared.model.manifest import revision_name
 from shared.model.plan import Plan, Reason
 from shared.storage.refs import RefStore
+from shared.storage.run_records import surplus
 
 UPDATE_SECONDS = 2.0
-FAILED_KEPT = 20  # records of builds that failed, a branch
 _PROGRESS = "-progress.json"
-_FAILED = re.compile(r"/rev-\d+-\d{8}T\w+-[^/]+\.json$")
 # Writing progress may take this part of a build's time.
 _SHARE = 0.02
 
@@ -240,8 +238,7 @@ class ProgressWriter:
 
     def _keep(self) -> None:
         project, branch, revision = self._whose
-        kept = [name for name in self._refs.names(refnames.runs(project, branch)) if _FAILED.search(name)]
-        for name in kept[: max(0, len(kept) - FAILED_KEPT + 1)]:
+        for name in surplus(self._refs.names(refnames.runs(project, branch)), room=1):
             self._refs.delete(name)
         name = refnames.ended(project, branch, revision, self._record.started, self._record.build)
         self._refs.write(name, msgspec.json.encode(self._record))

@@ -121,6 +121,7 @@ from pathlib import Path
 from coordinator.history.archive import archive
 from coordinator.history.file_log import FileLog
 from shared.storage.disk_refs import DiskRefs
+from shared.storage.run_records import FAILED_KEPT
 root = Path(sys.argv[1])
 archive(DiskRefs(root), FileLog(root / "events", print), "p", "main", 1)
 """
@@ -262,7 +263,7 @@ def test_a_store_that_takes_no_progress_does_not_disturb_the_build() -> None:
 
 def test_builds_that_failed_stay_though_the_next_takes_their_number() -> None:
     refs, clock = MemoryRefs(), FakeClock()
-    for number in range(runs.FAILED_KEPT + 5):
+    for number in range(FAILED_KEPT + 5):
         failing = writer(refs, clock, f"bad-{number}")
         failing.failed(FailedJob("a", 1, f"log {number}"))
         failing.end("failed")
@@ -271,7 +272,7 @@ def test_builds_that_failed_stay_though_the_next_takes_their_number() -> None:
 
     listed, problems = runs.list_runs(refs, "p", "main", limit=100)
 
-    last = range(runs.FAILED_KEPT + 4, 4, -1)
+    last = range(FAILED_KEPT + 4, 4, -1)
     assert [run.build for run in listed] == ["good", *(f"bad-{number}" for number in last)]
     assert [failure.log for run in listed for failure in run.failures] == [f"log {number}" for number in last]
     assert not problems
