@@ -92,6 +92,21 @@ def test_what_is_planned_is_what_runs(
     assert space.build().status == "no-changes"
 
 
+def test_a_gitignore_counts_by_the_files_that_it_shows_or_hides(space: ImpactProject) -> None:
+    """Not as configuration, which would run every test, nor as a file that any test may read."""
+    space.write("notes/old.log", "0\n")
+    before = len(space.look()[1].selected)
+    space.edit(".gitignore", line="*.log\n")
+    space.write("src/.gitignore", "# nothing\n")
+
+    hidden = len(space.look()[1].selected)
+    space.edit(".gitignore", line="leaf05.py\n")
+    without = {choice.test for choice in space.look()[1].selected}
+
+    assert (before, hidden) == (TESTS, 0)
+    assert without == {"tests/test_leaf05.py", *CRITICAL}
+
+
 def test_a_deleted_module_has_its_test_run_and_fail(space: ImpactProject) -> None:
     """W2-08: it takes nothing with it that others need."""
     space.delete("src/todo/leaf05.py")
