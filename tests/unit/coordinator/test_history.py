@@ -24,6 +24,7 @@ from shared.model.graph import BuildGraph, Recipe
 from shared.model.plan import NeverBuilt, Plan, PlannedJob
 from shared.storage.disk_refs import DiskRefs
 from shared.storage.memory import MemoryRefs
+from shared.storage.run_records import FAILED_KEPT
 from tests.contracts.commit_race import NOW, commit
 from tests.contracts.event_log import EventLogContract, OpenLog, artefact, source
 from tests.fakes.clock import FakeClock
@@ -121,7 +122,6 @@ from pathlib import Path
 from coordinator.history.archive import archive
 from coordinator.history.file_log import FileLog
 from shared.storage.disk_refs import DiskRefs
-from shared.storage.run_records import FAILED_KEPT
 root = Path(sys.argv[1])
 archive(DiskRefs(root), FileLog(root / "events", print), "p", "main", 1)
 """
