@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cli import render
-from cli.options import open_project, open_settings, project_options
+from cli.options import given_project, project_options
 from coordinator.project import Project
 from shared import hashing, toolchain
 from shared.errors import LocalError, WindrowError
@@ -32,7 +32,7 @@ class Finding(NamedTuple):
 @project_options
 def doctor(**given: Any) -> int:
     """Check settings, tools, storage, broker and workers; exit 36 if something fails."""
-    project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
+    project = given_project(given)
     findings = list(_findings(project))
     failed = sum(finding.verdict == "FAIL" for finding in findings)
     if given["as_json"]:

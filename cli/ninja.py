@@ -17,7 +17,7 @@ import msgspec
 from cli import render
 from cli.credentials import with_credentials
 from cli.ninja_project import open_build_folder
-from cli.performers import make_here, make_performer, make_ready
+from cli.performers import PERFORMERS
 from coordinator import rest
 from coordinator.project import Project
 from coordinator.request import Request
@@ -223,14 +223,7 @@ def _whole(text: str, flag: str, *, negative: bool = False) -> int:
 
 
 def _build(settings: Settings, options: Options) -> int:
-    project = Project(
-        settings,
-        environ=os.environ,
-        clock=SystemClock(),
-        make_performer=make_performer,
-        make_here=make_here,
-        make_ready=make_ready,
-    )
+    project = Project(settings, environ=os.environ, clock=SystemClock(), performers=PERFORMERS)
     try:
         return _build_in(project, options)
     except GraphError:

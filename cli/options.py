@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,8 +11,8 @@ import click
 import msgspec
 
 from cli.credentials import with_credentials
-from coordinator.dispatch.performer import Performer
-from coordinator.project import Closing, MakeReady, Project
+from coordinator.performers import Performers
+from coordinator.project import Project
 from shared.clock import SystemClock
 from shared.errors import NoProject, UsageError
 from shared.settings import Settings
@@ -113,20 +113,11 @@ def open_book_settings(given: dict[str, Any]) -> Settings:
     return settings
 
 
-def open_project(
-    settings: Settings,
-    make_performer: Callable[[Project, str, str], Performer] | None = None,
-    make_here: Callable[[Project, str, str], Performer] | None = None,
-    start_calls: Callable[[Collection[str]], Closing | None] | None = None,
-    make_ready: MakeReady | None = None,
-) -> Project:
-    """The project, with the stores its settings name."""
-    return Project(
-        settings,
-        environ=os.environ,
-        clock=SystemClock(),
-        make_performer=make_performer,
-        make_here=make_here,
-        start_calls=start_calls,
-        make_ready=make_ready,
-    )
+def open_project(settings: Settings, performers: Performers | None = None) -> Project:
+    """The project, with the stores its settings name. performers: for commands that run jobs."""
+    return Project(settings, environ=os.environ, clock=SystemClock(), performers=performers)
+
+
+def given_project(given: dict[str, Any]) -> Project:
+    """The project that a command with `project_options` is run in, for a command that runs no jobs."""
+    return open_project(open_settings(given["directory"], {name: given[name] for name in ("branch", "project")}))

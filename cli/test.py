@@ -12,8 +12,8 @@ import msgspec
 
 from cli import render
 from cli.build import exit_code, make_progress, tell
-from cli.options import open_project, open_settings, project_options, wait_seconds
-from cli.performers import make_here, make_performer, make_ready, start_calls
+from cli.options import given_project, open_project, open_settings, project_options, wait_seconds
+from cli.performers import PERFORMERS
 from coordinator import build as building
 from coordinator.plan.explain import sentence
 from coordinator.project import Project
@@ -62,7 +62,7 @@ def test(tests: tuple[str, ...], **given: Any) -> int:
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project", "jobs")})
     if settings.tests is None:
         raise _no_tests()
-    project = open_project(settings, make_performer, make_here, start_calls, make_ready)
+    project = open_project(settings, PERFORMERS)
     request = Request(
         targets=tuple(_target(project, name) for name in tests),
         failures=1 if given["fail_fast"] else 0,
@@ -307,7 +307,7 @@ def affected(ref: str, **given: Any) -> int:
     """Show which jobs and tests are affected by what differs since REF, edits that git does not know included."""
     from coordinator.since import since  # noqa: PLC0415
 
-    project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
+    project = given_project(given)
     found = since(project, ref)
     mapped = found.graph.tests
     if given["explain"]:

@@ -134,7 +134,7 @@ class Attempt:
         )
         preparer.bring(self.plan.changes.edited)
         timeout = self.request.timeout
-        here, permits = self.project.performer_here(self.name), self.project.permits(self.name)
+        here, permits = self.project.performer_here(), self.project.permits(self.name)
         self._scheduler = Scheduler(
             self.plan,
             tree=tree,

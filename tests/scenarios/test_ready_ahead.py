@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from cli.ninja_project import open_build_folder
-from cli.performers import make_here, make_ready
+from cli.performers import here
 from coordinator import build as building
 from coordinator.dispatch.inline import InlinePerformer
 from coordinator.dispatch.performer import Performer
@@ -24,6 +24,7 @@ from shared.storage.compose import open_stores
 from shared.storage.disk import DiskBlobs
 from shared.storage.memory import MemoryBlobs
 from tests.fakes.observer import RecordingObserver
+from tests.fakes.performers import here_only
 
 # Like CMake's custom commands: `stamp` is never made, so the edge is never up to date; here it makes `side`.
 TEXT = """\
@@ -57,22 +58,18 @@ class BuildFolder:
         if self._stored_in is not None:
             stores = msgspec.structs.replace(stores, blobs=self._stored_in, remote=True)
         return Project(
-            settings,
-            environ=self.environ,
-            clock=SystemClock(),
-            make_performer=make_here,
-            make_ready=self._make_ready,
-            stores=stores,
+            settings, environ=self.environ, clock=SystemClock(), performers=here_only(self._here), stores=stores
         )
 
     def build(self) -> BuildReport:
         return building.build(self.project(), Request(), RecordingObserver())
 
-    def _make_ready(self, project: Project, commands: int) -> Performer:
+    def _here(self, project: Project, commands: int) -> Performer:
         before = set(psutil.Process().children())
-        made = make_ready(project, commands)
+        made = here(project, commands)
         assert isinstance(made, InlinePerformer)
-        self.ready.append((commands, [child for child in psutil.Process().children() if child not in before]))
+        if commands:
+            self.ready.append((commands, [child for child in psutil.Process().children() if child not in before]))
         return made
 
 
@@ -147,7 +144,7 @@ def test_what_cannot_be_made_ready_is_told_when_it_is_needed(tmp_path: Path) -> 
     """And by the error that it was, not by a thread."""
     made = BuildFolder(tmp_path / "tree")
     made.build()
-    made._make_ready = _refuse  # type: ignore[method-assign]
+    made._here = _refuse  # type: ignore[method-assign]
 
     with pytest.raises(LockHeld, match="no room"):
         made.build()
