@@ -319,7 +319,7 @@ class Attempt:
     def _learn(self, ran: RunReport) -> None:
         """Let the next scan know the outputs just written, so that it need not read them."""
         made = {output.path for result in ran.results.values() for output in result.outputs}
-        self.seen.scan.learn(made, self.placing.placed if self.placing else None)
+        self.seen.scan.learn(made, (self.placing or self.staging).placed)
         for warning in (self.seen.scan.save(), self.project.save_learnt()):
             if warning:
                 self.observer.warned(warning)

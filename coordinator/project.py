@@ -60,7 +60,8 @@ class Project:
         self.settings, self.environ, self.clock = settings, environ, clock
         self.performers = performers
         self._calls: Closing | None = None
-        self._ahead: Ahead | None = None
+        self._ahead: Ahead[Performer] | None = None
+        self._failed: Ahead[dict[str, str]] | None = None
         self._looking: threading.Thread | None = None
         self._given_stores = stores
         # What these settings were read from, and when: they may be edited while a build looks at the tree.
@@ -270,7 +271,7 @@ class Project:
         if jobs and performers is not None and not self.settings.farm.broker:
             from coordinator.ahead import Ahead  # noqa: PLC0415 - only where jobs run
 
-            self._ahead = Ahead(lambda: performers.here(self, jobs))
+            self._ahead = Ahead(lambda: performers.here(self, jobs), "windrow-ahead")
 
     def permits(self, build: str) -> RedisPermits | None:
         """What bounds rate keys in all builds that share the broker; None without one, or without rate keys."""
@@ -301,7 +302,7 @@ class Project:
             yield start
         finally:
             ahead, self._ahead = self._ahead, None
-            for left in (ahead, self.take_calls()):
+            for left in (ahead.left() if ahead is not None else None, self.take_calls()):
                 if left is not None:
                     left.close()
 
@@ -353,8 +354,19 @@ class Project:
         refs = self.stores.refs
         return refs.root if isinstance(refs, DiskRefs) else self.stores.local_refs.root
 
+    def look_at_failures(self) -> None:
+        """Begin to ask a store that is elsewhere what failed, while the tree is looked at."""
+        if self.stores.remote and self._failed is None:
+            from coordinator.ahead import Ahead  # noqa: PLC0415 - only for stores that are elsewhere
+
+            self._failed = Ahead(self._failures, "windrow-failures")
+
     def failed_before(self) -> dict[str, str]:
         """Job to build, for the jobs that failed when last tried."""
+        ahead, self._failed = self._failed, None
+        return self._failures() if ahead is None else ahead.take()
+
+    def _failures(self) -> dict[str, str]:
         from coordinator.history.runs import failed_jobs  # noqa: PLC0415 - not for a build with nothing to do
 
         return failed_jobs(self.stores.refs, *self.name)

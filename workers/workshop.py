@@ -20,6 +20,8 @@ from workers.sandbox.home import Home
 from workers.sandbox.memory import Memory
 
 _CALL_PATIENCE = 0.05  # seconds
+# Bytes of the trees that are kept for later jobs, on the disk and in memory.
+_KEPT, _KEPT_IN_MEMORY = 4 << 30, 128 << 20
 
 
 class Workshop:
@@ -60,6 +62,7 @@ class Workshop:
         self.fetcher = Fetcher(blobs)
         self.memory, self.workspace = memory, workspace
         self._way = way
+        self._slots = slots
         self._root = sandbox_root
         self._homes: dict[Path, Home] = {}
         self._lock = threading.Lock()
@@ -69,7 +72,7 @@ class Workshop:
         root = memory.root if memory is not None else self._root
         with self._lock:
             if root not in self._homes:
-                self._homes[root] = Home(root)
+                self._homes[root] = Home(root, (self._slots, _KEPT_IN_MEMORY if memory is not None else _KEPT))
             return self._homes[root]
 
     def slots(self, kind: str) -> SlotPool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -259,6 +261,35 @@ def test_a_store_that_takes_no_progress_does_not_disturb_the_build() -> None:
     progress.end("ok")
 
     assert "the store is away" in progress.problem
+
+
+class Slow(MemoryRefs):
+    """A store that takes a record once it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+
+    def write(self, name: str, data: bytes) -> None:
+        assert self.gate.wait(20)
+        super().write(name, data)
+
+
+def test_a_slow_store_does_not_hold_up_the_build_but_hears_how_it_ended() -> None:
+    refs, clock = Slow(), FakeClock()
+    with ThreadPoolExecutor(1) as pool:
+        progress = ProgressWriter(
+            refs, clock, project="p", branch="main", revision=2, base_revision=1, build="b-1", jobs=["a"], behind=pool
+        )
+        clock.advance(60)
+        progress.done("a", executed=True)
+        assert not refs.contents
+        refs.gate.set()
+        progress.end("ok")
+
+        (run,), _ = runs.list_runs(refs, "p", "main")
+
+    assert (run.status, run.executed, run.jobs) == ("ok", 1, {})
 
 
 def test_builds_that_failed_stay_though_the_next_takes_their_number() -> None:

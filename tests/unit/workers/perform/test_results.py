@@ -12,9 +12,12 @@ import pytest
 from shared import hashing
 from shared.keys import body_of, key_after_run, trace_key
 from shared.model.job import JobOrder, JobOutcome
+from shared.storage.caching import CachingBlobs
+from shared.storage.disk import DiskBlobs
 from tests.fakes.clock import FakeClock
 from tests.unit.workers.perform.farm import COMPILE, HELLO, Farm, compiled, hello
 from tests.waiting import until
+from workers.perform import Worker
 
 
 def test_a_compile_stores_its_object_and_what_it_read(farm: Farm) -> None:
@@ -98,6 +101,23 @@ def test_the_next_command_runs_while_what_one_made_is_stored(tmp_path: Path) -> 
     finally:
         farm.blobs.gate.set()
         farm.worker.close()
+
+
+@pytest.mark.parametrize(("again", "sent"), [(False, 1), (True, 2)])
+def test_what_the_store_is_known_to_have_is_sent_only_to_mend_it(tmp_path: Path, again: bool, sent: int) -> None:  # noqa: FBT001
+    farm = Farm(tmp_path)
+    cached = CachingBlobs(farm.blobs, DiskBlobs(tmp_path / "cache"))
+    worker = Worker(cached, farm.results, name="w2", sandbox_root=tmp_path / "w2", slots=1, clock=farm.clock)
+    order = JobOrder("b1", "job", 1, farm.action("sh", "-c", "echo same > out"), 30.0, no_cache=True)
+
+    try:
+        outcomes = [worker.perform(one) for one in (order, msgspec.structs.replace(order, again=again))]
+    finally:
+        worker.close()
+        farm.worker.close()
+
+    assert [outcome.status for outcome in outcomes] == ["executed", "executed"]
+    assert len(farm.blobs.storing) == sent
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])
