@@ -43,19 +43,22 @@ def here(project: Project, commands: int) -> Performer:
     """A performer in this process; what starts slowly is started already, for so many commands that are sure to run."""
     from coordinator.dispatch.inline import InlinePerformer  # noqa: PLC0415 - threads and subprocesses
     from workers.perform import Worker  # noqa: PLC0415
+    from workers.workshop import Workshop  # noqa: PLC0415
 
     slots = slots_of(project.settings.jobs)
     worker = Worker(
-        blobs=project.stores.blobs,
-        results=project.stores.results,
-        name="here",
-        sandbox_root=sandbox_root(project.settings.cache_dir),
-        slots=slots,
-        clock=project.clock,
-        memory=sandbox_memory(),
-        workspace=project.settings.root if project.imported else None,
-        patience=project.settings.store_patience,
-        calls=cast("Slot | None", project.take_calls()),
+        Workshop(
+            blobs=project.stores.blobs,
+            results=project.stores.results,
+            name="here",
+            sandbox_root=sandbox_root(project.settings.cache_dir),
+            slots=slots,
+            clock=project.clock,
+            memory=sandbox_memory(),
+            workspace=project.settings.root if project.imported else None,
+            patience=project.settings.store_patience,
+            calls=cast("Slot | None", project.take_calls()),
+        )
     )
     if commands:
         with suppress(LocalError):  # told by the first job that needs it

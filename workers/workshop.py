@@ -27,10 +27,11 @@ _KEPT, _KEPT_IN_MEMORY = 4 << 30, 128 << 20
 class Workshop:
     """Stores, slots, and folders for sandboxes; thread-safe.
 
-    name: the worker's, for people. path: where commands are looked up. memory: where small jobs are tried first.
-    workspace: the folder whose files the orders are of, if it is on this machine. way: see isolation; None to try.
-    patience: seconds that a store is waited for. calls: what performs calls, if it was started ahead. elsewhere:
-    whether orders come from another process, which has no use of this one's files.
+    name: the worker's, for people. path: where commands are looked up; None for this process's PATH. memory: where
+    small jobs are tried first. workspace: the folder whose files the orders are of, if it is on this machine, for jobs
+    that must run there. way: how trees appear at their own paths; None to find out. patience: seconds that a store is
+    waited for. calls: what performs calls, if it was started ahead. elsewhere: whether orders come from another
+    process, which has no use of this one's files: with word of small outputs go their bytes.
     """
 
     def __init__(  # noqa: PLR0913 - what jobs are performed with

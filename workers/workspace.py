@@ -49,16 +49,19 @@ class WorkspaceRun:
             return self._end("failed", message=str(error))
         place = home.place()
         try:
+            self._begin(place)
+            with self._ticket.workshop.pool.slot() as slot:
+                return self._run(slot, place)
+        finally:
+            home.discard(place)
+
+    def _begin(self, place: Path) -> None:
+        try:
             place.mkdir(mode=0o700)
             self._begun = place.stat().st_ctime_ns
             self._prepare()
         except OSError as error:
             raise named(error, error.filename or place, "writing") from error
-        try:
-            with self._ticket.workshop.pool.slot() as slot:
-                return self._run(slot, place)
-        finally:
-            home.discard(place)
 
     def _prepare(self) -> None:
         """Make the folders that ninja would make, and the files that the action brings along."""

@@ -14,6 +14,7 @@ from shared.storage.memory import MemoryBlobs
 from tests.fakes.clock import FakeClock
 from tests.fakes.results import DictResults
 from workers.perform import Worker
+from workers.workshop import Workshop
 
 HELLO = '#include <stdio.h>\n#include "greet.h"\nint main(void) { puts(GREETING); return 0; }\n'
 COMPILE = ("gcc", "-Iinc", "-MMD", "-MF", "out/hello.d", "-c", "src/hello.c", "-o", "out/hello.o")
@@ -55,10 +56,10 @@ class Farm:
         self.blobs = FlakyBlobs()
         self.results = DictResults(self.blobs)
         self.clock = clock or SystemClock()
-        self.worker = Worker(
+        self.worker = Worker(Workshop(
             self.blobs, self.results, name="w1", sandbox_root=root / "sandboxes", slots=slots, clock=self.clock,
             elsewhere=elsewhere,
-        )  # fmt: skip
+        ))  # fmt: skip
         self.files: dict[str, Input] = {}
         self.links: dict[str, str] = {}
 

@@ -18,6 +18,7 @@ from tests.fakes.clock import FakeClock
 from tests.unit.workers.perform.farm import COMPILE, HELLO, Farm, compiled, hello
 from tests.waiting import until
 from workers.perform import Worker
+from workers.workshop import Workshop
 
 
 def test_a_compile_stores_its_object_and_what_it_read(farm: Farm) -> None:
@@ -107,7 +108,7 @@ def test_the_next_command_runs_while_what_one_made_is_stored(tmp_path: Path) -> 
 def test_what_the_store_is_known_to_have_is_sent_only_to_mend_it(tmp_path: Path, again: bool, sent: int) -> None:  # noqa: FBT001
     farm = Farm(tmp_path)
     cached = CachingBlobs(farm.blobs, DiskBlobs(tmp_path / "cache"))
-    worker = Worker(cached, farm.results, name="w2", sandbox_root=tmp_path / "w2", slots=1, clock=farm.clock)
+    worker = Worker(Workshop(cached, farm.results, name="w2", sandbox_root=tmp_path / "w2", slots=1, clock=farm.clock))
     order = JobOrder("b1", "job", 1, farm.action("sh", "-c", "echo same > out"), 30.0, no_cache=True)
 
     try:
