@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from cli import render
-from cli.options import given_project, project_options
+from cli.options import given_project, project_options, revision_given
 from coordinator import refnames
 from coordinator.commit.base import read_manifest
 from coordinator.history.archive import archived
@@ -21,16 +21,9 @@ from shared import errors
 from shared.clock import iso
 from shared.errors import DifferencesFound, UsageError
 from shared.model.event import ArtefactEvent, Event, InputEvent
-from shared.model.manifest import Manifest, revision_name, revision_number
+from shared.model.manifest import Manifest, revision_name
 
 _TRACEBACK = "Traceback (most recent call last):"
-
-
-def _revision(text: str, option: str) -> int:
-    try:
-        return revision_number(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no revision; write rev-0003 or 3", param_hint=option) from None
 
 
 def _manifest(project: Project, text: str | None) -> Manifest:
@@ -43,7 +36,7 @@ def _manifest(project: Project, text: str | None) -> Manifest:
             name, branch = project.name
             raise UsageError(f"{name}/{branch} has no revision yet", why="nothing was committed", fix="windrow build")
         return base.manifest
-    _revision(text, "--revision")
+    revision_given(text, "--revision")
     return revision(project, text)
 
 
@@ -204,7 +197,7 @@ def list_(**given: Any) -> int:
     """Print events, one JSON object a line."""
     project = given_project(given)
     if given["revision"]:
-        number = _revision(given["revision"], "--revision")
+        number = revision_given(given["revision"], "--revision")
         found = archived(project.stores.refs, *project.name, number)
         if found is None:
             name = refnames.events(*project.name, number, "inputs")

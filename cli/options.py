@@ -15,6 +15,7 @@ from coordinator.performers import Performers
 from coordinator.project import Project
 from shared.clock import SystemClock
 from shared.errors import NoProject, UsageError
+from shared.model.manifest import revision_number
 from shared.settings import Settings
 from shared.settings_keys import NAME
 from shared.settings_load import find_root, load, load_without_project
@@ -87,6 +88,14 @@ def wait_seconds(given: str | None) -> float | None:
         return float(given)
     except ValueError:
         raise click.BadParameter(f"{given!r} is not a number of seconds", param_hint="--wait") from None
+
+
+def revision_given(text: str, option: str = "--revision") -> int:
+    """The number of a revision that an option names."""
+    try:
+        return revision_number(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no revision; write rev-0003 or 3", param_hint=option) from None
 
 
 def open_book_settings(given: dict[str, Any]) -> Settings:

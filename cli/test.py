@@ -12,7 +12,7 @@ import msgspec
 
 from cli import render
 from cli.build import exit_code, make_progress, tell
-from cli.options import given_project, open_project, open_settings, project_options, wait_seconds
+from cli.options import given_project, open_project, open_settings, project_options, wait_option, wait_seconds
 from cli.performers import PERFORMERS
 from coordinator import build as building
 from coordinator.plan.explain import sentence
@@ -44,14 +44,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", "-n", is_flag=True, help="Show which tests would run and why, and why not the others.")
 @click.option("--explain", metavar="FILE", help="Show what a test file depends on, or which tests depend on a file.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a JUnit XML report to this file.")
-@click.option(
-    "--wait",
-    is_flag=False,
-    flag_value="for ever",
-    default=None,
-    metavar="[SECONDS]",
-    help="Wait for a build that holds the lock (without a number: as long as it takes).",
-)
+@wait_option
 @click.option("--strict-remote", is_flag=True, help="Fail when the farm is away, also where jobs could run here.")
 @click.option("-v", "--verbose", is_flag=True, help="Show skipped tests and started jobs too.")
 @click.option("-q", "--quiet", is_flag=True, help="Show failures and the result only.")
