@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,7 +17,6 @@ from shared.model.action import Input
 from workers.sandbox.marks import Laid, laid_of, mark, noticed
 
 LEAST = 24  # files; fewer are laid out sooner than they are compared
-_FOLDER_MODE = 0o755
 
 
 class Kept(NamedTuple):
@@ -107,9 +105,11 @@ def tidied(tree: Path, given: Mapping[str, Input], laid: Mapping[str, Laid], *, 
     queue = [""]
     known = {folder for path in given for folder in _above(path)}
     try:
+        # All folders are made alike, as far as the umask allows.
+        mode = os.lstat(tree).st_mode
         while queue:
             prefix = queue.pop()
-            if stat.S_IMODE(os.lstat(f"{tree}/{prefix}").st_mode) != _FOLDER_MODE:
+            if os.lstat(f"{tree}/{prefix}").st_mode != mode:
                 return None
             folders.add(prefix.removesuffix("/"))
             with os.scandir(f"{tree}/{prefix}") as entries:
