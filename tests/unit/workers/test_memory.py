@@ -71,7 +71,7 @@ def test_a_small_job_runs_in_memory(site: Site) -> None:
 
 
 def test_a_job_with_large_inputs_runs_on_the_disk(site: Site, tmp_path: Path) -> None:
-    large = b"x" * (65 << 20)
+    large = b"x" * (129 << 20)
     item = Input("large", hashing.of_bytes(large), len(large))
     site.blobs.put(item.hash, large)
 
