@@ -1,4 +1,4 @@
-"""windrow test, affected."""
+"""windrow test."""
 
 from __future__ import annotations
 
@@ -8,26 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from cli import render
 from cli.build import exit_code, make_progress, tell
-from cli.options import given_project, open_project, open_settings, project_options, wait_option, wait_seconds
+from cli.options import open_project, open_settings, project_options, wait_option, wait_seconds
 from cli.performers import PERFORMERS
+from cli.selection import no_tests, selection_json, selection_lines, tell_ties
 from coordinator import build as building
 from coordinator.plan.explain import sentence
 from coordinator.project import Project
 from coordinator.report import BuildReport, InterruptedBuild
 from coordinator.request import Request
-from coordinator.select.selector import Choice, Selection
-from coordinator.testing import TestFile, chosen, results, ties_of_plan
-from shared.errors import TestsFailed, UnknownTarget, UsageError
-from shared.model.plan import Plan
+from coordinator.testing import TestFile, chosen, results
+from shared.errors import TestsFailed, UnknownTarget
 
 if TYPE_CHECKING:
     from coordinator.recording import Recording
-    from coordinator.select.ties import Tie
-    from coordinator.since import Since
 
 
 @click.command()
@@ -55,7 +51,7 @@ def test(tests: tuple[str, ...], **given: Any) -> int:
     """
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project", "jobs")})
     if settings.tests is None:
-        raise _no_tests()
+        raise no_tests()
     project = open_project(settings, PERFORMERS)
     request = Request(
         targets=tuple(_target(project, name) for name in tests),
@@ -212,65 +208,8 @@ def _explain(project: Project, name: str, *, as_json: bool) -> int:
         head = f"{path} depends on {render.plural(len(found), 'file')}"
     else:
         head = f"{render.plural(len(found), 'test file')} may come out otherwise when {path} changes"
-    _tell_ties(head, path, found, is_test=is_test, as_json=as_json)
+    tell_ties(head, path, found, is_test=is_test, as_json=as_json)
     return 0
-
-
-def _tell_ties(head: str, path: str, found: tuple[Tie, ...], *, is_test: bool, as_json: bool, **more: str) -> None:
-    if as_json:
-        told = [msgspec.to_builtins(one) for one in found]
-        render.as_json({"schema": "windrow.test-ties/1", **more, "file": path, "is_test": is_test, "ties": told})
-        return
-    render.out(head)
-    for one in found:
-        why = " → ".join(one.chain) or one.text or one.how
-        name = one.path or "(its job)" if is_test else one.test
-        render.out(f"  {name}  {one.how}{'' if why == one.how else ': ' + why}")
-
-
-def _explain_since(found: Since, name: str, *, as_json: bool) -> int:
-    mapped = found.graph.tests
-    if mapped is None:
-        raise _no_tests()
-    path, ties = ties_of_plan(found.plan, mapped, name, sentence)
-    is_test = path in mapped.tests
-    if is_test and ties:
-        head = f"{path} is affected by {render.plural(len(ties), 'difference')} since {found.base}"
-    elif is_test:
-        head = f"{path} is not affected: none of its {len(mapped.files_for(path))} files differs since {found.base}"
-    else:
-        head = f"{path} affects {render.plural(len(ties), 'test file')} by what differs since {found.base}"
-    _tell_ties(head, path, ties, is_test=is_test, as_json=as_json, since=found.base)
-    return 0
-
-
-def _no_tests() -> UsageError:
-    return UsageError("this project has no tests", at="windrow.toml", fix="add [tests]; all its keys have defaults")
-
-
-def selection_lines(selection: Selection) -> list[str]:
-    """Every test with why it runs, then every other with why not."""
-    count = len(selection.selected) + len(selection.skipped)
-    lines = [f"{len(selection.selected)} of {render.plural(count, 'test file')} to run"]
-    lines += [f"run   {choice.test}  because {_because(choice)}" for choice in selection.selected]
-    lines += [f"skip  {choice.test}  because {choice.reason}" for choice in selection.skipped]
-    return lines
-
-
-def _first(plan: Plan, job: str) -> str:
-    return sentence(plan.jobs[job].reasons[0])
-
-
-def _because(choice: Choice) -> str:
-    return f"{choice.reason} ({' → '.join(choice.chain)})" if choice.chain else choice.reason
-
-
-def selection_json(selection: Selection) -> dict[str, Any]:
-    """`selected` and `skipped` of windrow.tests/1."""
-    return {
-        "selected": [msgspec.to_builtins(choice) for choice in selection.selected],
-        "skipped": [msgspec.to_builtins(choice) for choice in selection.skipped],
-    }
 
 
 def tests_json(files: list[TestFile]) -> list[dict[str, Any]]:
@@ -309,56 +248,3 @@ def _headline(files: list[TestFile]) -> str:
     if by["not run"]:
         text += f"; {render.plural(len(by['not run']), 'file')} not run"
     return text
-
-
-@click.command()
-@project_options
-@click.option("--since", "ref", required=True, metavar="REF", help="rev-0001, or a git branch, tag or commit.")
-@click.option("--paths", is_flag=True, help="Print the affected test files alone, one a line.")
-@click.option("--explain", metavar="FILE", help="Show by what a test file is affected, or which tests a file affects.")
-def affected(ref: str, **given: Any) -> int:
-    """Show which jobs and tests are affected by what differs since REF, edits that git does not know included."""
-    from coordinator.since import since  # noqa: PLC0415
-
-    project = given_project(given)
-    found = since(project, ref)
-    mapped = found.graph.tests
-    if given["explain"]:
-        return _explain_since(found, given["explain"], as_json=given["as_json"])
-    selection = chosen(project, found.plan, mapped, sentence) if mapped else Selection()
-    changes = found.plan.changes
-    tests = set(mapped.jobs.values()) if mapped else set()
-    jobs = [job for layer in found.plan.layers for job in layer if job not in tests]
-    for warning in found.warnings:
-        render.err(f"warning: {warning}")
-    if given["as_json"]:
-        render.as_json(
-            {
-                "schema": "windrow.affected/1",
-                "since": found.base,
-                "changes": {"added": changes.added, "modified": changes.modified, "deleted": changes.deleted},
-                "jobs": [
-                    {"job": job, "outputs": found.graph.recipes[job].outputs, "reason": _first(found.plan, job)}
-                    for job in jobs
-                ],
-                "tests": selection_json(selection),
-            }
-        )
-    elif given["paths"]:
-        for choice in selection.selected:
-            render.out(choice.test)
-        if not selection.selected:
-            render.err(f"no test file is affected by what differs since {found.base}")
-    else:
-        for kind in ("added", "modified", "deleted"):
-            for path in getattr(changes, kind):
-                render.out(f"{kind:8}  {path}")
-        for job in jobs:
-            render.out(f"job       {job}  because {_first(found.plan, job)}")
-        if not jobs and not selection.selected:
-            why = "no job reads what differs" if changes.sources else "nothing differs"
-            render.out(f"nothing is affected: {why} since {found.base}")
-        if project.settings.tests:
-            for line in selection_lines(selection):
-                render.out(line)
-    return 0
