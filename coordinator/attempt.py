@@ -81,6 +81,7 @@ class Attempt:
             staging=self.staging,
             placing=self.placing,
             here=self._wanted_here(),
+            **({"left": project.imported.left} if project.imported else {}),
         )
 
     def run(self) -> BuildReport:

@@ -38,7 +38,8 @@ class Importer:
 
     identity: what the programs of a command are.
     local: rules (globs) whose commands run on this machine. late: what dyndep files add, by an output. apart: edges
-    that are set apart, for they wait for each other or for such, by number; each with the way around.
+    that are set apart, for they wait for each other or for such, by number; each with the way around. named: the paths
+    of the tree that edges name as inputs and no edge makes.
     """
 
     def __init__(  # noqa: PLR0913 - what a graph is made of
@@ -53,6 +54,7 @@ class Importer:
         mounts: tuple[str, ...] = (),
         env: tuple[tuple[str, str | None], ...] = (),
         apart: Mapping[int, str] | None = None,
+        named: frozenset[str] = frozenset(),
     ) -> None:
         self.manifest, self.places, self.tree, self.identity = manifest, places, tree, identity
         self.local, self.late, self.mounts = local, late or {}, mounts
@@ -76,7 +78,7 @@ class Importer:
         self.missing: dict[str, str] = {}
         makers = self.makers.items()
         self.made = {places.of(path) for path, edge in makers if not edge.phony and not self.rebuilds(edge)}
-        self.namings = Namings(places, tree, self.made)
+        self.namings = Namings(places, tree, self.made, named)
 
     def run(self, headers: tuple[str, ...] = ()) -> Imported:
         """Everything; `headers` are the sources that a compiler could come by."""
@@ -226,7 +228,8 @@ class Importer:
             how = "tree"
         inputs = self.namings.programs(heads, inputs)
         if how == "declared":
-            inputs = self.namings.words(self.places.marked(command), inputs)
+            told = self.namings.words(self.places.marked(command), inputs)
+            how, inputs = ("tree", inputs) if told is None else (how, told)
         return Recipe(
             id=id_,
             rule=edge.rule,
