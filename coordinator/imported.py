@@ -55,7 +55,8 @@ class ImportedBuild:
                 why="[ninja] file names it",
                 fix="configure the build first, for instance: cmake -S . -B build -G Ninja",
             )
-        return compiled.load(self.file, self.settings.state_dir / COMPILED_FILE)
+        folder = self.settings.root / self.ninja.cwd
+        return compiled.load(self.file, self.settings.state_dir / COMPILED_FILE, folder=folder)
 
     def forget(self) -> None:
         """The build files were written anew: read them again."""

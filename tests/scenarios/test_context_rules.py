@@ -220,7 +220,11 @@ def test_whether_anything_is_out_of_date_is_told_where_every_build_compiles_ever
     asked = small.console.run("build", "--check", "--full")
 
     assert (fresh.code, fresh.out.strip()) == (0, "No changes detected.")
-    assert (edited.code, "context-rules.claude:CLAUDE.md" in edited.out, "full build" in edited.out) == (10, True, False)
+    assert (edited.code, "context-rules.claude:CLAUDE.md" in edited.out, "full build" in edited.out) == (
+        10,
+        True,
+        False,
+    )
     assert asked.code == 10
 
 
@@ -548,6 +552,7 @@ def test_a_lock_file_that_a_dead_build_left_holds_nobody_up(small: ContextProjec
 
     assert small.build().status == "ok"
     assert not small.exists(LOCK)
+
 
 HELD = """
 [build]

@@ -457,7 +457,9 @@ def test_a_name_of_no_test_file_is_an_error_that_speaks_of_tests(space: RealImpa
 def test_init_sees_tests_and_a_report_among_the_sources_is_warned_of(tmp_path: Path) -> None:
     space = RealImpact(tmp_path / "tree")
     space.write("src/shop/cart.py", "def total(prices):\n    return sum(prices)\n")
-    space.write("tests/test_cart.py", "from shop.cart import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n")
+    space.write(
+        "tests/test_cart.py", "from shop.cart import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n"
+    )
 
     begun = space.console.run("init")
     said = space.console.run("test", "--junit", "build/report.xml")

@@ -221,7 +221,7 @@ class Importer:
             depfile = None
         id_ = self.id_of(edge)
         inputs, beyond, after, always = self._inputs(edge, late, id_)
-        place = self._place(edge, heads)
+        place = self._place(edge, command, heads)
         rspfile = self.manifest.rspfile(edge)
         how = finds(command, heads, edge.inputs[0] if edge.inputs else "", depfile=bool(depfile or notes))
         if how == "declared" and (opens_folders(self.places.marked(command)) or self._names_folder(edge)):
@@ -353,8 +353,8 @@ class Importer:
             known = self._tools[heads] = self.identity(heads)
         return known
 
-    def _place(self, edge: Edge, heads: tuple[str, ...]) -> Place:
-        if edge.pool == _CONSOLE or self.manifest.generator(edge) or builds(heads):
+    def _place(self, edge: Edge, command: str, heads: tuple[str, ...]) -> Place:
+        if edge.pool == _CONSOLE or self.manifest.generator(edge) or builds(command, heads, edge.outs):
             return "workspace"
         if edge.pool or self.manifest.value(edge, "local"):
             return "here"

@@ -60,9 +60,7 @@ class FlakyBlobs(MemoryBlobs):
 class Farm:
     """A worker with stores of its own, and the files of a tree."""
 
-    def __init__(
-        self, root: Path, *, slots: int = 2, clock: FakeClock | None = None, elsewhere: bool = False
-    ) -> None:
+    def __init__(self, root: Path, *, slots: int = 2, clock: FakeClock | None = None, elsewhere: bool = False) -> None:
         self.root = root
         self.blobs = FlakyBlobs()
         self.results = DictResults(self.blobs)
