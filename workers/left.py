@@ -23,8 +23,8 @@ from workers.sandbox.sandbox import Sandbox
 from workers.ticket import Ticket
 
 _SOURCE_LIMIT = 64 << 20  # bytes
-# Compressed debug information holds the path, but not so that it could be found.
-_COMPRESSED = re.compile(r"(?<!\S)-gz(?!=none)")
+# Compressed debug information, and code for link-time optimisation, hold the path, but not so that it could be found.
+_COMPRESSED = re.compile(r"(?<!\S)(?:-gz(?!=none)|-flto(?!-))")
 
 
 class Left:
