@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from cli.first import state_name
 from coordinator.imported import COMPILED_FILE
 from coordinator.importers.ninja import compiled
 from coordinator.importers.ninja.manifest import Manifest
@@ -54,8 +55,8 @@ def _made_up(folder: Path, file: str, *, flags: Mapping[str, object], environ: M
 
     Each build file of a folder has its own: of two configurations, one is not what is left of the other.
     """
-    other = _NOT_A_NAME.sub("-", file.lower()).strip("-._") if os.path.normpath(file) != "build.ninja" else ""
-    state = folder / STATE / other if other else folder / STATE
+    other = state_name(file)
+    state = folder / STATE / other
     manifest = compiled.load(folder / file, state / COMPILED_FILE, folder=folder)
     told = _told(folder)
     source, named = _places(manifest, folder, told)
