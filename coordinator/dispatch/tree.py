@@ -134,7 +134,8 @@ class RunTree:
         if entry is None or not (recipe.tells or recipe.loose):
             return True
         used = {*recipe.inputs, *(entry.trace.used if entry.trace else ()), *entry.unread}
-        return not used.isdisjoint(self.graph.recipes[maker].outputs)
+        # What a command in the workspace left there may be known by nobody else.
+        return not (used.isdisjoint(self.graph.recipes[maker].outputs) and used.isdisjoint(self.found))
 
 
 def _with(result: ActionResult, output: Output) -> ActionResult:
