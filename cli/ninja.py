@@ -16,6 +16,7 @@ import msgspec
 
 from cli import render
 from cli.credentials import with_credentials
+from cli.first import VERSION
 from cli.ninja_project import open_build_folder
 from cli.performers import PERFORMERS
 from coordinator import rest
@@ -28,7 +29,6 @@ from shared.model.graph import Recipe
 from shared.settings import Settings
 
 _OBJECTS = 100_000  # made and not yet freed, until cycles are looked for
-VERSION = "1.12.1"  # what CMake and Meson ask for: the version of the language that is read
 USAGE = """\
 usage: windrow ninja [options] [targets...]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from cli.first import state_name
 from coordinator.imported import COMPILED_FILE
 from coordinator.importers.ninja import compiled
 from coordinator.importers.ninja.manifest import Manifest
@@ -50,8 +51,13 @@ def open_build_folder(folder: Path, file: str, *, flags: Mapping[str, object], e
 
 
 def _made_up(folder: Path, file: str, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
-    """A project of this build folder and its sources alone; its state lies in the build folder."""
-    manifest = compiled.load(folder / file, folder / STATE / COMPILED_FILE)
+    """A project of this build folder and its sources alone; its state lies in the build folder.
+
+    Each build file of a folder has its own: of two configurations, one is not what is left of the other.
+    """
+    other = state_name(file)
+    state = folder / STATE / other
+    manifest = compiled.load(folder / file, state / COMPILED_FILE, folder=folder)
     told = _told(folder)
     source, named = _places(manifest, folder, told)
     build_file = Path(os.path.normpath(folder / file))
@@ -63,14 +69,14 @@ def _made_up(folder: Path, file: str, *, flags: Mapping[str, object], environ: M
         folders = _topmost(root, places | _searched(manifest, folder, root))
     name = _NOT_A_NAME.sub("-", source.name.lower()).strip("-._") or "build"
     settings = load_without_project(root, flags=flags, environ=environ)
-    ours = hashing.bare(hashing.of_value([str(source), str(folder)]))[:8]
+    ours = hashing.bare(hashing.of_value([str(source), str(folder), *([other] if other else [])]))[:8]
     path, directory = (place.relative_to(root).as_posix() for place in (build_file, folder))
     return msgspec.structs.replace(
         settings,
         project=f"{name[:80]}-{ours}",
         ninja=NinjaSettings(file=path, directory=directory),
         folders=folders,
-        state=folder / STATE,
+        state=state,
     )
 
 

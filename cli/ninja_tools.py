@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getopt
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cli import render
@@ -14,6 +14,7 @@ from coordinator.importers.ninja.lookup import Lookup
 from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.missing import missing
 from coordinator.importers.ninja.places import outside
+from coordinator.importers.ninja.spelling import canonical
 from coordinator.keying.beyond import BeyondSets
 from coordinator.project import Project
 from shared.clock import SystemClock
@@ -185,11 +186,26 @@ class _Tools:
         asked = set(_without(words, "-g", "-r"))
         edges = [edge for edge in self._manifest.edges if not edge.phony]
         edges = [edge for edge in edges if generated or not self._manifest.generator(edge)]
+        if asked and not by_rule:
+            return self._removed(self._below(_without(words, "-g", "-r")))
         if asked:
-            edges = [
-                edge for edge in edges if (edge.rule in asked if by_rule else not asked.isdisjoint(edge.all_outputs))
-            ]
+            edges = [edge for edge in edges if edge.rule in asked]
         return self._removed(path for edge in edges for path in edge.all_outputs)
+
+    def _below(self, names: Iterable[str]) -> Iterator[str]:
+        """What is made on the way to targets, and these: CMake cleans a configuration by one phony target."""
+        lookup = Lookup(self._manifest)
+        waiting = [lookup.target(name) for name in names if canonical(name) in lookup.makers]
+        seen = set(waiting)
+        for path in waiting:  # it grows
+            maker = lookup.maker(path)
+            if maker is None:
+                continue
+            if not maker.phony:
+                yield path
+            more = [one for one in maker.all_inputs if one not in seen]
+            seen.update(more)
+            waiting += more
 
     def _cleandead(self, _words: list[str]) -> Iterable[str]:
         """What the last revision made and no edge makes any more."""

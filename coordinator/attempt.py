@@ -8,6 +8,7 @@ import shutil
 import msgspec
 
 from coordinator import edits
+from coordinator.afresh import Afresh
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
 from coordinator.commit.fold import fold, repeats
@@ -21,6 +22,7 @@ from coordinator.dispatch.tree import RunTree
 from coordinator.dispatch.uploads import SourceMoved
 from coordinator.emit import emit
 from coordinator.history.record import BuildRecord
+from coordinator.imported import is_header
 from coordinator.lock.lease import Lease
 from coordinator.plan.planner import up_to
 from coordinator.progress import BuildObserver, How, Observers
@@ -36,6 +38,7 @@ from shared.model.file import FileState
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.plan import Plan
+from shared.model.snapshot import Snapshot
 from shared.model.tests import TEST_RULE
 
 __all__ = ["Attempt", "SourceMoved", "Tally"]
@@ -72,6 +75,7 @@ class Attempt:
         self.bytes_up = 0
         self.done = Applied((), (), ())
         self._scheduler: Scheduler | None = None
+        self._tree: RunTree | None = None
         self.staging = materialise.Staging(self.settings.state_dir, name)
         self.placing = Placing(self.settings.root, name) if project.imported else None
         self.settling = Settling(
@@ -81,6 +85,7 @@ class Attempt:
             staging=self.staging,
             placing=self.placing,
             here=self._wanted_here(),
+            **({"left": project.imported.left} if project.imported else {}),
         )
 
     def run(self) -> BuildReport:
@@ -114,8 +119,27 @@ class Attempt:
         self.record.end(report.status)
         return report
 
+    def _afresh(self) -> Afresh | None:
+        imported = self.project.imported
+        if imported is None or not imported.ninja.cwd:
+            return None
+        return Afresh(
+            self.graph,
+            self.seen.snapshot,
+            root=self.settings.root,
+            folder=imported.ninja.cwd,
+            blobs=self.stores.blobs,
+            interesting=is_header,
+        )
+
+    def _snapshot(self) -> Snapshot:
+        """The tree as it is once the jobs are done, as far as sources go."""
+        found = self._tree.found if self._tree is not None else {}
+        snapshot = self.seen.snapshot
+        return msgspec.structs.replace(snapshot, sources={**snapshot.sources, **found}) if found else snapshot
+
     def _dispatch(self) -> RunReport:
-        tree = RunTree(self.graph, self.seen.snapshot, self.seen.manifest)
+        self._tree = tree = RunTree(self.graph, self.seen.snapshot, self.seen.manifest, afresh=self._afresh())
         preparer = Preparer(
             tree=tree,
             blobs=self.stores.blobs,
@@ -308,7 +332,7 @@ class Attempt:
         return fold(
             base,
             graph=self.graph,
-            snapshot=self.seen.snapshot,
+            snapshot=self._snapshot(),
             results=ran.results,
             plan=self.plan,
             stale=self.plan.stale,

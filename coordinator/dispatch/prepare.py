@@ -250,7 +250,12 @@ class Preparer:
         tree = given.tree if given else trace.tree
         if recipe.finds == "tree":
             tree = True
-        wanted = (*trace.used, *recipe.libraries, *(given.paths if given else ()), *(self._sources if tree else ()))
+        wanted = (
+            *trace.used,
+            *recipe.libraries,
+            *(given.paths if given else ()),
+            *((*self._sources, *self.tree.found) if tree else ()),
+        )
         for path in wanted:
             if path not in inputs and (state := find(path)) is not None:
                 inputs[path] = state

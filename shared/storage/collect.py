@@ -201,9 +201,7 @@ def stats(stores: Stores) -> Stats:
     )
 
 
-def _spent_trees(
-    stores: Stores, names: Iterable[tuple[str, float]], kept: Iterable[Holding], window: float
-) -> Spent:
+def _spent_trees(stores: Stores, names: Iterable[tuple[str, float]], kept: Iterable[Holding], window: float) -> Spent:
     held: dict[str, set[int]] = {}
     for one in kept:
         held.setdefault(one.tree, set()).add(one.revision)

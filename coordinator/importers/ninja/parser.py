@@ -17,22 +17,22 @@ from shared.uncollected import uncollected
 ENCODING, ERRORS = "utf-8", "surrogateescape"
 
 
-def read(path: Path) -> Manifest:
+def read(path: Path, folder: Path | None = None) -> Manifest:
     """What the file and all that it includes say; GraphError with the place where it cannot be.
 
-    Every other path is relative to the folder of this one, as for `ninja -C folder`. LocalError when the file
-    cannot be read.
+    Every other path is relative to the folder that commands run in, by default that of the file. LocalError when the
+    file cannot be read.
     """
-    return read_by(path, lambda file: file.read_bytes())
+    return read_by(path, lambda file: file.read_bytes(), folder)
 
 
-def read_by(path: Path, load: Callable[[Path], bytes]) -> Manifest:
+def read_by(path: Path, load: Callable[[Path], bytes], folder: Path | None = None) -> Manifest:
     """The same, with every file read by `load`; OSError from it means that there is no such file."""
     try:
         data = load(path)
     except OSError as error:
         raise named(error, path, "reading") from error
-    folder = path.parent
+    folder = folder or path.parent
 
     def load_named(name: str) -> str:
         if not name:
@@ -41,5 +41,5 @@ def read_by(path: Path, load: Callable[[Path], bytes]) -> Manifest:
 
     with uncollected():
         building = Building(load_named)
-        parse(building, data.decode(ENCODING, ERRORS), path.name, building.scope(-1))
+        parse(building, data.decode(ENCODING, ERRORS), os.path.relpath(path, folder), building.scope(-1))
         return building.manifest()

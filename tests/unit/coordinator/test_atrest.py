@@ -348,7 +348,11 @@ def test_a_named_target_rests_beside_a_job_that_always_runs(
     named = Request(targets=("out",), typed=rest.typed(str(imported.root), ("out",)))
     folder = str(imported.root)
     monkeypatch.setattr(os, "environ", imported.environ)
-    until(lambda: imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None)
+    until(
+        lambda: (
+            imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None
+        )
+    )
 
     assert not rests(imported)
     assert ninja_rests(["-C", folder, "out"])
@@ -367,11 +371,19 @@ def test_a_named_target_does_not_rest_once_its_output_is_gone_or_somebody_commit
 ) -> None:
     imported.write("build.ninja", NINJA + "build other: cat out\n")
     named = Request(targets=("out",), typed="somewhere")
-    until(lambda: imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None)
+    until(
+        lambda: (
+            imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None
+        )
+    )
 
     imported.build(targets=("other",))
     committed = at_rest(imported.project(), named)
-    until(lambda: imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None)
+    until(
+        lambda: (
+            imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None
+        )
+    )
     imported.delete("out")
 
     assert committed is None

@@ -80,7 +80,9 @@ class TestIsContent:
     def test_markdown_is(self) -> None:
         assert is_content("a.md") and is_content("A.MD") and is_content("a.summary.md")
 
-    @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.jpeg", "a.gif", "a.svg", "a.webp", "a.mp4", "a.mp3", "a.PDF"])
+    @pytest.mark.parametrize(
+        "name", ["a.png", "a.jpg", "a.jpeg", "a.gif", "a.svg", "a.webp", "a.mp4", "a.mp3", "a.PDF"]
+    )
     def test_assets_are(self, name: str) -> None:
         assert is_content(name)
 
