@@ -20,7 +20,8 @@ _NOTHING = frozenset(("recompact", "restat"))
 _TRIALS = ("/CMakeFiles/CMakeScratch/", "/CMakeFiles/CMakeTmp/")
 _PROJECT = "windrow.toml"
 _VALUED = frozenset(("-j", "-k", "-l", "-w"))
-_BARE = frozenset(("-v", "--verbose", "--quiet"))
+_QUIET = "--quiet"
+_BARE = frozenset(("-v", "--verbose", _QUIET))
 
 
 def ninja_answers(arguments: Sequence[str]) -> bool:
@@ -80,9 +81,9 @@ def _ninja_rests(arguments: Sequence[str]) -> bool:
     for state in (own, _above(where)):
         told = _told(state, folder, targets)
         if told is not None and told.get("build_file") == build:
-            if entered:
-                sys.stdout.write(f"ninja: Entering directory `{folder}'\n")
-            sys.stdout.write("ninja: no work to do.\n")
+            if _QUIET not in arguments:
+                sys.stdout.write(f"ninja: Entering directory `{folder}'\n" if entered else "")
+                sys.stdout.write("ninja: no work to do.\n")
             return True
     return False
 

@@ -18,7 +18,7 @@ from cli import render
 from cli.credentials import with_credentials
 from cli.first import VERSION
 from cli.ninja_project import open_build_folder
-from cli.performers import make_here, make_performer, make_ready
+from cli.performers import PERFORMERS
 from coordinator import rest
 from coordinator.project import Project
 from coordinator.request import Request
@@ -124,7 +124,7 @@ def _run(arguments: Sequence[str]) -> int:
         raise UsageError(f"chdir to '{options.directory}' - No such file or directory", at=options.directory)
     if options.directory != ".":
         # As ninja says it, for editors that make paths of what follows.
-        if not options.tool:
+        if not options.tool and not options.quiet:
             render.out(f"ninja: Entering directory `{options.directory}'")
         os.chdir(folder)
     settings = open_build_folder(Path.cwd(), options.file, flags={"jobs": options.jobs}, environ=os.environ)
@@ -223,14 +223,7 @@ def _whole(text: str, flag: str, *, negative: bool = False) -> int:
 
 
 def _build(settings: Settings, options: Options) -> int:
-    project = Project(
-        settings,
-        environ=os.environ,
-        clock=SystemClock(),
-        make_performer=make_performer,
-        make_here=make_here,
-        make_ready=make_ready,
-    )
+    project = Project(settings, environ=os.environ, clock=SystemClock(), performers=PERFORMERS)
     try:
         return _build_in(project, options)
     except GraphError:
@@ -258,7 +251,7 @@ def _build_in(project: Project, options: Options) -> int:
     if targets is None:
         # Nothing was asked for but the build file itself, if that; `meson test` asks for it.
         if not anew or _own(project).isdisjoint(options.targets):
-            render.out("ninja: no work to do.")
+            _no_work(options)
         return 0
     # A target that nothing makes is a file that could go away without anybody noticing.
     typed = rest.typed(".", options.targets) if len(targets) == len(options.targets) else ""
@@ -275,7 +268,7 @@ def _build_in(project: Project, options: Options) -> int:
     if options.report:
         _write_report(Path(options.report), report.status, progress.edges(), project)
     if report.status == "no-changes" or not report.planned:
-        render.out("ninja: no work to do.")
+        _no_work(options)
         return 0
     if report.status == "failed":
         why = "cannot make progress due to previous errors"
@@ -284,6 +277,11 @@ def _build_in(project: Project, options: Options) -> int:
         render.out(f"ninja: build stopped: {why}.")
         return report.failures[-1].exit_code or 1 if report.failures else 1
     return 0
+
+
+def _no_work(options: Options) -> None:
+    if not options.quiet:
+        render.out("ninja: no work to do.")
 
 
 def _write_report(path: Path, status: str, edges: Iterable[tuple[Recipe, str]], project: Project) -> None:
@@ -329,7 +327,7 @@ def _dry(project: Project, request: Request, options: Options) -> int:
 
     seen = building.look(project, request)
     if not seen.plan.jobs or seen.graph is None:
-        render.out("ninja: no work to do.")
+        _no_work(options)
         return 0
     if options.explain:
         _explain(project, request)

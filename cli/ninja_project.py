@@ -97,18 +97,28 @@ def _searched(manifest: Manifest, folder: Path, root: Path) -> set[Path]:
     texts.update(text for scope in manifest.scopes for text in scope.variables.values())
     texts.update(edge.own for edge in manifest.edges)
     words = {word for text in texts for word in _PATH.findall(text)}
-    found = {Path(os.path.normpath(folder / word)) for word in words}
-    inside = {path for path in found if root in path.parents and path.exists()}
-    places = {path if path.is_dir() else path.parent for path in inside}
-    return {place for place in places if root in place.parents and place.name not in _PROGRAMS}
+    below = f"{root}/".replace("//", "/")
+    found = {os.path.normpath(os.path.join(folder, word)) for word in words}  # noqa: PTH118 - as strings
+    places: set[str] = set()
+    for path in found:
+        if path.startswith(below):
+            parent = path.rpartition("/")[0]
+            if os.path.isdir(path):  # noqa: PTH112 - as above
+                places.add(path)
+            elif parent not in places and os.path.exists(path):  # noqa: PTH110 - as above
+                places.add(parent)
+    inside = (Path(place) for place in places if place.startswith(below))
+    return {place for place in inside if place.name not in _PROGRAMS}
 
 
 def _places(manifest: Manifest, folder: Path, source: Path | None) -> tuple[Path, set[Path]]:
     """The folder of the sources, as CMake or Meson tell, and every folder outside the system that edges name."""
     made = {path for edge in manifest.edges for path in edge.all_outputs}
     asked = {path for edge in manifest.edges for path in edge.all_inputs} - made
-    named = {Path(os.path.normpath(folder / path)).parent for path in asked if path.startswith(("/", ".."))}
-    places = {place for place in named if not f"{place}/".startswith(_SYSTEM)}
+    # Strings: of thousands of files few folders are left.
+    away = (os.path.join(folder, path) for path in asked if path.startswith(("/", "..")))  # noqa: PTH118
+    named = {os.path.dirname(os.path.normpath(path)) for path in away}  # noqa: PTH120
+    places = {Path(place) for place in named if not f"{place}/".startswith(_SYSTEM)}
     if source is None:
         # A guess, which may be as wide as the machine.
         return Path(os.path.commonpath([folder, *places])), places

@@ -25,7 +25,7 @@ from coordinator.history.record import BuildRecord
 from coordinator.imported import is_header
 from coordinator.lock.lease import Lease
 from coordinator.plan.planner import up_to
-from coordinator.progress import BuildObserver, Observers
+from coordinator.progress import BuildObserver, How, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.request import Request
@@ -158,7 +158,7 @@ class Attempt:
         )
         preparer.bring(self.plan.changes.edited)
         timeout = self.request.timeout
-        here, permits = self.project.performer_here(self.name), self.project.permits(self.name)
+        here, permits = self.project.performer_here(), self.project.permits(self.name)
         self._scheduler = Scheduler(
             self.plan,
             tree=tree,
@@ -190,6 +190,10 @@ class Attempt:
     def keys(self) -> dict[str, str]:
         """The jobs that have a result by now, each with the key of it."""
         return keys_of(self._scheduler.report()) if self._scheduler else {}
+
+    def reused_jobs(self) -> frozenset[str]:
+        """Those of them that a stored result stood for."""
+        return frozenset(self._reused(self._scheduler.report())) if self._scheduler else frozenset()
 
     def _wanted_here(self) -> frozenset[str] | None:
         """The outputs that the workspace is to hold; None for all of them."""
@@ -339,7 +343,7 @@ class Attempt:
     def _learn(self, ran: RunReport) -> None:
         """Let the next scan know the outputs just written, so that it need not read them."""
         made = {output.path for result in ran.results.values() for output in result.outputs}
-        self.seen.scan.learn(made, self.placing.placed if self.placing else None)
+        self.seen.scan.learn(made, (self.placing or self.staging).placed)
         for warning in (self.seen.scan.save(), self.project.save_learnt()):
             if warning:
                 self.observer.warned(warning)
@@ -356,9 +360,9 @@ class Attempt:
 
     def _report(self, ran: RunReport, committed: Base | None, why_not: str) -> BuildReport:
         tally, own = self.tally, self.tally.own(ran)
+        reused = self._reused(ran)
         written = tuple(dict.fromkeys((*tally.written, *self.done.written)))
         removed = dict.fromkeys((*tally.removed, *self.done.removed))
-        counts = count_how({job: way for job, way in ran.how.items() if way != "executed" and job not in own})
         return BuildReport(
             build=self.name,
             status="failed" if ran.failures else "ok",
@@ -368,7 +372,7 @@ class Attempt:
             revision=committed.revision if committed else 0,
             planned=len(self.plan.jobs) + len(ran.added),
             executed=tally.executed,
-            reused=counts,
+            reused=count_how(reused),
             failed=len(ran.failures),
             skipped=len(ran.skipped),
             layers=tuple(len(layer) for layer in self.plan.layers),
@@ -386,7 +390,12 @@ class Attempt:
             tests=self.graph.tests,
             made={one.path: one.hash for result in ran.results.values() for one in result.outputs},
             done=keys_of(ran),
+            reused_jobs=frozenset(reused),
         )
+
+    def _reused(self, ran: RunReport) -> dict[str, How]:
+        own = self.tally.own(ran)
+        return {job: way for job, way in ran.how.items() if way != "executed" and job not in own}
 
 
 def keys_of(ran: RunReport) -> dict[str, str]:

@@ -18,7 +18,7 @@ import redis
 from tests.console import Console
 from tests.counting_proxy import counting
 from tests.scenarios.book import Book
-from tests.scenarios.test_seed_s0 import Site, make_long, peak, table
+from tests.scenarios.lessons.steps import Site, make_long, peak, table
 from tests.services import S3Service, running_seaweedfs, running_valkey
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]

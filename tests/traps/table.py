@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import TimeoutExpired
 
-from tests.traps import changes, declared, farm, headers, manifests
+from tests.traps import changes, declared, headers, manifests, state, stopped, tools, tree, world
 from tests.traps.arena import Arena
 from tests.traps.engines import ENGINES, Engine
 from tests.traps.verdict import TRAPS, NotExpressible, Trap, Verdict
@@ -56,7 +56,7 @@ NOT_IN_NINJA = {
 }
 
 # Importing them is what fills the list; from here on it is in order.
-assert all((changes, declared, farm, headers, manifests))
+assert all((changes, declared, headers, manifests, state, stopped, tools, tree, world))
 TRAPS.sort(key=lambda trap: trap.number)
 
 WORDS = {

@@ -17,9 +17,10 @@ import msgspec
 
 from coordinator.importers.ninja.aliases import Alias, alias_in
 from coordinator.importers.ninja.manifest import Manifest, Statements
-from coordinator.importers.ninja.parser import read_by, uncollected
+from coordinator.importers.ninja.parser import read_by
 from shared.atomic import write_atomic
 from shared.errors import LocalError
+from shared.uncollected import uncollected
 
 # Changes whenever the parser or the values do.
 _SCHEMA = b"windrow.ninja/1\n"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from coordinator.importers.ninja.building import Building
 from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.statements import parse
 from shared.errors import named
+from shared.uncollected import uncollected
 
 # Text that is no UTF-8 stays what it is.
 ENCODING, ERRORS = "utf-8", "surrogateescape"
@@ -44,15 +43,3 @@ def read_by(path: Path, load: Callable[[Path], bytes], folder: Path | None = Non
         building = Building(load_named)
         parse(building, data.decode(ENCODING, ERRORS), os.path.relpath(path, folder), building.scope(-1))
         return building.manifest()
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """No garbage collection within: a hundred thousand edges are as many reasons for one, and none is garbage."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()

@@ -10,7 +10,7 @@ import pytest
 
 from cli.first import ninja_rests
 from cli.ninja_project import open_build_folder
-from cli.performers import make_performer
+from cli.performers import PERFORMERS
 from coordinator import rest
 from coordinator.atrest import at_rest, remember
 from coordinator.project import Project
@@ -286,7 +286,7 @@ class ImportedWorkspace(Workspace):
 
     def project(self) -> Project:
         settings = open_build_folder(self.root, "build.ninja", flags={}, environ=self.environ)
-        return Project(settings, environ=self.environ, clock=self.clock, make_performer=make_performer)
+        return Project(settings, environ=self.environ, clock=self.clock, performers=PERFORMERS)
 
 
 @pytest.fixture
