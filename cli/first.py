@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 _STATE = ".windrow"
 _PROJECT = "windrow.toml"
-_VALUED = frozenset(("-j", "-k", "-l", "-w"))
-_BARE = frozenset(("-v", "--verbose", "--quiet"))
+_NUMBERED = frozenset(("-j", "-k", "-l"))
+_BARE = frozenset(("-v", "--verbose"))
 
 
 def ninja_rests(arguments: Sequence[str]) -> bool:
@@ -98,11 +98,11 @@ def _plain(arguments: Sequence[str]) -> tuple[str, str, bool, list[str]] | None:
             folder, entered = next(words, "."), True
         elif word == "-f":
             file = next(words, "build.ninja")
-        elif word in _VALUED:
-            if next(words, None) is None:
+        elif word in _NUMBERED:
+            if not next(words, "").isdecimal():
                 return None
         elif not word.startswith("-"):
             targets.append(word)
-        elif word not in _BARE and not (word[:2] in _VALUED and word[2:].isdigit()):
+        elif word not in _BARE and not (word[:2] in _NUMBERED and word[2:].isdecimal()):
             return None
     return folder, file, entered, targets

@@ -132,8 +132,8 @@ class CommandRun:
         stdout, stderr = run.logs()
         key = left.key(made, trace)
         # What cannot be said to be of these files is no result for anybody else; nor is that of a job that always runs,
-        # whether it says so or never makes what it declares.
-        kept = self.order.kept and not left.moved and not self._lacks(made)
+        # whether it says so or never makes what it declares. One that names what it was not given may be repeated.
+        kept = self.order.kept and not left.moved and not left.lacked and not self._lacks(made)
         message = self._compare(key, made) if self.order.no_cache and kept else ""
         result = ActionResult(
             key=key,
@@ -151,7 +151,10 @@ class CommandRun:
         if kept:
             message = self._keep(result) or message
         failpoint.hit("worker.stored")
-        return self._end("executed", result=result, message=message, printed=run, carried=self._carried(made))
+        carries = self._carried(made)
+        return self._end(
+            "executed", result=result, message=message, printed=run, wanted=left.lacked, carried=carries
+        )
 
     def _carried(self, made: tuple[Output, ...]) -> dict[str, bytes]:
         """The bytes of small outputs, for a coordinator that is elsewhere."""

@@ -39,7 +39,8 @@ class JobOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     failed: the command failed, timed out, or broke its promise; `message` says how. missing: blobs that
     the action names are not in the store (`missing`, by digest). lost: the machine failed, not the job.
     dropped: it was not begun, and the build starts nothing more.
-    wanted: relative paths a failed command named as not found, in no fixed place of the tree. carried: bytes of small
+    wanted: relative paths a failed command named as not found, in no fixed place of the tree; or paths that one which
+    succeeded says it has read and was not given. carried: bytes of small
     outputs by digest, which are in the store as well.
     """
 
