@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import msgspec
+
 from cli import render
 from cli.credentials import with_credentials
 from cli.ninja_options import Fatal, Options, options_of
@@ -147,6 +149,7 @@ def _build_in(project: Project, options: Options) -> int:
     # A target that nothing makes is a file that could go away without anybody noticing.
     typed = rest.typed(".", options.targets) if len(targets) == len(options.targets) else ""
     request = Request(targets=targets, failures=options.failures, download=options.download, typed=typed)
+    request = msgspec.structs.replace(request, keep_response_files=options.keep_response_files)
     return _dry(project, request, options) if options.dry else _run_jobs(project, request, options, progress)
 
 

@@ -7,7 +7,7 @@ import shutil
 
 import msgspec
 
-from coordinator import edits
+from coordinator import edits, response_files
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
 from coordinator.commit.fold import fold, repeats
@@ -191,6 +191,7 @@ class Attempt:
     def _finish(self, ran: RunReport) -> BuildReport:
         """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""
         self.record.ran(ran)
+        self._response_files(ran)
         whole = not ran.skipped and all(failure.rule in self.lenient for failure in ran.failures)
         if whole or self.request.failures != 1:
             self.done = self._materialise(whole=whole)
@@ -215,6 +216,17 @@ class Attempt:
         if whole or self.request.failures != 1:
             self._export(ran, whole=whole)
         return self._report(ran, committed, why_not)
+
+    def _response_files(self, ran: RunReport) -> None:
+        """Those of imported commands that failed stay in the tree, as with ninja; with -d keeprsp all do."""
+        root, recipes = self.settings.root, self.graph.recipes
+        executed = [recipes[job] for job, how in ran.how.items() if how == "executed" and recipes[job].loose]
+        failed = [recipes[failure.job] for failure in ran.failures if recipes[failure.job].loose]
+        if self.request.keep_response_files:
+            response_files.leave(root, executed)
+        else:
+            response_files.take_away(root, executed)
+        response_files.leave(root, failed)
 
     def _materialise(self, *, whole: bool) -> Applied:
         gone = {path: self._hash_of_ours(path) for path in self.plan.removed} if whole else {}

@@ -88,7 +88,8 @@ class CommandRun:
                 cwd=seen.cwd,
                 env=environment(self.action, path=self.workshop.path, tmp=sandbox.tmp, cwd=seen.cwd),
                 stdout=str(sandbox.stdout),
-                stderr=str(sandbox.stderr),
+                # As ninja, which hands on what was printed in the order in which it was.
+                stderr=str(sandbox.stdout if self.action.loose else sandbox.stderr),
                 timeout=self.order.timeout,
                 folder=str(sandbox.tree),
                 view=seen.view,

@@ -86,7 +86,7 @@ class WorkspaceRun:
                 cwd=str(cwd),
                 env=self._environment(str(cwd)),
                 stdout=str(streams[0]),
-                stderr=str(streams[1]),
+                stderr=str(streams[0]),
                 timeout=self._order.timeout,
                 # The user's own shells work there too.
                 folder="",

@@ -245,9 +245,11 @@ class Preparer:
         tree = given.tree if given else trace.tree
         if recipe.finds == "tree":
             tree = True
+        # An earlier failure may have left them in the tree: what counts is what this command brings along.
+        own = {path for path, _ in recipe.files}
         wanted = (*trace.used, *recipe.libraries, *(given.paths if given else ()), *(self._sources if tree else ()))
         for path in wanted:
-            if path not in inputs and (state := find(path)) is not None:
+            if path not in inputs and path not in own and (state := find(path)) is not None:
                 inputs[path] = state
         extra = () if tree else tuple(sorted(set(inputs) - declared))
         if tree and recipe.loose:
