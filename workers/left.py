@@ -40,6 +40,7 @@ class Left:
         self._read = marks.read() if marks is not None and observed else None
         self.beyond = ""  # the state of what it read outside the tree, for its key
         self.lacked: tuple[str, ...] = ()  # files of the tree that it says it has read, and was not given
+        self.marks = ""  # which of these are as they are elsewhere
         self.moved = False  # something of that changed while it ran: nobody can say which it read
 
     def outputs(self) -> tuple[Output, ...]:
@@ -107,6 +108,7 @@ class Left:
             (path for path in named if not path.startswith(own)), self._sandbox.begun
         )
         self.beyond, self.moved = read.state, bool(read.paths) and not read.state
+        self.marks = read.marks if self._ticket.workshop.elsewhere else ""
         return read.paths
 
     def key(self, made: tuple[Output, ...], trace: Trace | None) -> str:

@@ -154,7 +154,13 @@ class CommandRun:
         failpoint.hit("worker.stored")
         carries = self._carried(made)
         return self._end(
-            "executed", result=result, message=message, printed=run, wanted=left.lacked, carried=carries
+            "executed",
+            result=result,
+            message=message,
+            printed=run,
+            wanted=left.lacked,
+            marks=left.marks,
+            carried=carries,
         )
 
     def _carried(self, made: tuple[Output, ...]) -> dict[str, bytes]:

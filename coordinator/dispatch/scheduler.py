@@ -228,7 +228,7 @@ class Scheduler:
                     # It has no outputs, or they are where they belong.
                     self._on_settled(Settled(run.id, None))
                 else:
-                    self._pool.submit(self._settle_and_tell, run, outcome.result, outcome.carried)
+                    self._pool.submit(self._settle_and_tell, run, outcome.result, outcome)
             case "dropped":
                 # Not begun, and the build has stopped.
                 self._runs.move(run, State.WAITING)
@@ -237,11 +237,11 @@ class Scheduler:
             case _:
                 self._failed_try(run, outcome)
 
-    def _settle_and_tell(self, run: JobRun, result: ActionResult, carried: Mapping[str, bytes]) -> None:
+    def _settle_and_tell(self, run: JobRun, result: ActionResult, outcome: JobOutcome) -> None:
         error: Exception | None = None
         try:
-            self._preparer.refuse_elsewhere(result, again=run.elsewhere)
-            self._settle(result, carried)
+            self._preparer.refuse_elsewhere(result, again=run.elsewhere, marks=outcome.marks)
+            self._settle(result, outcome.carried)
         except Exception as caught:  # noqa: BLE001 - told to the loop, which raises it
             error = caught
         self._inbox.put(Settled(run.id, error))
