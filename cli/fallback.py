@@ -64,6 +64,7 @@ def _project(project: Project, settings: Settings) -> Project:
         make_here=make_here,
         make_ready=make_ready,
     )
+    made.most_load = project.most_load
     if project.settings.storage.url and not settings.storage.url:
         seed(made)
     return made

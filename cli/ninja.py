@@ -28,6 +28,7 @@ from shared.settings import Settings
 
 if TYPE_CHECKING:
     from cli.progress_ninja import NinjaProgress
+    from coordinator.report import BuildReport
 
 _OBJECTS = 100_000  # made and not yet freed, until cycles are looked for
 # Errors that ninja tells of without a place.
@@ -115,6 +116,7 @@ def _build(settings: Settings, options: Options) -> int:
         make_here=make_here,
         make_ready=make_ready,
     )
+    project.most_load = options.load
     try:
         return _build_in(project, options)
     except GraphError:
@@ -174,6 +176,8 @@ def _run_jobs(project: Project, request: Request, options: Options, progress: Ni
         report = fallback.build(project, request, progress, strict=options.strict)
     finally:
         progress.close()
+    if options.stats:
+        _tell_stats(report)
     if options.report:
         _write_report(Path(options.report), report.status, progress.edges(), project)
     if report.status == "no-changes" or not report.planned:
@@ -186,6 +190,15 @@ def _run_jobs(project: Project, request: Request, options: Options, progress: Ni
         render.out(f"ninja: build stopped: {why}.")
         return report.failures[-1].exit_code or 1 if report.failures else 1
     return 0
+
+
+def _tell_stats(report: BuildReport) -> None:
+    rows = [("planned", report.planned), ("executed", report.executed), *sorted(report.reused.items())]
+    rows += [("failed", report.failed), ("skipped", report.skipped), ("files looked at", report.files)]
+    rows += [("bytes up", report.bytes_up), ("bytes down", report.bytes_down)]
+    for line in render.table([(name, f"{count:,}") for name, count in rows], head=("metric", "count")):
+        render.out(line)
+    render.out(f"\n{report.seconds * 1000:.1f} ms in all")
 
 
 def _no_work(options: Options) -> None:

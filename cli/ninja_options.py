@@ -43,9 +43,9 @@ options:
   --report FILE          write what was done with each edge, as JSON
 """
 _MODES = {
-    "stats": "print how often what was done, and how long it took",
+    "stats": "print what was done, and how long it took",
     "explain": "explain what caused a command to execute",
-    "keepdepfile": "don't delete depfiles after they're read by ninja",
+    "keepdepfile": "accepted: what depfiles said is kept, see -t deps",
     "keeprsp": "don't delete @response files on success",
 }
 _WARNINGS = ("phonycycle=err", "phonycycle=warn")
@@ -73,7 +73,6 @@ class Options(msgspec.Struct):
     dry: bool = False
     explain: bool = False
     stats: bool = False
-    keep_depfiles: bool = False
     keep_response_files: bool = False
     strict_phony: bool = False
     tool: str = ""
@@ -175,7 +174,7 @@ def _debug(options: Options, mode: str) -> None:
         case "stats":
             options.stats = True
         case "keepdepfile":
-            options.keep_depfiles = True
+            pass
         case "keeprsp":
             options.keep_response_files = True
         case _:

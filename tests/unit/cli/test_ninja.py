@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,19 @@ def test_a_flag_that_is_none_has_all_of_them_told(
 def test_quietly_not_even_that_there_is_nothing_to_do_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [ninja.run(words) for words in (["--quiet"], ["--quiet"], ["--quiet", "-n", "last"])] == [0, 0, 0]
     assert capsys.readouterr().out == ""
+
+
+def test_what_was_done_is_counted_where_that_is_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ninja.run(["-d", "stats"]) == 0
+
+    told = capsys.readouterr().out
+    assert re.search(r"^metric +count\nplanned +2\nexecuted +2\n", told, re.MULTILINE)
+    assert re.search(r"^\d+\.\d ms in all\n$", told, re.MULTILINE)
+
+
+def test_a_load_average_is_heeded(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ninja.run(["-l", "0.000001", "-j2"]) == 0
+    assert (folder / "last").exists()
 
 
 def test_a_dry_run_shows_what_would_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
