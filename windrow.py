@@ -26,10 +26,14 @@ def main() -> None:
 def ninja() -> None:
     """Console script `windrow-ninja`."""
     _safe_path()
-    from cli.first import ninja_rests  # noqa: PLC0415
+    from cli.first import is_trial, ninja_answers, ninja_rests  # noqa: PLC0415
 
-    if ninja_rests(sys.argv[1:]):
+    if ninja_answers(sys.argv[1:]) or ninja_rests(sys.argv[1:]):
         return
+    if is_trial(sys.argv[1:]):
+        from cli.trial import program as trial  # noqa: PLC0415
+
+        trial(sys.argv[1:])
     from cli.ninja import program  # noqa: PLC0415
 
     program()

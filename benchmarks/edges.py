@@ -33,6 +33,7 @@ from shared.model.action import ActionResult, Input, Output, Trace
 from shared.model.job import JobOrder, JobOutcome
 from shared.storage.blobs import BlobStore
 from tests.fakes.observer import RecordingObserver
+from tests.fakes.performers import here_only
 from workers.execute.probes import Prober
 from workers.execute.trace import trace_of
 
@@ -83,11 +84,11 @@ def first_build(folder: Path, built: Path, cache: Path) -> None:
     settings = open_build_folder(folder, "build.ninja", flags={}, environ=environ)
     lenders: list[Lender] = []
 
-    def make(project: Project, _build: str, _platform: str) -> InlinePerformer:
+    def make(project: Project, _commands: int) -> InlinePerformer:
         lenders.append(Lender(built, project.stores.blobs))
         return InlinePerformer(lenders[-1].perform, lambda: None, SLOTS)
 
-    project = Project(settings, environ=environ, clock=SystemClock(), make_performer=make)
+    project = Project(settings, environ=environ, clock=SystemClock(), performers=here_only(make))
     began = time.process_time()
     report = build(project, Request(), RecordingObserver())
     spent = time.process_time() - began

@@ -11,8 +11,8 @@ import msgspec
 
 from cli import render
 from cli.edits import edit_option, pend_edits
-from cli.options import open_project, open_settings, project_options, wait_option, wait_seconds
-from cli.performers import make_here, make_performer, make_ready, start_calls
+from cli.options import given_project, open_project, open_settings, project_options, wait_option, wait_seconds
+from cli.performers import PERFORMERS
 from cli.progress_lines import LineProgress
 from coordinator import build as building
 from coordinator import rest
@@ -62,7 +62,7 @@ Progress = Any  # LineProgress or LiveProgress: BuildObserver with close()
 @edit_option
 @click.option("--verify-hashes", is_flag=True, help="Read every file; trust no time stamp.")
 @click.option("-v", "--verbose", is_flag=True, help="Show cache hits and started jobs too.")
-@click.option("-q", "--quiet", is_flag=True, help="Show failures and the result only.")
+@click.option("-q", "--quiet", is_flag=True, help="Show failures only.")
 def build(targets: tuple[str, ...], **given: Any) -> int:
     """Build what is out of date and commit the new revision.
 
@@ -91,7 +91,7 @@ def build(targets: tuple[str, ...], **given: Any) -> int:
     )
     from cli import fallback  # noqa: PLC0415
 
-    project = open_project(settings, make_performer, make_here, start_calls, make_ready)
+    project = open_project(settings, PERFORMERS)
     pend_edits(project, given["edits"])
     if given["dry_run"] or given["check"]:
         return _look(project, request, check=given["check"], as_json=given["as_json"])
@@ -140,11 +140,9 @@ def tell(project: Project, report: BuildReport, *, as_json: bool, quiet: bool, d
         return
     from cli.summary import lines  # noqa: PLC0415
 
-    for line in lines(report):
-        if report.status == "no-changes":
-            render.out(line)
-        elif not quiet or report.status == "failed":
-            render.err(line)
+    say = render.out if report.status == "no-changes" else render.err
+    for line in lines(report) if not quiet or report.status == "failed" else ():
+        say(line)
     if diff and report.revision:
         from cli.history import diff_lines  # noqa: PLC0415
 
@@ -180,10 +178,9 @@ def _look(project: Project, request: Request, *, check: bool, as_json: bool) -> 
 @click.option("--save", is_flag=True, help="Keep the plan among the project's runs.")
 def plan(targets: tuple[str, ...], **given: Any) -> int:
     """Show what a build would run, in layers, and why. Takes no lock and runs nothing."""
-    settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project")})
-    project = open_project(settings)
+    project = given_project(given)
     pend_edits(project, given["edits"])
-    request = Request(targets=targets, full=given["full"] or settings.mode != "incremental")
+    request = Request(targets=targets, full=given["full"] or project.settings.mode != "incremental")
     code = _look(project, request, check=given["exit_code"], as_json=given["as_json"])
     if given["save"]:
         from coordinator.history.runs import plan_record, save_plan  # noqa: PLC0415
@@ -227,7 +224,7 @@ def why(target: str, **given: Any) -> int:
     """Explain why TARGET would run now or, when it is up to date, why it last ran."""
     from coordinator.queries import why_json  # noqa: PLC0415 - records of past builds
 
-    project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
+    project = given_project(given)
     answer = why_json(project, building.look(project, Request(full=given["full"])), target)
     if given["as_json"]:
         render.as_json(answer)
@@ -247,7 +244,7 @@ def why(target: str, **given: Any) -> int:
 @project_options
 def graph(**given: Any) -> int:
     """Show every job the rules make, with its files and its layer."""
-    project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
+    project = given_project(given)
     made = project.graph(building.look(project, Request()).snapshot)
     if given["as_json"]:
         jobs = [

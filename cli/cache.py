@@ -8,14 +8,9 @@ import click
 import msgspec
 
 from cli import render
-from cli.options import open_project, open_settings, project_options
-from coordinator.project import Project
+from cli.options import given_project, project_options
 from shared.errors import DifferencesFound
 from shared.storage import collect
-
-
-def _project(given: dict[str, Any]) -> Project:
-    return open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
 
 
 @click.group()
@@ -27,7 +22,7 @@ def cache() -> None:
 @project_options
 def stats(**given: Any) -> int:
     """Show what the store holds: every project that shares it, and the copy on this machine."""
-    project = _project(given)
+    project = given_project(given)
     found = collect.stats(project.stores)
     if given["as_json"]:
         render.as_json({"schema": "windrow.cache-stats/1", **msgspec.to_builtins(found)})
@@ -57,7 +52,7 @@ def stats(**given: Any) -> int:
 @click.option("--repair", is_flag=True, help="Drop what is damaged, so that the next build makes it again.")
 def verify(**given: Any) -> int:
     """Read every blob and check that what revisions and results name is there; exit 10 if something is not."""
-    project = _project(given)
+    project = given_project(given)
     found = collect.verify(project.stores, repair=given["repair"])
     if given["as_json"]:
         render.as_json({"schema": "windrow.cache-verify/1", **msgspec.to_builtins(found)})
@@ -80,7 +75,7 @@ def verify(**given: Any) -> int:
 @click.option("--window", type=float, metavar="DAYS", help="Days since the last use that a result stays.")
 def gc(**given: Any) -> int:
     """Remove what no kept revision names and nobody used within the window."""
-    project = _project(given)
+    project = given_project(given)
     settings = project.settings
     window = settings.cache_window if given["window"] is None else given["window"] * 86400
     report = collect.collect(
@@ -101,6 +96,8 @@ def gc(**given: Any) -> int:
     )
     if report.trees_removed:
         render.out(f"{verb} {report.trees_removed:,} records of ingested states that no kept revision holds")
+    if report.runs_removed:
+        render.out(f"{verb} {render.plural(report.runs_removed, 'record')} of builds")
     if report.local_blobs_removed:
         local = f"{report.local_blobs_removed:,} blobs ({render.size(report.local_bytes_removed)})"
         render.out(f"{verb} {local} of the local copy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cli import render
-from cli.options import open_project, open_settings, project_options
+from cli.options import given_project, project_options
 from coordinator.project import Project
 from shared import hashing, toolchain
 from shared.errors import LocalError, WindrowError
 from shared.model.manifest import revision_name
 
 if TYPE_CHECKING:
+    from redis import Redis
+
     from shared.queue import Beat
 
 
@@ -32,7 +35,7 @@ class Finding(NamedTuple):
 @project_options
 def doctor(**given: Any) -> int:
     """Check settings, tools, storage, broker and workers; exit 36 if something fails."""
-    project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
+    project = given_project(given)
     findings = list(_findings(project))
     failed = sum(finding.verdict == "FAIL" for finding in findings)
     if given["as_json"]:
@@ -47,24 +50,18 @@ def doctor(**given: Any) -> int:
 
 def _findings(project: Project) -> Iterator[Finding]:
     yield Finding("ok", "settings", str(project.settings.root / "windrow.toml"))
-    for what, check in (
-        ("workspace", _workspace),
-        ("tools", _tools),
-        ("isolation", _isolation),
-        ("storage", _storage),
-        ("broker", _broker),
-        ("workers", _workers),
-        ("history", _history),
-    ):
-        yield from _guarded(what, check, project)
-
-
-def _guarded(what: str, check: Callable[[Project], Iterator[Finding]], project: Project) -> Iterator[Finding]:
-    try:
-        yield from check(project)
-    except WindrowError as error:
-        more = "; ".join(text for text in (error.why, f"fix: {error.fix}" if error.fix else "") if text)
-        yield Finding("FAIL", what, error.what + (f" ({more})" if more else ""))
+    broken: list[str] = []
+    for what, check, needs in _CHECKS:
+        # It would fail for the same reason, and wait for it as long once more.
+        if without := [need for need in needs if need in broken]:
+            yield Finding("warn", what, f"not looked at, since {' and '.join(without)} failed")
+            continue
+        try:
+            yield from check(project)
+        except WindrowError as error:
+            broken.append(what)
+            more = "; ".join(text for text in (error.why, f"fix: {error.fix}" if error.fix else "") if text)
+            yield Finding("FAIL", what, error.what + (f" ({more})" if more else ""))
 
 
 def _workspace(project: Project) -> Iterator[Finding]:
@@ -120,8 +117,8 @@ def _broker(project: Project) -> Iterator[Finding]:
     from coordinator.broker import Broker  # noqa: PLC0415 - redis
     from shared.queue import redacted  # noqa: PLC0415
 
-    kept = Broker(broker, project.clock, farm.broker_patience)
-    info: Any = kept.call(lambda client: client.info(), "the broker does not answer")
+    with contextlib.closing(Broker(broker, project.clock, farm.broker_patience)) as kept:
+        info: Any = kept.call(lambda client: client.info(), "the broker does not answer")
     policy = str(info.get("maxmemory_policy", "unknown"))
     verdict = "ok" if policy == "noeviction" else "FAIL"
     text = f"{redacted(broker)} {info.get('redis_version', '')}, maxmemory-policy {policy}"
@@ -137,15 +134,18 @@ def _workers(project: Project) -> Iterator[Finding]:
     from coordinator.broker import Broker  # noqa: PLC0415 - redis
     from shared import queue  # noqa: PLC0415
 
-    kept = Broker(farm.broker, project.clock, farm.broker_patience)
-    names: Any = kept.call(lambda client: client.zrange(queue.WORKERS, 0, -1), "the broker does not answer")
-    keys = [queue.worker_key(name.decode()) for name in names]
-    values: Any = kept.call(lambda client: client.mget(keys), "the broker does not answer") if keys else []
+    tools = queue.toolset(project.tools())
+
+    def look(client: Redis) -> tuple[Any, bool]:
+        names: Any = client.zrange(queue.WORKERS, 0, -1)
+        keys = [queue.worker_key(name.decode()) for name in names]
+        return client.mget(keys) if keys else [], client.zscore(queue.TOOLSETS, tools) is not None
+
+    with contextlib.closing(Broker(farm.broker, project.clock, farm.broker_patience)) as kept:
+        values, asked = kept.call(look, "the broker does not answer")
     beats = queue.read_beats(values)
     if not beats:
         yield Finding("FAIL", "workers", "none is connected; start one: windrow worker, or windrow farm up")
-    names = queue.toolset(project.tools())
-    asked = kept.call(lambda client: client.zscore(queue.TOOLSETS, names), "the broker does not answer") is not None
     for beat in beats:
         yield worker_finding(beat, project.toolchain(), asked=asked)
 
@@ -181,3 +181,15 @@ def _history(project: Project) -> Iterator[Finding]:
         yield Finding("ok", "history", f"not compared with the events: those of {gone} are not kept")
     else:
         yield Finding("ok", "history", "the archived events tell the same as the manifest")
+
+
+# What is looked at, how, and what that needs.
+_CHECKS: tuple[tuple[str, Callable[[Project], Iterator[Finding]], tuple[str, ...]], ...] = (
+    ("workspace", _workspace, ()),
+    ("tools", _tools, ()),
+    ("isolation", _isolation, ()),
+    ("storage", _storage, ()),
+    ("broker", _broker, ()),
+    ("workers", _workers, ("broker",)),
+    ("history", _history, ("storage", "broker")),
+)

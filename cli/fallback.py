@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import msgspec
 
-from cli.performers import make_here, make_performer, make_ready
 from coordinator import build as building
 from coordinator.progress import BuildObserver
 from coordinator.project import Project
@@ -56,14 +55,7 @@ def _less(settings: Settings) -> list[Settings]:
 def _project(project: Project, settings: Settings) -> Project:
     if settings == project.settings:
         return project
-    made = Project(
-        settings,
-        environ=project.environ,
-        clock=project.clock,
-        make_performer=make_performer,
-        make_here=make_here,
-        make_ready=make_ready,
-    )
+    made = Project(settings, environ=project.environ, clock=project.clock, performers=project.performers)
     made.most_load = project.most_load
     if project.settings.storage.url and not settings.storage.url:
         seed(made)

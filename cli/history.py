@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from cli import render
-from cli.options import open_project, open_settings, project_options
+from cli.options import given_project, project_options, revision_given
 from coordinator import refnames
 from coordinator.commit.base import read_manifest
 from coordinator.history.archive import archived
@@ -21,20 +21,9 @@ from shared import errors
 from shared.clock import iso
 from shared.errors import DifferencesFound, UsageError
 from shared.model.event import ArtefactEvent, Event, InputEvent
-from shared.model.manifest import Manifest, revision_name, revision_number
+from shared.model.manifest import Manifest, revision_name
 
 _TRACEBACK = "Traceback (most recent call last):"
-
-
-def _project(given: dict[str, Any]) -> Project:
-    return open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
-
-
-def _revision(text: str, option: str) -> int:
-    try:
-        return revision_number(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no revision; write rev-0003 or 3", param_hint=option) from None
 
 
 def _manifest(project: Project, text: str | None) -> Manifest:
@@ -47,7 +36,7 @@ def _manifest(project: Project, text: str | None) -> Manifest:
             name, branch = project.name
             raise UsageError(f"{name}/{branch} has no revision yet", why="nothing was committed", fix="windrow build")
         return base.manifest
-    _revision(text, "--revision")
+    revision_given(text, "--revision")
     return revision(project, text)
 
 
@@ -55,7 +44,7 @@ def _manifest(project: Project, text: str | None) -> Manifest:
 @project_options
 def status(**given: Any) -> int:
     """Show the current revision, the last build and who holds the lock."""
-    project = _project(given)
+    project = given_project(given)
     now = standing(project)
     base, last, holder, manifest = now.base, now.last, now.holder, now.base.manifest
     if given["as_json"]:
@@ -105,7 +94,7 @@ def _telling(log: str) -> str:
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, help="How many.")
 def builds(**given: Any) -> int:
     """List past builds, the latest first."""
-    project = _project(given)
+    project = given_project(given)
     holder = project.lock().current()
     runs = list_runs(project.stores.refs, *project.name, limit=given["limit"], holder=holder.build if holder else "")
     for problem in runs.problems:
@@ -138,7 +127,7 @@ def builds(**given: Any) -> int:
 @click.option("--revision", metavar="REV", help="Which revision, e.g. rev-0002 or 2 (default: the current one).")
 def show(**given: Any) -> int:
     """Show a revision's manifest."""
-    project = _project(given)
+    project = given_project(given)
     manifest = _manifest(project, given["revision"])
     if given["as_json"]:
         render.as_json(msgspec.to_builtins(manifest))
@@ -166,7 +155,7 @@ def show(**given: Any) -> int:
 @click.option("--exit-code", is_flag=True, help="Exit 10 if anything differs.")
 def diff(range_: str, **given: Any) -> int:
     """Show what differs between revisions A and B, e.g. rev-0001..rev-0002."""
-    project = _project(given)
+    project = given_project(given)
     one, dots, two = range_.partition("..")
     if not dots:
         raise click.BadParameter(f"{range_!r} is no range; write rev-0001..rev-0002", param_hint="A..B")
@@ -206,9 +195,9 @@ def events() -> None:
 @click.option("--revision", metavar="REV", help="Events archived with a revision (default: those not archived yet).")
 def list_(**given: Any) -> int:
     """Print events, one JSON object a line."""
-    project = _project(given)
+    project = given_project(given)
     if given["revision"]:
-        number = _revision(given["revision"], "--revision")
+        number = revision_given(given["revision"], "--revision")
         found = archived(project.stores.refs, *project.name, number)
         if found is None:
             name = refnames.events(*project.name, number, "inputs")
@@ -229,7 +218,7 @@ def append(**given: Any) -> int:
 
     With a `payload` it is an edit: the input or artefact holds that from now on, and its digest is the event's.
     """
-    project = _project(given)
+    project = given_project(given)
     try:
         data = msgspec.json.decode(given["path"].read_bytes())
     except OSError as error:

@@ -8,11 +8,19 @@ from typing import Any
 import click
 
 from cli import render
-from cli.options import book_options, open_book_settings, open_project, start_folder, wait_option, wait_seconds
+from cli.options import (
+    book_options,
+    open_book_settings,
+    open_project,
+    revision_given,
+    start_folder,
+    wait_option,
+    wait_seconds,
+)
 from coordinator.hydrate.hydrate import CONCURRENCY, HydrateReport, HydrateRequest
 from coordinator.hydrate.hydrate import hydrate as run
 from coordinator.project import Project
-from shared.model.manifest import revision_name, revision_number
+from shared.model.manifest import revision_name
 
 TOLD = 5
 
@@ -49,7 +57,7 @@ def hydrate(**given: Any) -> int:
         folder,
         _path(start, given["state_file"], folder / settings.hydrate.state_file),
         scope=given["scope"],
-        revision=_revision(given["revision"]),
+        revision=None if given["revision"] is None else revision_given(given["revision"]),
         full=given["full"],
         wait=wait_seconds(given["wait"]),
         concurrency=given["concurrency"],
@@ -81,15 +89,6 @@ def tell_failures(report: HydrateReport) -> int:
 
 def _path(start: Path, given: str | None, default: Path) -> Path:
     return start / Path(given).expanduser() if given else default
-
-
-def _revision(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return revision_number(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no revision; write rev-0003 or 3", param_hint="--revision") from None
 
 
 def lines(report: HydrateReport) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cli import render
-from cli.options import open_project, open_settings, project_options
+from cli.options import given_project, project_options
 from coordinator.lock.lease import age
 from shared.clock import from_iso
 from shared.errors import LockHeld
@@ -23,7 +23,7 @@ def lock() -> None:
 @project_options
 def show(**given: Any) -> int:
     """Show who holds the lock; exit 9 when somebody does."""
-    project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
+    project = given_project(given)
     holder = project.lock().current()
     if given["as_json"]:
         fields = ("build", "pid", "host", "user", "target", "since", "renewed", "fence")
@@ -43,7 +43,7 @@ def show(**given: Any) -> int:
 @project_options
 def break_(**given: Any) -> int:
     """Take the lock away. Its holder notices, and can commit nothing any more."""
-    project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
+    project = given_project(given)
     kept = project.lock()
     holder = kept.current()
     if holder is None:

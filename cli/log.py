@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from cli import render
-from cli.options import open_project, open_settings, project_options
+from cli.options import given_project, project_options
 
 
 @click.command()
@@ -19,7 +19,7 @@ def log(job: str | None, build: str | None, **given: Any) -> int:
     """Show all that a job (an id or an output) printed; without JOB, what failed jobs of the last build did."""
     from coordinator.history.joblog import job_logs  # noqa: PLC0415 - records of past builds
 
-    project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
+    project = given_project(given)
     found = job_logs(project, job, build)
     if given["as_json"]:
         render.as_json({"schema": "windrow.log/1", "logs": [msgspec.to_builtins(one) for one in found]})

@@ -20,7 +20,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ninja": ("cli.ninja_command:ninja", "Run a build.ninja, with ninja's own flags."),
     "plan": ("cli.build:plan", "Show what a build would run, in layers, and why."),
     "test": ("cli.test:test", "Build, and run the tests that what changed can affect."),
-    "affected": ("cli.test:affected", "Show which jobs and tests are affected by what differs since a point in time."),
+    "affected": (
+        "cli.affected:affected",
+        "Show which jobs and tests are affected by what differs since a point in time.",
+    ),
     "why": ("cli.build:why", "Explain why a target runs, or ran."),
     "graph": ("cli.build:graph", "Show every job and file the rules make."),
     "status": ("cli.history:status", "Show the current revision, the last build and who holds the lock."),

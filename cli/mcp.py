@@ -88,9 +88,9 @@ class _Tools:
     def _project(self, book_id: str | None = None) -> Project:
         if book_id not in (None, "", self._settings.project):
             raise UsageError(f"this server is of the project {self._settings.project!r}, not of {book_id!r}")
-        from cli.performers import make_here, make_performer  # noqa: PLC0415 - only where jobs may run
+        from cli.performers import PERFORMERS  # noqa: PLC0415 - only where jobs may run
 
-        return open_project(self._settings, make_performer, make_here)
+        return open_project(self._settings, PERFORMERS)
 
     def plan_build(self, book_id: str | None = None, target_manifest_hash: str | None = None) -> dict[str, Any]:
         """What a client must do to hold the ingested files as they are now.

@@ -17,7 +17,7 @@ from cli import render
 from cli.credentials import with_credentials
 from cli.ninja_options import Fatal, Options, options_of
 from cli.ninja_project import open_build_folder
-from cli.performers import make_here, make_performer, make_ready
+from cli.performers import PERFORMERS
 from coordinator import rest
 from coordinator.project import Project
 from coordinator.request import Request
@@ -108,14 +108,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _build(settings: Settings, options: Options) -> int:
-    project = Project(
-        settings,
-        environ=os.environ,
-        clock=SystemClock(),
-        make_performer=make_performer,
-        make_here=make_here,
-        make_ready=make_ready,
-    )
+    project = Project(settings, environ=os.environ, clock=SystemClock(), performers=PERFORMERS)
     project.most_load = options.load
     try:
         return _build_in(project, options)

@@ -10,11 +10,11 @@ from typing import cast
 import msgspec
 
 from cli import render
+from cli.first import VERSION
 from coordinator.importers.ninja.near import near
 from coordinator.survey import Download
 from shared.errors import UsageError
 
-VERSION = "1.12.1"  # what CMake and Meson ask for: the version of the language that is read
 USAGE = f"""\
 usage: windrow ninja [options] [targets...]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from cli.first import state_name
 from coordinator.imported import COMPILED_FILE
 from coordinator.importers.ninja import compiled
 from coordinator.importers.ninja.manifest import Manifest
@@ -50,8 +51,13 @@ def open_build_folder(folder: Path, file: str, *, flags: Mapping[str, object], e
 
 
 def _made_up(folder: Path, file: str, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
-    """A project of this build folder and its sources alone; its state lies in the build folder."""
-    manifest = compiled.load(folder / file, folder / STATE / COMPILED_FILE)
+    """A project of this build folder and its sources alone; its state lies in the build folder.
+
+    Each build file of a folder has its own: of two configurations, one is not what is left of the other.
+    """
+    other = state_name(file)
+    state = folder / STATE / other
+    manifest = compiled.load(folder / file, state / COMPILED_FILE, folder=folder)
     told = _told(folder)
     source, named = _places(manifest, folder, told)
     build_file = Path(os.path.normpath(folder / file))
@@ -63,14 +69,14 @@ def _made_up(folder: Path, file: str, *, flags: Mapping[str, object], environ: M
         folders = _topmost(root, places | _searched(manifest, folder, root))
     name = _NOT_A_NAME.sub("-", source.name.lower()).strip("-._") or "build"
     settings = load_without_project(root, flags=flags, environ=environ)
-    ours = hashing.bare(hashing.of_value([str(source), str(folder)]))[:8]
+    ours = hashing.bare(hashing.of_value([str(source), str(folder), *([other] if other else [])]))[:8]
     path, directory = (place.relative_to(root).as_posix() for place in (build_file, folder))
     return msgspec.structs.replace(
         settings,
         project=f"{name[:80]}-{ours}",
         ninja=NinjaSettings(file=path, directory=directory),
         folders=folders,
-        state=folder / STATE,
+        state=state,
     )
 
 
@@ -91,18 +97,28 @@ def _searched(manifest: Manifest, folder: Path, root: Path) -> set[Path]:
     texts.update(text for scope in manifest.scopes for text in scope.variables.values())
     texts.update(edge.own for edge in manifest.edges)
     words = {word for text in texts for word in _PATH.findall(text)}
-    found = {Path(os.path.normpath(folder / word)) for word in words}
-    inside = {path for path in found if root in path.parents and path.exists()}
-    places = {path if path.is_dir() else path.parent for path in inside}
-    return {place for place in places if root in place.parents and place.name not in _PROGRAMS}
+    below = f"{root}/".replace("//", "/")
+    found = {os.path.normpath(os.path.join(folder, word)) for word in words}  # noqa: PTH118 - as strings
+    places: set[str] = set()
+    for path in found:
+        if path.startswith(below):
+            parent = path.rpartition("/")[0]
+            if os.path.isdir(path):  # noqa: PTH112 - as above
+                places.add(path)
+            elif parent not in places and os.path.exists(path):  # noqa: PTH110 - as above
+                places.add(parent)
+    inside = (Path(place) for place in places if place.startswith(below))
+    return {place for place in inside if place.name not in _PROGRAMS}
 
 
 def _places(manifest: Manifest, folder: Path, source: Path | None) -> tuple[Path, set[Path]]:
     """The folder of the sources, as CMake or Meson tell, and every folder outside the system that edges name."""
     made = {path for edge in manifest.edges for path in edge.all_outputs}
     asked = {path for edge in manifest.edges for path in edge.all_inputs} - made
-    named = {Path(os.path.normpath(folder / path)).parent for path in asked if path.startswith(("/", ".."))}
-    places = {place for place in named if not f"{place}/".startswith(_SYSTEM)}
+    # Strings: of thousands of files few folders are left.
+    away = (os.path.join(folder, path) for path in asked if path.startswith(("/", "..")))  # noqa: PTH118
+    named = {os.path.dirname(os.path.normpath(path)) for path in away}  # noqa: PTH120
+    places = {Path(place) for place in named if not f"{place}/".startswith(_SYSTEM)}
     if source is None:
         # A guess, which may be as wide as the machine.
         return Path(os.path.commonpath([folder, *places])), places

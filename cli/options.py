@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,10 +11,11 @@ import click
 import msgspec
 
 from cli.credentials import with_credentials
-from coordinator.dispatch.performer import Performer
-from coordinator.project import Closing, MakeReady, Project
+from coordinator.performers import Performers
+from coordinator.project import Project
 from shared.clock import SystemClock
 from shared.errors import NoProject, UsageError
+from shared.model.manifest import revision_number
 from shared.settings import Settings
 from shared.settings_keys import NAME
 from shared.settings_load import find_root, load, load_without_project
@@ -89,6 +90,14 @@ def wait_seconds(given: str | None) -> float | None:
         raise click.BadParameter(f"{given!r} is not a number of seconds", param_hint="--wait") from None
 
 
+def revision_given(text: str, option: str = "--revision") -> int:
+    """The number of a revision that an option names."""
+    try:
+        return revision_number(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no revision; write rev-0003 or 3", param_hint=option) from None
+
+
 def open_book_settings(given: dict[str, Any]) -> Settings:
     """Settings of the project the command is run in or, without one, of the project that is named."""
     folder = start_folder(given["directory"])
@@ -113,20 +122,11 @@ def open_book_settings(given: dict[str, Any]) -> Settings:
     return settings
 
 
-def open_project(
-    settings: Settings,
-    make_performer: Callable[[Project, str, str], Performer] | None = None,
-    make_here: Callable[[Project, str, str], Performer] | None = None,
-    start_calls: Callable[[Collection[str]], Closing | None] | None = None,
-    make_ready: MakeReady | None = None,
-) -> Project:
-    """The project, with the stores its settings name."""
-    return Project(
-        settings,
-        environ=os.environ,
-        clock=SystemClock(),
-        make_performer=make_performer,
-        make_here=make_here,
-        start_calls=start_calls,
-        make_ready=make_ready,
-    )
+def open_project(settings: Settings, performers: Performers | None = None) -> Project:
+    """The project, with the stores its settings name. performers: for commands that run jobs."""
+    return Project(settings, environ=os.environ, clock=SystemClock(), performers=performers)
+
+
+def given_project(given: dict[str, Any]) -> Project:
+    """The project that a command with `project_options` is run in, for a command that runs no jobs."""
+    return open_project(open_settings(given["directory"], {name: given[name] for name in ("branch", "project")}))

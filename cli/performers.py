@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from coordinator.dispatch.performer import Performer
+from coordinator.performers import Performers
 from coordinator.project import Project
 from shared.errors import LocalError
 
@@ -23,49 +24,45 @@ def slots_of(jobs: int) -> int:
     return jobs or len(os.sched_getaffinity(0))
 
 
-def make_performer(project: Project, build: str, platform: str) -> Performer:
-    """The performer the project's settings ask for; imports only what that one needs."""
-    if project.settings.farm.broker:
-        from coordinator.dispatch.fanout import FarmPerformer  # noqa: PLC0415 - celery and redis
+def on_farm(project: Project, build: str, platform: str) -> Performer:
+    """A performer on the farm that the project's settings name."""
+    from coordinator.dispatch.fanout import FarmPerformer  # noqa: PLC0415 - celery and redis
 
-        return FarmPerformer(
-            settings=project.settings.farm,
-            build=build,
-            place=project.place,
-            platform=platform,
-            tools=project.tools(),
-            blobs=project.stores.blobs,
-            clock=project.clock,
-        )
-    return make_here(project, build, platform)
+    return FarmPerformer(
+        settings=project.settings.farm,
+        build=build,
+        place=project.place,
+        platform=platform,
+        tools=project.tools(),
+        blobs=project.stores.blobs,
+        clock=project.clock,
+    )
 
 
-def make_here(project: Project, _build: str, _platform: str) -> Performer:
-    """A performer in this process, whatever the settings say."""
-    return make_ready(project, 0)
-
-
-def make_ready(project: Project, jobs: int) -> Performer:
-    """As make_here; what starts slowly is started already, for so many commands that are sure to run."""
+def here(project: Project, commands: int) -> Performer:
+    """A performer in this process; what starts slowly is started already, for so many commands that are sure to run."""
     from coordinator.dispatch.inline import InlinePerformer  # noqa: PLC0415 - threads and subprocesses
     from workers.perform import Worker  # noqa: PLC0415
+    from workers.workshop import Workshop  # noqa: PLC0415
 
     slots = slots_of(project.settings.jobs)
     worker = Worker(
-        blobs=project.stores.blobs,
-        results=project.stores.results,
-        name="here",
-        sandbox_root=sandbox_root(project.settings.cache_dir),
-        slots=slots,
-        clock=project.clock,
-        memory=sandbox_memory(),
-        workspace=project.settings.root if project.imported else None,
-        patience=project.settings.store_patience,
-        calls=cast("Slot | None", project.take_calls()),
+        Workshop(
+            blobs=project.stores.blobs,
+            results=project.stores.results,
+            name="here",
+            sandbox_root=sandbox_root(project.settings.cache_dir),
+            slots=slots,
+            clock=project.clock,
+            memory=sandbox_memory(),
+            workspace=project.settings.root if project.imported else None,
+            patience=project.settings.store_patience,
+            calls=cast("Slot | None", project.take_calls()),
+        )
     )
-    if jobs:
+    if commands:
         with suppress(LocalError):  # told by the first job that needs it
-            worker.prepare(jobs, rooted=project.imported is not None)
+            worker.prepare(commands, rooted=project.imported is not None)
     most = project.most_load
     free = (lambda: os.getloadavg()[0] < most) if most > 0 else None
     return InlinePerformer(worker.perform, worker.cancel_all, slots, close=worker.close, free=free)
@@ -81,6 +78,9 @@ def start_calls(targets: Collection[str]) -> Slot | None:
     except LocalError:
         return None
     return slot
+
+
+PERFORMERS = Performers(on_farm=on_farm, here=here, calls=start_calls)
 
 
 def sandbox_root(cache_dir: Path) -> Path:

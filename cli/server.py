@@ -11,7 +11,7 @@ import click
 
 from cli import render
 from cli.options import open_project, open_settings, project_options
-from cli.performers import make_here, make_performer
+from cli.performers import PERFORMERS
 from coordinator.project import Project
 from shared.errors import ToolMissing, UsageError
 
@@ -47,7 +47,7 @@ def server(**given: Any) -> int:
 
     def project() -> Project:
         # Anew for each request: windrow.toml may have been edited.
-        return open_project(open_settings(str(Path(folder or ".")), chosen), make_performer, make_here)
+        return open_project(open_settings(str(Path(folder or ".")), chosen), PERFORMERS)
 
     hosts = ("*",) if token else ("127.0.0.1", "localhost", "[::1]")
     app = make_app(project, token=token, hosts=hosts)

@@ -11,7 +11,7 @@ from cli import ingest as ingesting
 from cli import render
 from cli.build import exit_code, make_progress, tell
 from cli.options import open_project, open_settings, project_options, wait_option, wait_seconds
-from cli.performers import make_here, make_performer, make_ready, start_calls
+from cli.performers import PERFORMERS
 from coordinator import build as building
 from coordinator.hydrate.hydrate import HydrateReport, HydrateRequest
 from coordinator.hydrate.hydrate import hydrate as fetch
@@ -32,14 +32,14 @@ from coordinator.request import Request
 @click.option("-k", "--keep-going", is_flag=True, help="Go on past a failed job with what does not need it.")
 @wait_option
 @click.option("-v", "--verbose", is_flag=True, help="Name every file and every job.")
-@click.option("-q", "--quiet", is_flag=True, help="Show failures and the result only.")
+@click.option("-q", "--quiet", is_flag=True, help="Show failures only.")
 def sync(**given: Any) -> int:
     """Ingest the source folder, hydrate this one, and build: `ingest`, `hydrate` and `build` in one command.
 
     Each step begins when the one before has done all of its work; the first that has not says so in the exit code.
     """
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project", "jobs")})
-    project = open_project(settings, make_performer, make_here, start_calls, make_ready)
+    project = open_project(settings, PERFORMERS)
     put = ingesting.performed(project, ingesting.request_of(settings, given), given["profile"])
     said = ingesting.told(project, put, dry_run=False)
     _say(given, ingesting.lines(put, dry_run=False, verbose=given["verbose"]))

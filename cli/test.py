@@ -1,4 +1,4 @@
-"""windrow test, affected."""
+"""windrow test."""
 
 from __future__ import annotations
 
@@ -8,25 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from cli import render
 from cli.build import exit_code, make_progress, tell
-from cli.options import open_project, open_settings, project_options, wait_seconds
-from cli.performers import make_here, make_performer, make_ready, start_calls
+from cli.options import open_project, open_settings, project_options, wait_option, wait_seconds
+from cli.performers import PERFORMERS
+from cli.selection import no_tests, selection_json, selection_lines, tell_ties
 from coordinator import build as building
 from coordinator.plan.explain import sentence
 from coordinator.project import Project
 from coordinator.report import BuildReport, InterruptedBuild
 from coordinator.request import Request
-from coordinator.select.selector import Choice, Selection
-from coordinator.testing import TestFile, chosen, results, ties_of_plan
-from shared.errors import TestsFailed, UnknownTarget, UsageError
-from shared.model.plan import Plan
+from coordinator.testing import TestFile, chosen, results
+from shared.errors import TestsFailed, UnknownTarget
 
 if TYPE_CHECKING:
-    from coordinator.select.ties import Tie
-    from coordinator.since import Since
+    from coordinator.recording import Recording
 
 
 @click.command()
@@ -43,14 +40,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", "-n", is_flag=True, help="Show which tests would run and why, and why not the others.")
 @click.option("--explain", metavar="FILE", help="Show what a test file depends on, or which tests depend on a file.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a JUnit XML report to this file.")
-@click.option(
-    "--wait",
-    is_flag=False,
-    flag_value="for ever",
-    default=None,
-    metavar="[SECONDS]",
-    help="Wait for a build that holds the lock (without a number: as long as it takes).",
-)
+@wait_option
 @click.option("--strict-remote", is_flag=True, help="Fail when the farm is away, also where jobs could run here.")
 @click.option("-v", "--verbose", is_flag=True, help="Show skipped tests and started jobs too.")
 @click.option("-q", "--quiet", is_flag=True, help="Show failures and the result only.")
@@ -61,8 +51,8 @@ def test(tests: tuple[str, ...], **given: Any) -> int:
     """
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project", "jobs")})
     if settings.tests is None:
-        raise _no_tests()
-    project = open_project(settings, make_performer, make_here, start_calls, make_ready)
+        raise no_tests()
+    project = open_project(settings, PERFORMERS)
     request = Request(
         targets=tuple(_target(project, name) for name in tests),
         failures=1 if given["fail_fast"] else 0,
@@ -152,13 +142,24 @@ def _built(project: Project, request: Request, given: dict[str, Any]) -> BuildRe
 
 
 def _record(project: Project, tests: tuple[str, ...], request: Request, given: dict[str, Any]) -> int:
-    from coordinator.recording import record  # noqa: PLC0415
+    from coordinator.recording import Recording, record  # noqa: PLC0415
 
-    done = record(project, tests, request, lambda asked: _built(project, asked, given))
+    settings = project.settings.tests
+    assert settings is not None
+    try:
+        done = record(project, tests, request, lambda asked: _built(project, asked, given))
+    except InterruptedBuild as error:
+        if given["as_json"]:
+            _tell_recording(Recording(error.report, (), 0, settings.coverage))
+        else:
+            tell(project, error.report, as_json=False, quiet=given["quiet"], diff=False)
+            render.out(f"nothing recorded in {settings.coverage}; tests that were run are not run again for it")
+        render.err(render.error_text(error))
+        error.told = True
+        raise
     report = done.report
     if given["as_json"]:
-        told = {"file": done.path, "recorded": list(done.tests), "found": done.found}
-        render.as_json({**report.as_json(), "schema": "windrow.test-coverage-run/1", **told})
+        _tell_recording(done)
     else:
         if report.status == "failed":
             tell(project, report, as_json=False, quiet=given["quiet"], diff=False)
@@ -167,6 +168,11 @@ def _record(project: Project, tests: tuple[str, ...], request: Request, given: d
             f"{render.plural(done.found, 'file')} that no import leads to"
         )
     return TestsFailed.exit_code if report.failures else 0
+
+
+def _tell_recording(done: Recording) -> None:
+    told = {"file": done.path, "recorded": list(done.tests), "found": done.found}
+    render.as_json({**done.report.as_json(), "schema": "windrow.test-coverage-run/1", **told})
 
 
 def _target(project: Project, name: str) -> str:
@@ -202,65 +208,8 @@ def _explain(project: Project, name: str, *, as_json: bool) -> int:
         head = f"{path} depends on {render.plural(len(found), 'file')}"
     else:
         head = f"{render.plural(len(found), 'test file')} may come out otherwise when {path} changes"
-    _tell_ties(head, path, found, is_test=is_test, as_json=as_json)
+    tell_ties(head, path, found, is_test=is_test, as_json=as_json)
     return 0
-
-
-def _tell_ties(head: str, path: str, found: tuple[Tie, ...], *, is_test: bool, as_json: bool, **more: str) -> None:
-    if as_json:
-        told = [msgspec.to_builtins(one) for one in found]
-        render.as_json({"schema": "windrow.test-ties/1", **more, "file": path, "is_test": is_test, "ties": told})
-        return
-    render.out(head)
-    for one in found:
-        why = " → ".join(one.chain) or one.text or one.how
-        name = one.path or "(its job)" if is_test else one.test
-        render.out(f"  {name}  {one.how}{'' if why == one.how else ': ' + why}")
-
-
-def _explain_since(found: Since, name: str, *, as_json: bool) -> int:
-    mapped = found.graph.tests
-    if mapped is None:
-        raise _no_tests()
-    path, ties = ties_of_plan(found.plan, mapped, name, sentence)
-    is_test = path in mapped.tests
-    if is_test and ties:
-        head = f"{path} is affected by {render.plural(len(ties), 'difference')} since {found.base}"
-    elif is_test:
-        head = f"{path} is not affected: none of its {len(mapped.files_for(path))} files differs since {found.base}"
-    else:
-        head = f"{path} affects {render.plural(len(ties), 'test file')} by what differs since {found.base}"
-    _tell_ties(head, path, ties, is_test=is_test, as_json=as_json, since=found.base)
-    return 0
-
-
-def _no_tests() -> UsageError:
-    return UsageError("this project has no tests", at="windrow.toml", fix="add [tests]; all its keys have defaults")
-
-
-def selection_lines(selection: Selection) -> list[str]:
-    """Every test with why it runs, then every other with why not."""
-    count = len(selection.selected) + len(selection.skipped)
-    lines = [f"{len(selection.selected)} of {render.plural(count, 'test file')} to run"]
-    lines += [f"run   {choice.test}  because {_because(choice)}" for choice in selection.selected]
-    lines += [f"skip  {choice.test}  because {choice.reason}" for choice in selection.skipped]
-    return lines
-
-
-def _first(plan: Plan, job: str) -> str:
-    return sentence(plan.jobs[job].reasons[0])
-
-
-def _because(choice: Choice) -> str:
-    return f"{choice.reason} ({' → '.join(choice.chain)})" if choice.chain else choice.reason
-
-
-def selection_json(selection: Selection) -> dict[str, Any]:
-    """`selected` and `skipped` of windrow.tests/1."""
-    return {
-        "selected": [msgspec.to_builtins(choice) for choice in selection.selected],
-        "skipped": [msgspec.to_builtins(choice) for choice in selection.skipped],
-    }
 
 
 def tests_json(files: list[TestFile]) -> list[dict[str, Any]]:
@@ -272,6 +221,7 @@ def tests_json(files: list[TestFile]) -> list[dict[str, Any]]:
             {
                 "test": file.test,
                 "how": file.how,
+                "from_cache": file.from_cache,
                 "reason": file.reason,
                 "success": record.success if record else file.how not in ("failed", "not run"),
                 "passed": record.passed if record else 0,
@@ -291,56 +241,10 @@ def _headline(files: list[TestFile]) -> str:
     counts = [file.record for file in ran if file.record]
     text = f"{len(ran)} of {render.plural(len(files), 'test file')}: "
     text += f"{sum(c.passed for c in counts)} passed, {sum(c.failed for c in counts)} failed"
+    if cached := sum(file.from_cache for file in files):
+        text += f"; {render.plural(cached, 'file')} from the cache"
     if by["skipped"]:
         text += f"; {render.plural(len(by['skipped']), 'file')} skipped: nothing they depend on changed"
     if by["not run"]:
         text += f"; {render.plural(len(by['not run']), 'file')} not run"
     return text
-
-
-@click.command()
-@project_options
-@click.option("--since", "ref", required=True, metavar="REF", help="rev-0001, or a git branch, tag or commit.")
-@click.option("--paths", is_flag=True, help="Print the affected test files alone, one a line.")
-@click.option("--explain", metavar="FILE", help="Show by what a test file is affected, or which tests a file affects.")
-def affected(ref: str, **given: Any) -> int:
-    """Show which jobs and tests are affected by what differs since REF, edits that git does not know included."""
-    from coordinator.since import since  # noqa: PLC0415
-
-    project = open_project(open_settings(given["directory"], {k: given[k] for k in ("branch", "project")}))
-    found = since(project, ref)
-    mapped = found.graph.tests
-    if given["explain"]:
-        return _explain_since(found, given["explain"], as_json=given["as_json"])
-    selection = chosen(project, found.plan, mapped, sentence) if mapped else Selection()
-    changes = found.plan.changes
-    tests = set(mapped.jobs.values()) if mapped else set()
-    jobs = [job for layer in found.plan.layers for job in layer if job not in tests]
-    for warning in found.warnings:
-        render.err(f"warning: {warning}")
-    if given["as_json"]:
-        render.as_json(
-            {
-                "schema": "windrow.affected/1",
-                "since": found.base,
-                "changes": {"added": changes.added, "modified": changes.modified, "deleted": changes.deleted},
-                "jobs": [
-                    {"job": job, "outputs": found.graph.recipes[job].outputs, "reason": _first(found.plan, job)}
-                    for job in jobs
-                ],
-                "tests": selection_json(selection),
-            }
-        )
-    elif given["paths"]:
-        for choice in selection.selected:
-            render.out(choice.test)
-    else:
-        for kind in ("added", "modified", "deleted"):
-            for path in getattr(changes, kind):
-                render.out(f"{kind:8}  {path}")
-        for job in jobs:
-            render.out(f"job       {job}  because {_first(found.plan, job)}")
-        if project.settings.tests:
-            for line in selection_lines(selection):
-                render.out(line)
-    return 0

@@ -107,6 +107,7 @@ def run(
     from shared.storage.compose import open_stores  # noqa: PLC0415
     from workers import app  # noqa: PLC0415
     from workers.perform import Worker  # noqa: PLC0415
+    from workers.workshop import Workshop  # noqa: PLC0415
 
     clock, path = SystemClock(), os.environ.get("PATH", os.defpath)
     stores = open_stores(settings)
@@ -115,16 +116,18 @@ def run(
 
     def performer(worker_id: str) -> Worker:
         performs = Worker(
-            blobs=stores.blobs,
-            results=stores.kept,
-            name=worker_id,
-            sandbox_root=sandbox,
-            slots=slots,
-            clock=clock,
-            path=path,
-            memory=memory,
-            patience=settings.store_patience,
-            elsewhere=True,
+            Workshop(
+                blobs=stores.blobs,
+                results=stores.kept,
+                name=worker_id,
+                sandbox_root=sandbox,
+                slots=slots,
+                clock=clock,
+                path=path,
+                memory=memory,
+                patience=settings.store_patience,
+                elsewhere=True,
+            )
         )
         performs.prepare()
         return performs

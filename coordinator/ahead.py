@@ -1,21 +1,22 @@
-"""Ahead: a performer that is made and warmed up beside other work, for a plan with jobs that are sure to run."""
+"""Ahead: something that will be wanted, made in a thread of its own beside other work."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from coordinator.dispatch.performer import Performer
+Made = TypeVar("Made")
 
 
-class Ahead:
-    """Begins at once, in a thread of its own. Whoever takes the performer closes it; else `close` does."""
+class Ahead(Generic[Made]):
+    """Begins at once. What nobody takes has to be fetched by `left`, if it must be ended."""
 
-    def __init__(self, make: Callable[[], Performer]) -> None:
+    def __init__(self, make: Callable[[], Made], name: str) -> None:
         self._make = make
-        self._made: Performer | None = None
+        self._made: Made | None = None
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="windrow-ahead", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
@@ -24,8 +25,8 @@ class Ahead:
         except BaseException as error:  # noqa: BLE001 - told to whoever takes it
             self._error = error
 
-    def take(self) -> Performer:
-        """The performer, once; waits until it is made, and raises what making it raised."""
+    def take(self) -> Made:
+        """What was made, once; waits until it is, and raises what making it raised."""
         self._thread.join()
         if self._error is not None:
             raise self._error
@@ -33,9 +34,8 @@ class Ahead:
         assert made is not None
         return made
 
-    def close(self) -> None:
-        """End what nobody took."""
+    def left(self) -> Made | None:
+        """What nobody took, once it is made; None if that failed."""
         self._thread.join()
-        if self._made is not None:
-            self._made.close()
-            self._made = None
+        made, self._made = self._made, None
+        return made

@@ -8,6 +8,7 @@ import shutil
 import msgspec
 
 from coordinator import edits, response_files
+from coordinator.afresh import Afresh
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
 from coordinator.commit.fold import fold, repeats
@@ -21,9 +22,10 @@ from coordinator.dispatch.tree import RunTree
 from coordinator.dispatch.uploads import SourceMoved
 from coordinator.emit import emit
 from coordinator.history.record import BuildRecord
+from coordinator.imported import is_header
 from coordinator.lock.lease import Lease
 from coordinator.plan.planner import up_to
-from coordinator.progress import BuildObserver, Observers
+from coordinator.progress import BuildObserver, How, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.request import Request
@@ -36,6 +38,7 @@ from shared.model.file import FileState
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.plan import Plan
+from shared.model.snapshot import Snapshot
 from shared.model.tests import TEST_RULE
 
 __all__ = ["Attempt", "SourceMoved", "Tally"]
@@ -72,6 +75,7 @@ class Attempt:
         self.bytes_up = 0
         self.done = Applied((), (), ())
         self._scheduler: Scheduler | None = None
+        self._tree: RunTree | None = None
         self.staging = materialise.Staging(self.settings.state_dir, name)
         self.placing = Placing(self.settings.root, name) if project.imported else None
         self.settling = Settling(
@@ -81,6 +85,7 @@ class Attempt:
             staging=self.staging,
             placing=self.placing,
             here=self._wanted_here(),
+            **({"left": project.imported.left} if project.imported else {}),
         )
 
     def run(self) -> BuildReport:
@@ -114,8 +119,27 @@ class Attempt:
         self.record.end(report.status)
         return report
 
+    def _afresh(self) -> Afresh | None:
+        imported = self.project.imported
+        if imported is None or not imported.ninja.cwd:
+            return None
+        return Afresh(
+            self.graph,
+            self.seen.snapshot,
+            root=self.settings.root,
+            folder=imported.ninja.cwd,
+            blobs=self.stores.blobs,
+            interesting=is_header,
+        )
+
+    def _snapshot(self) -> Snapshot:
+        """The tree as it is once the jobs are done, as far as sources go."""
+        found = self._tree.found if self._tree is not None else {}
+        snapshot = self.seen.snapshot
+        return msgspec.structs.replace(snapshot, sources={**snapshot.sources, **found}) if found else snapshot
+
     def _dispatch(self) -> RunReport:
-        tree = RunTree(self.graph, self.seen.snapshot, self.seen.manifest)
+        self._tree = tree = RunTree(self.graph, self.seen.snapshot, self.seen.manifest, afresh=self._afresh())
         preparer = Preparer(
             tree=tree,
             blobs=self.stores.blobs,
@@ -134,7 +158,7 @@ class Attempt:
         )
         preparer.bring(self.plan.changes.edited)
         timeout = self.request.timeout
-        here, permits = self.project.performer_here(self.name), self.project.permits(self.name)
+        here, permits = self.project.performer_here(), self.project.permits(self.name)
         self._scheduler = Scheduler(
             self.plan,
             tree=tree,
@@ -167,6 +191,10 @@ class Attempt:
         """The jobs that have a result by now, each with the key of it."""
         return keys_of(self._scheduler.report()) if self._scheduler else {}
 
+    def reused_jobs(self) -> frozenset[str]:
+        """Those of them that a stored result stood for."""
+        return frozenset(self._reused(self._scheduler.report())) if self._scheduler else frozenset()
+
     def _wanted_here(self) -> frozenset[str] | None:
         """The outputs that the workspace is to hold; None for all of them."""
         if self.project.imported is None or self.request.download == "all":
@@ -191,7 +219,7 @@ class Attempt:
     def _finish(self, ran: RunReport) -> BuildReport:
         """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""
         self.record.ran(ran)
-        self._response_files(ran)
+        response_files.settle(self.settings.root, self.graph.recipes, ran, keep=self.request.keep_response_files)
         whole = not ran.skipped and all(failure.rule in self.lenient for failure in ran.failures)
         if whole or self.request.failures != 1:
             self.done = self._materialise(whole=whole)
@@ -216,17 +244,6 @@ class Attempt:
         if whole or self.request.failures != 1:
             self._export(ran, whole=whole)
         return self._report(ran, committed, why_not)
-
-    def _response_files(self, ran: RunReport) -> None:
-        """Those of imported commands that failed stay in the tree, as with ninja; with -d keeprsp all do."""
-        root, recipes = self.settings.root, self.graph.recipes
-        executed = [recipes[job] for job, how in ran.how.items() if how == "executed" and recipes[job].loose]
-        failed = [recipes[failure.job] for failure in ran.failures if recipes[failure.job].loose]
-        if self.request.keep_response_files:
-            response_files.leave(root, executed)
-        else:
-            response_files.take_away(root, executed)
-        response_files.leave(root, failed)
 
     def _materialise(self, *, whole: bool) -> Applied:
         gone = {path: self._hash_of_ours(path) for path in self.plan.removed} if whole else {}
@@ -316,7 +333,7 @@ class Attempt:
         return fold(
             base,
             graph=self.graph,
-            snapshot=self.seen.snapshot,
+            snapshot=self._snapshot(),
             results=ran.results,
             plan=self.plan,
             stale=self.plan.stale,
@@ -327,7 +344,7 @@ class Attempt:
     def _learn(self, ran: RunReport) -> None:
         """Let the next scan know the outputs just written, so that it need not read them."""
         made = {output.path for result in ran.results.values() for output in result.outputs}
-        self.seen.scan.learn(made, self.placing.placed if self.placing else None)
+        self.seen.scan.learn(made, (self.placing or self.staging).placed)
         for warning in (self.seen.scan.save(), self.project.save_learnt()):
             if warning:
                 self.observer.warned(warning)
@@ -344,24 +361,20 @@ class Attempt:
 
     def _report(self, ran: RunReport, committed: Base | None, why_not: str) -> BuildReport:
         tally, own = self.tally, self.tally.own(ran)
+        reused = self._reused(ran)
         written = tuple(dict.fromkeys((*tally.written, *self.done.written)))
         removed = dict.fromkeys((*tally.removed, *self.done.removed))
-        counts = count_how({job: way for job, way in ran.how.items() if way != "executed" and job not in own})
         return BuildReport(
             build=self.name,
             status="failed" if ran.failures else "ok",
-            project=self.settings.project,
-            branch=self.settings.branch,
-            base_revision=self.seen.base.revision,
+            project=self.settings.project, branch=self.settings.branch, base_revision=self.seen.base.revision,
             revision=committed.revision if committed else 0,
             planned=len(self.plan.jobs) + len(ran.added),
             executed=tally.executed,
-            reused=counts,
-            failed=len(ran.failures),
-            skipped=len(ran.skipped),
+            reused=count_how(reused),
+            failed=len(ran.failures), skipped=len(ran.skipped),
             layers=tuple(len(layer) for layer in self.plan.layers),
-            outputs_written=len(written),
-            outputs_removed=len(removed),
+            outputs_written=len(written), outputs_removed=len(removed),
             bytes_up=ran.bytes_up + tally.bytes_up,
             bytes_down=ran.bytes_down + self.settling.bytes_down + tally.bytes_down,
             seconds=self.clock.monotonic() - self.began,
@@ -374,7 +387,12 @@ class Attempt:
             tests=self.graph.tests,
             made={one.path: one.hash for result in ran.results.values() for one in result.outputs},
             done=keys_of(ran),
-        )
+            reused_jobs=frozenset(reused),
+        )  # fmt: skip
+
+    def _reused(self, ran: RunReport) -> dict[str, How]:
+        own = self.tally.own(ran)
+        return {job: way for job, way in ran.how.items() if way != "executed" and job not in own}
 
 
 def keys_of(ran: RunReport) -> dict[str, str]:

@@ -55,6 +55,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     if not project.pending and request.base is None and (told := at_rest(project, request)) is not None:
         return _still(project, told, name, project.clock.monotonic() - began)
     project.look_at_tools()
+    project.look_at_failures()
     _clear_up(project, request)
     regenerate(project, request, observer.remaking)
     if project.context is not None:
@@ -237,6 +238,7 @@ def _so_far(attempt: Attempt, tally: Tally, seconds: float) -> BuildReport:
         plan=plan,
         tests=attempt.graph.tests,
         done=attempt.keys(),
+        reused_jobs=attempt.reused_jobs(),
     )
 
 

@@ -24,6 +24,7 @@ from shared import hashing
 from shared.directives import C_FAMILY
 from shared.errors import ConfigError, GraphError, named
 from shared.globs import PathIndex
+from shared.leftovers import may_be_left
 from shared.model.snapshot import Snapshot
 from shared.settings import NinjaSettings, Settings
 
@@ -57,7 +58,8 @@ class ImportedBuild:
                 why="[ninja] file names it",
                 fix="configure the build first, for instance: cmake -S . -B build -G Ninja",
             )
-        return compiled.load(self.file, self.settings.state_dir / COMPILED_FILE)
+        folder = self.settings.root / self.ninja.cwd
+        return compiled.load(self.file, self.settings.state_dir / COMPILED_FILE, folder=folder)
 
     def forget(self) -> None:
         """The build files were written anew: read them again."""
@@ -195,6 +197,10 @@ class ImportedBuild:
         """Whether a source is of no interest unless a job reads it: no edge names it, not even one not built yet."""
         return self.own(path) and not is_header(path) and path not in self.named()
 
+    def left(self, path: str) -> bool:
+        """Whether a job may write over a file that nothing is known to make: an earlier build left it."""
+        return may_be_left(path, self.ninja.cwd) and path not in self.named()
+
     def recipes(
         self, snapshot: Snapshot, identity: Identity, environ: Mapping[str, str], made_from: str = ""
     ) -> Imported:
@@ -216,6 +222,7 @@ class ImportedBuild:
             mounts=self.settings.folders,
             env=self.passed(environ),
             apart=self._apart,
+            named=self.named(),
         )
         headers = tuple(sorted(path for path in snapshot.sources if is_header(path) and path not in importer.made))
         imported = importer.run(headers)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from coordinator.importers.pytests import program
 from shared import toolchain
-from shared.errors import ToolMissing
+from shared.atomic import write_atomic
+from shared.errors import LocalError, ToolMissing
 
 SCHEMA = "windrow.interpreter/2"
 _PATIENCE = 60.0  # seconds for an interpreter to say what it has
@@ -52,14 +54,8 @@ def interpreter(name: str, *, path: str, cache: Path) -> Interpreter:
         return kept.answer
     answer = _ask(name, found, path)
     kept = _Kept(SCHEMA, _seen(found, answer.folders), answer)
-    try:
-        kept_at.parent.mkdir(parents=True, exist_ok=True)
-        temporary = kept_at.with_name(f"{kept_at.name}.{os.getpid()}.tmp")
-        temporary.write_bytes(msgspec.json.encode(kept))
-        temporary.replace(kept_at)
-    except OSError:
-        # It is asked again next time.
-        return answer
+    with suppress(LocalError):  # it is asked again next time
+        write_atomic(kept_at, msgspec.json.encode(kept), durable=False)
     return answer
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from coordinator import refnames, rest
 from coordinator.commit import base as bases
@@ -17,6 +17,7 @@ from coordinator.dispatch.performer import Performer
 from coordinator.importers.declared import fingerprint
 from coordinator.joining import joined
 from coordinator.lock.lease import BuildLock, Lease
+from coordinator.performers import Closing, Performers
 from shared import calls, hashing, toolchain
 from shared.clock import Clock, iso
 from shared.errors import UsageError, WindrowError
@@ -43,20 +44,9 @@ if TYPE_CHECKING:
 
 _TOOLCHAINS = "toolchains.json"  # in the cache folder
 
-MakePerformer = Callable[["Project", str, str], Performer]
-# One in this process, warmed up for so many commands that are sure to run.
-MakeReady = Callable[["Project", int], Performer]
-
-
-class Closing(Protocol):
-    """Something that is ended by close()."""
-
-    def close(self) -> None:
-        """End it."""
-
 
 class Project:
-    """A named build in one working copy. Stores are opened when first asked for."""
+    """A named build in one working copy. Stores are opened when first asked for. performers: None to run no jobs."""
 
     def __init__(
         self,
@@ -64,18 +54,14 @@ class Project:
         *,
         environ: Mapping[str, str],
         clock: Clock,
-        make_performer: MakePerformer | None = None,
-        make_here: MakePerformer | None = None,
-        start_calls: Callable[[Collection[str]], Closing | None] | None = None,
-        make_ready: MakeReady | None = None,
+        performers: Performers | None = None,
         stores: Stores | None = None,
     ) -> None:
         self.settings, self.environ, self.clock = settings, environ, clock
-        self._make_performer, self._make_here = make_performer, make_here
-        self._start_calls = start_calls
+        self.performers = performers
         self._calls: Closing | None = None
-        self._make_ready = make_ready
-        self._ahead: Ahead | None = None
+        self._ahead: Ahead[Performer] | None = None
+        self._failed: Ahead[dict[str, str]] | None = None
         self._looking: threading.Thread | None = None
         self._given_stores = stores
         # What these settings were read from, and when: they may be edited while a build looks at the tree.
@@ -274,19 +260,20 @@ class Project:
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             return ahead.take()
-        if self._make_performer is None:
+        if self.performers is None:
             raise UsageError("this command runs no jobs")
-        if self.settings.farm.broker:
-            self.stores.warm_up()  # who waits for a farm has the time
-        return self._make_performer(self, build, platform)
+        if not self.settings.farm.broker:
+            return self.performers.here(self, 0)
+        self.stores.warm_up()  # who waits for a farm has the time
+        return self.performers.on_farm(self, build, platform)
 
     def get_ready(self, jobs: int) -> None:
         """Have the performer made and warmed up meanwhile, for so many commands that are sure to run; not on a farm."""
-        make = self._make_ready
-        if jobs and make is not None and not self.settings.farm.broker:
+        performers = self.performers
+        if jobs and performers is not None and not self.settings.farm.broker:
             from coordinator.ahead import Ahead  # noqa: PLC0415 - only where jobs run
 
-            self._ahead = Ahead(lambda: make(self, jobs))
+            self._ahead = Ahead(lambda: performers.here(self, jobs), "windrow-ahead")
 
     def permits(self, build: str) -> RedisPermits | None:
         """What bounds rate keys in all builds that share the broker; None without one, or without rate keys."""
@@ -304,19 +291,20 @@ class Project:
         Nothing happens without targets, a second time, or on a farm. What was started ahead, also by `get_ready`, and
         nobody took is ended with the block.
         """
-        done = self._start_calls is None or bool(self.settings.farm.broker)
+        performers = None if self.settings.farm.broker else self.performers
+        done = False
 
         def start(targets: Collection[str]) -> None:
             nonlocal done
-            if targets and not done and self._start_calls is not None:
+            if targets and not done and performers is not None:
                 done = True
-                self._calls = self._start_calls(targets)
+                self._calls = performers.calls(targets)
 
         try:
             yield start
         finally:
             ahead, self._ahead = self._ahead, None
-            for left in (ahead, self.take_calls()):
+            for left in (ahead.left() if ahead is not None else None, self.take_calls()):
                 if left is not None:
                     left.close()
 
@@ -325,12 +313,11 @@ class Project:
         taken, self._calls = self._calls, None
         return taken
 
-    def performer_here(self, build: str) -> Callable[[], Performer] | None:
+    def performer_here(self) -> Callable[[], Performer] | None:
         """What performs the jobs that must run on this machine, where the others run on the farm."""
-        if not self.settings.farm.broker or self._make_here is None:
+        if not self.settings.farm.broker or self.performers is None:
             return None
-        make = self._make_here
-        return lambda: make(self, build, "")
+        return partial(self.performers.here, self, 0)
 
     @cached_property
     def _headers(self) -> Headers:
@@ -369,8 +356,19 @@ class Project:
         refs = self.stores.refs
         return refs.root if isinstance(refs, DiskRefs) else self.stores.local_refs.root
 
+    def look_at_failures(self) -> None:
+        """Begin to ask a store that is elsewhere what failed, while the tree is looked at."""
+        if self.stores.remote and self._failed is None:
+            from coordinator.ahead import Ahead  # noqa: PLC0415 - only for stores that are elsewhere
+
+            self._failed = Ahead(self._failures, "windrow-failures")
+
     def failed_before(self) -> dict[str, str]:
         """Job to build, for the jobs that failed when last tried."""
+        ahead, self._failed = self._failed, None
+        return self._failures() if ahead is None else ahead.take()
+
+    def _failures(self) -> dict[str, str]:
         from coordinator.history.runs import failed_jobs  # noqa: PLC0415 - not for a build with nothing to do
 
         return failed_jobs(self.stores.refs, *self.name)

@@ -1,7 +1,8 @@
 """Has a build file made anew by its own edges (CMake, Meson, GN) before anything else is looked at.
 
-ninja goes by times. Here what the inputs held when an edge last ran decides; before that is known, times do. An edge
-also reads what its depfile names: GN's says nothing else of the files it was made from.
+ninja goes by times. Here what the inputs held when an edge last ran decides; before that is known, and where somebody
+else has made the build file since (`cmake ..`, or for another configuration of the same folder), times do. An edge also
+reads what its depfile names: GN's says nothing else of the files it was made from.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from shared import atomic
 from shared.depfile import dependencies
 from shared.errors import LocalError, RemakingFailed, named
 
-SCHEMA = "windrow.generator/2"
+SCHEMA = "windrow.generator/3"
 _FILE = "generator.json"
 _MOST = 20  # times in a row
 
@@ -30,10 +31,14 @@ Digests = dict[str, str]
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """What the inputs of each edge, by its first output, held when it was last known to be up to date."""
+    """What the inputs of each edge, by its first output, held when it was last known to be up to date.
+
+    made: the time of that output then.
+    """
 
     schema: str
     edges: dict[str, Digests]
+    made: dict[str, int] = {}
 
 
 class Regeneration:
@@ -43,6 +48,7 @@ class Regeneration:
         self._imported = imported
         self._state = imported.settings.state_dir / _FILE
         self._folder = imported.settings.root / imported.ninja.cwd
+        self._times: dict[str, int] = {}
 
     def due(self, *, keep: bool = True) -> str:
         """Why the build file must be made anew, empty when it need not; keep: note what inputs hold, if nothing is."""
@@ -51,19 +57,21 @@ class Regeneration:
 
     def _next(self, *, keep: bool = True) -> tuple[Edge, str] | None:
         """The first edge that is out of date, and why."""
-        kept, seen = self._kept(), dict[str, Digests]()
+        kept, seen, elsewhere = self._kept(), dict[str, Digests](), False
         for edge in self._imported.manifest.makers():
             known = kept.get(_name(edge))
             inputs, why = self._inputs(edge, known), ""
             if inputs is None:
                 why = f"{edge.all_outputs[0]} has no depfile"
             else:
-                why = self._why(edge, inputs, known)
+                other = known is not None and self._times.get(_name(edge)) != self._made(edge)
+                why = self._why(edge, inputs, None if other else known)
                 seen[_name(edge)] = inputs
+                elsewhere = elsewhere or other
             if why:
                 return edge, why
-        if keep and not kept and seen:
-            self._keep(seen)
+        if keep and seen and (not kept or elsewhere):
+            self._keep({**kept, **seen})
         return None
 
     def _why(self, edge: Edge, inputs: Digests, known: Digests | None) -> str:
@@ -184,15 +192,28 @@ class Regeneration:
     def _time(self, path: str) -> int:
         return self._at(path).stat().st_mtime_ns
 
+    def _made(self, edge: Edge) -> int:
+        """When somebody last made the first output of an edge; 0 if nobody did."""
+        try:
+            return self._time(_name(edge))
+        except OSError:
+            return 0
+
     def _kept(self) -> dict[str, Digests]:
+        self._times = {}
         try:
             kept = msgspec.json.decode(self._state.read_bytes(), type=_Kept)
         except (OSError, msgspec.MsgspecError):
             return {}
-        return kept.edges if kept.schema == SCHEMA else {}
+        if kept.schema != SCHEMA:
+            return {}
+        self._times = kept.made
+        return kept.edges
 
     def _keep(self, edges: dict[str, Digests]) -> None:
-        atomic.write_atomic(self._state, msgspec.json.encode(_Kept(SCHEMA, edges)), durable=False)
+        made = {_name(edge): self._made(edge) for edge in self._imported.manifest.makers()}
+        kept = _Kept(SCHEMA, edges, {name: made[name] for name in edges if name in made})
+        atomic.write_atomic(self._state, msgspec.json.encode(kept), durable=False)
         self._imported.beyond.save()
 
 

@@ -21,8 +21,8 @@ class BuildReport(msgspec.Struct, frozen=True):
 
     executed counts each execution of all passes, and outputs and bytes are those of all; the other counts of jobs are
     those of the last pass, and what it took over from an earlier one is not reused. done: the jobs that have a result,
-    each with the key it is stored under. tests: those of the graph that the plan is one of. made: what those jobs made,
-    path to blob.
+    each with the key it is stored under. reused_jobs: those of them that a stored result stood for. tests: those of the
+    graph that the plan is one of. made: what those jobs made, path to blob.
     """
 
     build: str
@@ -51,6 +51,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     tests: TestMap | None = None
     made: Mapping[str, str] = {}
     done: Mapping[str, str] = {}
+    reused_jobs: frozenset[str] = frozenset()
 
     def as_json(self) -> dict[str, Any]:
         """The object of `windrow build --json`, schema windrow.build/1."""

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from coordinator.dispatch.report import RunReport
 from shared.errors import named
 from shared.model.action import ROOT
 from shared.model.graph import Recipe
+
+
+def settle(root: Path, recipes: Mapping[str, Recipe], ran: RunReport, *, keep: bool) -> None:
+    """Those of imported commands that failed stay, those of others go unless they are to be kept; LocalError."""
+    executed = [recipes[job] for job, how in ran.how.items() if how == "executed" and recipes[job].loose]
+    if keep:
+        leave(root, executed)
+    else:
+        take_away(root, executed)
+    leave(root, (recipes[failure.job] for failure in ran.failures if recipes[failure.job].loose))
 
 
 def leave(root: Path, recipes: Iterable[Recipe]) -> None:

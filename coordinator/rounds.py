@@ -115,4 +115,5 @@ def _together(reports: list[BuildReport]) -> BuildReport:
         changed=changed,
         made={path: blob for report in every for path, blob in report.made.items()},
         done={job: key for report in every for job, key in report.done.items()},
+        reused_jobs=frozenset(job for report in every for job in report.reused_jobs),
     )

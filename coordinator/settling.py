@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from coordinator.commit.materialise import Staging
@@ -21,7 +21,8 @@ from shared.storage.stored_results import blobs_of
 class Settling:
     """Of one try at a plan. here: the outputs that the workspace is to hold; None for all of them. Thread-safe.
 
-    placing: places outputs one by one as they come; without it they are staged for one transaction.
+    placing: places outputs one by one as they come; without it they are staged for one transaction. left: whether a
+    file of the tree is none of the sources, but left from a build that is not known any more.
     """
 
     def __init__(
@@ -33,9 +34,10 @@ class Settling:
         staging: Staging,
         placing: Placing | None,
         here: frozenset[str] | None,
+        left: Callable[[str], bool] = lambda _path: False,
     ) -> None:
         self._seen, self._graph, self._stores = seen, graph, stores
-        self._staging, self._placing, self._here = staging, placing, here
+        self._staging, self._placing, self._here, self._left = staging, placing, here, left
         # Workers of which a blob was found: they store what they make where this build looks for it.
         self._proven: set[str] = set()
 
@@ -125,7 +127,7 @@ class Settling:
         sources = self._seen.snapshot.sources
         if not is_normal(output.path):
             raise CorruptRecord(f"a stored result names the output {output.path!r}", why="it is no path of the tree")
-        if output.path in sources and output.path not in self._graph.producer:
+        if output.path in sources and output.path not in self._graph.producer and not self._left(output.path):
             raise CorruptRecord(
                 f"a stored result would write over {output.path}", why="that is a source, and no rule makes it"
             )

@@ -24,7 +24,10 @@ _OTHERWISE: dict[type[Reason], str] = {InputAdded: "is needed now", InputRemoved
 
 
 class TestFile(msgspec.Struct, frozen=True):
-    """What became of a test file, or of the shard it is in: how is passed, failed, reused or skipped."""
+    """What became of a test file, or of the shard it is in: how is passed, failed, skipped or not run.
+
+    from_cache: it passed since a stored result says so; nothing was run for it.
+    """
 
     __test__ = False  # its name has pytest think otherwise
 
@@ -33,6 +36,7 @@ class TestFile(msgspec.Struct, frozen=True):
     reason: str
     record: TestRecord | None = None
     seconds: float = 0.0
+    from_cache: bool = False
 
 
 def chosen(
@@ -136,7 +140,8 @@ def results(project: Project, report: BuildReport, selection: Selection) -> list
         way = how.get(choice.test, "skipped")
         if way == "passed" and job not in report.done:
             way, record = "not run", None
-        found.append(TestFile(choice.test, way, choice.reason, record, seconds))
+        from_cache = way == "passed" and job in report.reused_jobs
+        found.append(TestFile(choice.test, way, choice.reason, record, seconds, from_cache))
     return found
 
 

@@ -6,11 +6,13 @@ Keys sorted by code point, UTF-8, no white space, NaN and infinities refused.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
+_PLAIN = frozenset((str, int, bool, type(None)))
 
 
 def encode(value: Any) -> bytes:
@@ -23,11 +25,17 @@ def encode(value: Any) -> bytes:
 
 
 def _refuse_nan(value: Any) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} has no canonical form")
-    if isinstance(value, dict):
-        for item in value.values():
-            _refuse_nan(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _refuse_nan(item)
+    """ValueError for a float without a canonical form, anywhere in lists and objects."""
+    waiting: list[Collection[Any]] = [(value,)]
+    while waiting:
+        items = waiting.pop()
+        # Of a manifest with thousands of lists of paths, nearly all are done with here.
+        if _PLAIN.issuperset(map(type, items)):
+            continue
+        for item in items:
+            if isinstance(item, float) and not math.isfinite(item):
+                raise ValueError(f"{item} has no canonical form")
+            if isinstance(item, dict):
+                waiting.append(item.values())
+            elif isinstance(item, list | tuple):
+                waiting.append(item)

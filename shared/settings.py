@@ -174,8 +174,3 @@ class Settings(msgspec.Struct, frozen=True):
     def store_patience(self) -> float:
         """Seconds without an answer from a store until who asked gives up."""
         return min(STORE_PATIENCE, self.farm.broker_patience)
-
-
-def branch_key(branch: str) -> str:
-    """The branch as one component of a storage name: `feature/x` is kept as `feature%2Fx`."""
-    return branch.replace("/", "%2F")

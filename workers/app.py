@@ -82,9 +82,7 @@ def run(
     fitness = Fitness(fingerprint, pinned=options.pinned, clock=clock)
     controller = celery_worker(app, worker, options.slots, ledger.slotless)
     consumer = stop.consumer = CeleryConsumer(app, controller, clock)
-    runner = BatchRunner(
-        performs, link, ledger, blobs=blobs, serves=fitness.serves, room=consumer.wake, clock=clock
-    )
+    runner = BatchRunner(performs, link, ledger, blobs=blobs, serves=fitness.serves, room=consumer.wake, clock=clock)
     tasks.register(app, runner)
     presence = Presence(
         link,

@@ -24,8 +24,8 @@ from workers.sandbox.sandbox import Sandbox
 from workers.ticket import Ticket
 
 _SOURCE_LIMIT = 64 << 20  # bytes
-# Compressed debug information holds the path, but not so that it could be found.
-_COMPRESSED = re.compile(r"(?<!\S)-gz(?!=none)")
+# Compressed debug information, and code for link-time optimisation, hold the path, but not so that it could be found.
+_COMPRESSED = re.compile(r"(?<!\S)(?:-gz(?!=none)|-flto(?!-))")
 
 
 class Left:
@@ -38,6 +38,7 @@ class Left:
         self._ticket, self._sandbox, self._seen, self._marks = ticket, sandbox, seen, marks
         self._action, self._tree = ticket.order.action, sandbox.tree
         self._read = marks.read() if marks is not None and observed else None
+        self._rewritten: frozenset[str] = frozenset()  # files of an earlier build that it made anew
         self.beyond = ""  # the state of what it read outside the tree, for its key
         self.lacked: tuple[str, ...] = ()  # files of the tree that it says it has read, and was not given
         self.marks = ""  # which of these are as they are elsewhere
@@ -48,8 +49,11 @@ class Left:
         if not self._action.loose:
             return self._declared()
         if self._marks is not None:
-            loose.refuse_changed(self._marks.changed())
-        made = loose.collect(self._tree, self._action, self._sandbox.undeclared(loose.MOST + 1), self._seen.root)
+            changed = self._marks.changed()
+            self._rewritten = frozenset(path for path in changed if loose.rewritable(path, self._action))
+            loose.refuse_changed([path for path in changed if path not in self._rewritten])
+        others = [*self._sandbox.undeclared(loose.MOST + 1), *sorted(self._rewritten)]
+        made = loose.collect(self._tree, self._action, others, self._seen.root)
         if self._seen.root != self._action.root:
             holder = loose.holder(self._tree, made, self._seen.root)
             if holder is not None:
@@ -93,7 +97,9 @@ class Left:
                 noted = msgspec.structs.replace(noted, beyond=self._beyond(noted.beyond))
         if read is None and not action.libraries:
             return noted
-        used = {*noted.used, *(read.inputs if read else ())}.difference(action.primary, action.libraries)
+        used = {*noted.used, *(read.inputs if read else ())}.difference(
+            action.primary, action.libraries, self._rewritten
+        )
         return msgspec.structs.replace(noted, used=tuple(sorted(used)), listed=read.folders if read else noted.listed)
 
     def _not_given(self, named: frozenset[str]) -> tuple[str, ...]:
@@ -124,6 +130,9 @@ class Left:
         """Store the outputs; bytes moved afar."""
         blobs, moved = self._ticket.workshop.blobs, 0
         for output in made:
+            if not self._ticket.order.again and blobs.believes(output.hash):
+                # Made as it was before.
+                continue
             store = partial(blobs.put_file, output.hash, self._tree / output.path)
             if output.mode == "link":
                 # Nobody fetches it, but a revision names it, and what that names is there.

@@ -5,22 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from shared import calls
-from shared.clock import Clock
 from shared.errors import GraphError
 from shared.keys import given_trace, key_after_run, rooted
 from shared.model.action import ActionResult
 from shared.model.job import JobOrder, JobOutcome
 from shared.relocation import local_result
-from shared.settings import STORE_PATIENCE
-from shared.storage.blobs import BlobStore
-from shared.storage.results import Results
-from workers.execute.isolation import Isolation
-from workers.execute.slot import Slot
 from workers.run import CommandRun
-from workers.sandbox.memory import Memory
 from workers.ticket import Ticket
 from workers.workshop import Workshop
 from workers.workspace import WorkspaceRun
@@ -35,47 +27,12 @@ def _nothing() -> None:
 class Worker:
     """Performs orders, as many at once as it has slots; thread-safe.
 
-    `perform` raises StoreUnavailable when a store stays away, and LocalError when this machine is the
-    trouble. `path` is where commands are looked up; None takes this process's PATH. Small jobs are tried in
-    `memory` first, if it is given. `workspace` is the real folder that the orders are of, for those that must run
-    there; `way` how trees appear at their own paths, None to find out. `patience`: seconds that a store is waited
-    for. `calls`: what performs calls, if it was started ahead. `elsewhere`: orders come from another process, and with
-    word of small outputs go their bytes. Nothing is written and no process started before the first command, or
-    `prepare`.
+    `perform` raises StoreUnavailable when a store stays away, and LocalError when this machine is the trouble. Nothing
+    is written and no process started before the first command, or `prepare`. The workshop is closed with the worker.
     """
 
-    def __init__(  # noqa: PLR0913 - what jobs are performed with
-        self,
-        blobs: BlobStore,
-        results: Results,
-        *,
-        name: str,
-        sandbox_root: Path,
-        slots: int,
-        clock: Clock,
-        path: str | None = None,
-        memory: Memory | None = None,
-        workspace: Path | None = None,
-        way: Isolation | None = None,
-        patience: float = STORE_PATIENCE,
-        calls: Slot | None = None,
-        elsewhere: bool = False,
-    ) -> None:
-        self._workshop = Workshop(
-            blobs,
-            results,
-            name=name,
-            sandbox_root=sandbox_root,
-            slots=slots,
-            clock=clock,
-            path=path,
-            memory=memory,
-            workspace=workspace,
-            way=way,
-            patience=patience,
-            calls=calls,
-            elsewhere=elsewhere,
-        )
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
         self._tickets: set[Ticket] = set()
         self._lock = threading.Lock()
         self._kinds: dict[str, Callable[[Ticket], JobOutcome]] = {

@@ -22,6 +22,8 @@ from workers.outcome import Told, outcome_of
 from workers.printed import Printed, complaint
 from workers.sandbox.broken import Broken
 from workers.sandbox.fetching import InputsMissing
+from workers.sandbox.home import Home
+from workers.sandbox.kept import LEAST, Kept, tidied
 from workers.sandbox.marks import Marks
 from workers.sandbox.memory import Memory
 from workers.sandbox.sandbox import Sandbox
@@ -45,27 +47,36 @@ class CommandRun:
             # More than fits is no failure of the job: then it runs anew, on the disk.
             with suppress(DiskFull):
                 return self._perform(memory)
+        elif memory is not None and memory.short():
+            self.workshop.home(memory).let_go()
         return self._perform(None)
 
     def _perform(self, memory: Memory | None) -> JobOutcome:
         home = self.workshop.home(memory)
+        observed = self.action.observed and home.observes()
+        marked = self.action.loose or observed
+
+        def near() -> Kept | None:
+            return home.trees.take(self.action.inputs, observed=observed) if marked else None
+
         try:
-            with Sandbox(home.place(), self.action, home.discard) as sandbox:
+            with Sandbox(home.place(), self.action, home.discard, near) as sandbox:
                 way = self.workshop.isolation() if self.action.root else "rewriting"
                 seen = seen_of(self.action, str(sandbox.tree), [str(sandbox.tmp)], way)
-                observed = self.action.observed and home.observes()
-                marked = self.action.loose or observed
                 with self.workshop.slots(self.action.kind).slot() as slot:
                     if self.ticket.cancelled():
                         return self._end("lost", message="cancelled")
                     # A supervisor takes some milliseconds to start: the inputs are fetched meanwhile.
                     slot.start()
                     self._fetch(sandbox, seen)
-                    marks = Marks(sandbox.tree, self.action, sandbox.folders, observed=observed) if marked else None
+                    marks = self._marks(sandbox, observed=observed) if marked else None
                     ended = self._run(slot, sandbox, seen, memory)
                 # What it made is stored while the next command runs.
                 self.ticket.ran()
-                return self._judge(sandbox, seen, ended, memory, partial(Left, marks=marks, observed=observed))
+                outcome = self._judge(sandbox, seen, ended, memory, partial(Left, marks=marks, observed=observed))
+                if marks is not None and outcome.status == "executed" and not (memory is not None and memory.short()):
+                    self._hand_on(home, sandbox, marks, observed=observed)
+                return outcome
         except InputsMissing as error:
             return self._end("missing", missing=error.hashes, message="inputs are not in the store")
         except Broken as error:
@@ -80,6 +91,17 @@ class CommandRun:
         sandbox.lay_out_links(seen.root if self.action.root else "")
         self.fetch_seconds = self.workshop.clock.monotonic() - self.started
         failpoint.hit("worker.fetched")
+
+    def _marks(self, sandbox: Sandbox, *, observed: bool) -> Marks:
+        return Marks(sandbox.tree, self.action, sandbox.folders, observed=observed, marked=sandbox.marked)
+
+    def _hand_on(self, home: Home, sandbox: Sandbox, marks: Marks, *, observed: bool) -> None:
+        """Leave what was laid out to later jobs that need much of the same."""
+        given = {item.path: item for item in self.action.inputs if item.mode != "link"}
+        kept = tidied(sandbox.tree, given, marks.laid, observed=observed) if len(given) >= LEAST else None
+        if kept is not None:
+            with suppress(OSError):  # then it goes with the rest of the sandbox
+                home.keep(kept)
 
     def _run(self, slot: Slot, sandbox: Sandbox, seen: Seen, memory: Memory | None) -> Ended:
         ended = slot.run(

@@ -20,15 +20,18 @@ from workers.sandbox.home import Home
 from workers.sandbox.memory import Memory
 
 _CALL_PATIENCE = 0.05  # seconds
+# Bytes of the trees that are kept for later jobs, on the disk and in memory.
+_KEPT, _KEPT_IN_MEMORY = 4 << 30, 128 << 20
 
 
 class Workshop:
     """Stores, slots, and folders for sandboxes; thread-safe.
 
-    name: the worker's, for people. path: where commands are looked up. memory: where small jobs are tried first.
-    workspace: the folder whose files the orders are of, if it is on this machine. way: see isolation; None to try.
-    patience: seconds that a store is waited for. calls: what performs calls, if it was started ahead. elsewhere:
-    whether orders come from another process, which has no use of this one's files.
+    name: the worker's, for people. path: where commands are looked up; None for this process's PATH. memory: where
+    small jobs are tried first. workspace: the folder whose files the orders are of, if it is on this machine, for jobs
+    that must run there. way: how trees appear at their own paths; None to find out. patience: seconds that a store is
+    waited for. calls: what performs calls, if it was started ahead. elsewhere: whether orders come from another
+    process, which has no use of this one's files: with word of small outputs go their bytes.
     """
 
     def __init__(  # noqa: PLR0913 - what jobs are performed with
@@ -60,6 +63,7 @@ class Workshop:
         self.fetcher = Fetcher(blobs)
         self.memory, self.workspace = memory, workspace
         self._way = way
+        self._slots = slots
         self._root = sandbox_root
         self._homes: dict[Path, Home] = {}
         self._lock = threading.Lock()
@@ -69,7 +73,7 @@ class Workshop:
         root = memory.root if memory is not None else self._root
         with self._lock:
             if root not in self._homes:
-                self._homes[root] = Home(root)
+                self._homes[root] = Home(root, (self._slots, _KEPT_IN_MEMORY if memory is not None else _KEPT))
             return self._homes[root]
 
     def slots(self, kind: str) -> SlotPool:

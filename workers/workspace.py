@@ -7,6 +7,7 @@ import posixpath
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Unpack
 
@@ -35,7 +36,7 @@ class WorkspaceRun:
 
     def __init__(self, ticket: Ticket, workspace: Path) -> None:
         self._ticket, self._workspace = ticket, workspace
-        self._order, self._action = ticket.order, ticket.order.action
+        self._order, self._action, self._blobs = ticket.order, ticket.order.action, ticket.workshop.blobs
         self._root = self._action.root or str(workspace)
         self._started = ticket.workshop.clock.monotonic()
         self._begun = 0  # in nanoseconds by the file system
@@ -49,16 +50,19 @@ class WorkspaceRun:
             return self._end("failed", message=str(error))
         place = home.place()
         try:
+            self._begin(place)
+            with self._ticket.workshop.pool.slot() as slot:
+                return self._run(slot, place)
+        finally:
+            home.discard(place)
+
+    def _begin(self, place: Path) -> None:
+        try:
             place.mkdir(mode=0o700)
             self._begun = place.stat().st_ctime_ns
             self._prepare()
         except OSError as error:
             raise named(error, error.filename or place, "writing") from error
-        try:
-            with self._ticket.workshop.pool.slot() as slot:
-                return self._run(slot, place)
-        finally:
-            home.discard(place)
 
     def _prepare(self) -> None:
         """Make the folders that ninja would make, and the files that the action brings along."""
@@ -192,17 +196,22 @@ class WorkspaceRun:
             if stat.S_ISLNK(mode):
                 target = os.readlink(place)  # noqa: PTH115 - Path.readlink tidies the text
                 data = os.fsencode(target)
-                self._ticket.patiently(lambda: self._ticket.workshop.blobs.put(hashing.of_bytes(data), data))
-                return Output(path, hashing.of_bytes(data), len(data), "link", target)
+                self._keep(hash_ := hashing.of_bytes(data), lambda: self._blobs.put(hash_, data))
+                return Output(path, hash_, len(data), "link", target)
             if not stat.S_ISREG(mode):
                 return None
             hash_, size = hashing.of_file(place)
-            self._ticket.patiently(lambda: self._ticket.workshop.blobs.put_file(hash_, place))
+            self._keep(hash_, lambda: self._blobs.put_file(hash_, place))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise named(error, place, "reading") from error
         return Output(path, hash_, size, "exec" if mode & stat.S_IXUSR else "file")
+
+    def _keep(self, hash_: str, store: Callable[[], int]) -> None:
+        """Have the store hold what was made, unless it was made as before."""
+        if self._order.again or not self._blobs.believes(hash_):
+            self._ticket.patiently(store)
 
     def _end(self, status: Status, **told: Unpack[Told]) -> JobOutcome:
         return outcome_of(self._ticket, status, started=self._started, **told)

@@ -20,6 +20,7 @@ ASIDE = (
     ("CMakeFiles/CMakeConfigureLog.yaml", "a log of configuring, with its times and temporary names"),
     ("meson-logs/*", "logs of configuring and testing, with times"),
     ("meson-info/intro-tests.json", "Meson writes its lists in another order each time it configures"),
+    ("*/__pycache__/*.pyc", "what Python writes beside the modules of scripts: no edge names it"),
     ("meson-private/*", "Meson's own state: pickles whose order follows the hash seed of the run"),
 )
 

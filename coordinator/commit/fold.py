@@ -56,14 +56,19 @@ def fold(
             # It will not run again, whatever becomes of what it read.
             jobs[id_] = msgspec.structs.replace(base.jobs[id_], beyond="")
             _carry(base, id_, artefacts)
-        for path in artefacts.keys() & snapshot.sources.keys():
+        remade = {output.path for result in results.values() for output in result.outputs}
+        for path in (artefacts.keys() & snapshot.sources.keys()) - remade:
             # Nobody makes it any more, and somebody has written it by hand since.
             del artefacts[path]
+    sources = snapshot.sources if beside is None else _kept(snapshot, jobs, beside)
+    if not sources.keys().isdisjoint(artefacts):
+        # Left from a build that nobody knew of, and made now.
+        sources = {path: state for path, state in sources.items() if path not in artefacts}
     return Manifest(
         project="",
         branch="",
         revision=0,
-        sources=snapshot.sources if beside is None else _kept(snapshot, jobs, beside),
+        sources=sources,
         rests=not any(entry.always for entry in jobs.values()) and jobs.keys() >= graph.wanted(),
         jobs=jobs,
         artefacts=artefacts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -72,27 +73,28 @@ def write(path: Path, journal: Journal) -> None:
 
 def forward(root: Path, step: Step, temporary: str) -> None:
     """Do a step that is not done yet, keeping what it replaces; OSError. May be repeated."""
-    target, backup = root / step.path, Path(step.backup)
+    # Strings, for this is done for every output of a build.
+    target, backup = f"{root}/{step.path}", step.backup
     if not step.staged:
-        if holds(target, step.hash):
-            _move(target, backup, backup.with_name(f"{backup.name}.part"))
+        if holds(Path(target), step.hash):
+            _move(target, backup, f"{backup}.part")
         return
     if not os.path.lexists(step.staged):
         return
     if step.existed and not os.path.lexists(backup) and os.path.lexists(target):
         _keep(target, backup)
-    _move(Path(step.staged), target, target.with_name(target.name + temporary))
+    _move(step.staged, target, target + temporary)
 
 
 def back(root: Path, step: Step, temporary: str) -> None:
     """Undo a step, if it was done; OSError. Leaves alone what someone else has put there since. May be repeated."""
-    target, backup = root / step.path, Path(step.backup)
+    target, backup = root / step.path, step.backup
     ours = step.staged != "" and holds(target, step.hash)
     if os.path.lexists(target) and not ours:
         return
     if os.path.lexists(backup):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _move(backup, target, target.with_name(target.name + temporary))
+        _move(backup, str(target), f"{target}{temporary}")
     elif ours and not step.existed:
         target.unlink()
 
@@ -114,34 +116,36 @@ def holds(path: Path, hash_: str) -> bool:
         return False
 
 
-def _keep(target: Path, backup: Path) -> None:
+def _keep(target: str, backup: str) -> None:
     try:
         os.link(target, backup, follow_symlinks=False)
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
             raise
-        part = backup.with_name(f"{backup.name}.part")
+        part = Path(f"{backup}.part")
         shutil.copy2(target, part, follow_symlinks=False)
         part.replace(backup)
 
 
-def _move(source: Path, target: Path, temporary: Path) -> None:
+def _move(source: str, target: str, temporary: str) -> None:
     """Rename, or across file systems copy beside the target and rename there."""
     try:
-        source.replace(target)
+        os.replace(source, target)  # noqa: PTH105 - as a string
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
+        part = Path(temporary)
         try:
-            shutil.copy2(source, temporary, follow_symlinks=False)
-            if not temporary.is_symlink():
-                _sync(temporary)
-            temporary.replace(target)
+            shutil.copy2(source, part, follow_symlinks=False)
+            if not part.is_symlink():
+                _sync(part)
+            part.replace(target)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
             raise
     # A rename between two names of one file leaves both.
-    source.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(source)  # noqa: PTH108 - as a string
 
 
 def _sync(path: Path) -> None:

@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import shutil
+import stat
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ import msgspec
 
 from coordinator.commit import journal as journals
 from coordinator.commit.journal import Journal, Step
+from coordinator.commit.marked import marked
 from shared import atomic, errors, failpoint, process
 from shared.errors import LocalError
 from shared.model.file import Mode
@@ -43,7 +45,10 @@ Outcome = Literal["forward", "back", "busy"]
 
 
 class Staging:
-    """A folder of one build for outputs on their way into the working copy. Thread-safe; raises LocalError."""
+    """A folder of one build for outputs on their way into the working copy. Thread-safe; raises LocalError.
+
+    placed: see Placing; of regular files, from before they are in place.
+    """
 
     def __init__(self, state_dir: Path, build: str) -> None:
         self.build = build
@@ -51,6 +56,7 @@ class Staging:
         self.bytes_down = 0
         self._numbers = itertools.count(1)
         self._writes: dict[str, Write] = {}
+        self.placed: dict[str, tuple[str, os.stat_result]] = {}
         self._guard = threading.Lock()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -61,21 +67,28 @@ class Staging:
     def stage(self, path: str, hash_: str, mode: Mode, blobs: BlobStore) -> None:
         """Fetch what a path is to hold; also raises what BlobStore.fetch does."""
         staged, moved = self.place(), 0
+        state: os.stat_result | None = None
         try:
             if mode == "link":
                 staged.symlink_to(os.fsdecode(blobs.get(hash_)))
             else:
                 moved = blobs.fetch(hash_, staged, executable=mode == "exec")
+                state = marked(staged)
         except OSError as error:
             raise errors.named(error, staged, "writing") from error
         with self._guard:
             self.bytes_down += moved
             self._writes[path] = Write(path, staged, hash_, mode)
+            if state is not None:
+                self.placed[path] = (hash_, state)
+            else:
+                self.placed.pop(path, None)
 
     def keep(self, path: str) -> None:
         """Leave a path as it is: it turned out to hold the right bytes already."""
         with self._guard:
             self._writes.pop(path, None)
+            self.placed.pop(path, None)
 
     def writes(self) -> tuple[Write, ...]:
         """What is staged, by path."""
@@ -110,7 +123,7 @@ def apply(root: Path, state_dir: Path, staging: Staging, gone: Mapping[str, str]
         return Applied((), (), warnings)
     steps = [Step(path, hash_, str(staging.place()), existed=True) for path, hash_ in removals]
     for write in writes:
-        existed = os.path.lexists(root / write.path)
+        existed = os.path.lexists(f"{root}/{write.path}")
         steps.append(Step(write.path, write.hash, str(staging.place()), str(write.staged), write.mode, existed))
     journal = Journal(staging.build, process.this(), tuple(steps), _missing_folders(root, writes))
     path = state_dir / "journal.json"
@@ -223,35 +236,35 @@ def _still_ours(root: Path, gone: Mapping[str, str]) -> tuple[list[tuple[str, st
 
 def _missing_folders(root: Path, writes: Iterable[Write]) -> tuple[str, ...]:
     missing: dict[str, None] = {}
-    for write in writes:
-        parent = write.path.rpartition("/")[0]
-        chain = []
-        while parent and parent not in missing and not os.path.lexists(root / parent):
-            chain.append(parent)
-            parent = parent.rpartition("/")[0]
+    for parent in dict.fromkeys(write.path.rpartition("/")[0] for write in writes):
+        chain, folder = [], parent
+        while folder and folder not in missing and not os.path.lexists(f"{root}/{folder}"):
+            chain.append(folder)
+            folder = folder.rpartition("/")[0]
         missing.update(dict.fromkeys(reversed(chain)))
     return tuple(missing)
 
 
 def _forward(root: Path, journal: Journal) -> None:
     suffix = _suffix(journal)
-    ready: set[Path] = set()
+    ready: set[str] = set()
     for number, step in enumerate(journal.steps, 1):
-        target = root / step.path
+        target = f"{root}/{step.path}"
+        folder, _, name = target.rpartition("/")
         try:
-            if target.parent not in ready:
+            if folder not in ready:
                 stay_inside(root, step.path)
             if step.staged:
-                if target.parent not in ready:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    ready.add(target.parent)
+                if folder not in ready:
+                    os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - as a string
+                    ready.add(folder)
                 _refuse_folder(target)
             journals.forward(root, step, suffix)
             if not step.staged:
-                prune(root, target.parent)
+                prune(root, Path(folder))
         except OSError as error:
             # What refuses a rename is the folder.
-            raise errors.named(error, target.parent, f"writing {target.name} in") from error
+            raise errors.named(error, folder, f"writing {name} in") from error
         failpoint.hit(f"materialise.renamed-{number}")
 
 
@@ -277,15 +290,16 @@ def _back(root: Path, journal: Journal) -> None:
 
 def _finish(root: Path, path: Path, journal: Journal) -> None:
     try:
-        folders = {root / path for path in (*(step.path for step in journal.steps), *journal.made)}
-        for folder in sorted({path.parent for path in folders}):
-            if folder.is_dir():
-                atomic.sync_folder(folder)
+        paths = (*(step.path for step in journal.steps), *journal.made)
+        for folder in sorted({path.rpartition("/")[0] for path in paths}):
+            if (root / folder).is_dir():
+                atomic.sync_folder(root / folder)
         # Only now may the way back go.
         path.unlink()
         atomic.sync_folder(path.parent)
         for step in journal.steps:
-            Path(step.backup).unlink(missing_ok=True)
+            if step.existed:
+                Path(step.backup).unlink(missing_ok=True)
     except OSError as error:
         raise errors.named(error, path, "writing") from error
 
@@ -304,11 +318,15 @@ def stay_inside(root: Path, path: str) -> None:
         )
 
 
-def _refuse_folder(target: Path) -> None:
-    if target.is_dir() and not target.is_symlink():
+def _refuse_folder(target: str) -> None:
+    try:
+        mode = os.lstat(target).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
         raise LocalError(
             f"cannot write {target}: a folder is in its place",
-            at=str(target),
+            at=target,
             fix="move the folder away, or give the rule another output",
         )
 

@@ -10,6 +10,7 @@ import os
 import threading
 from pathlib import Path
 
+from coordinator.commit.marked import marked
 from shared import atomic, errors
 from shared.model.action import Output
 from shared.storage.blobs import BlobStore
@@ -41,7 +42,7 @@ class Placing:
                 temporary.symlink_to(output.target)
             else:
                 moved = blobs.fetch(output.hash, temporary, executable=output.mode == "exec")
-                state = _marked(temporary)
+                state = marked(temporary)
             temporary.replace(target)
         except BaseException as error:
             with contextlib.suppress(OSError):
@@ -56,14 +57,3 @@ class Placing:
                 self.placed[output.path] = (output.hash, state)
             else:
                 self.placed.pop(output.path, None)
-
-
-def _marked(path: Path) -> os.stat_result:
-    """The state of a new file, with a time that shows a later write.
-
-    A file system counts in ticks, and a write in the tick of the first one would leave the same time. One nanosecond
-    before that tick nothing can be written any more.
-    """
-    status = path.stat()
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns - 1))
-    return path.stat()

@@ -108,7 +108,7 @@ def planned_run(job: PlannedJob, recipe: Recipe, priority: float, needs: set[str
         job.expected,
         needs,
         tiny=not recipe.pool and (recipe.kind == "noop" or 0 < job.expected < TINY_SECONDS),
-        force=any(isinstance(reason, AlwaysRuns) for reason in job.reasons),
+        sure=any(isinstance(reason, AlwaysRuns) for reason in job.reasons),
         pool=recipe.pool,
         here=recipe.place != "any",
     )

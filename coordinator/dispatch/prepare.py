@@ -90,17 +90,21 @@ class Preparer:
         self._uploads = Uploads(blobs, root, self._was)
         self._clock = clock
 
-    def prepare(self, job: str, *, attempt: int, force: bool, given: Given | None) -> Reuse | JobOrder:
+    def prepare(
+        self, job: str, *, attempt: int, force: bool, given: Given | None, sure: bool = False
+    ) -> Reuse | JobOrder:
         """A settled result, or an order whose inputs are in the store.
 
-        force: do not look for a result. Raises SourceMoved when a source no longer holds what was scanned.
+        force: what a result names is gone, do not look for it. sure: no result may stand for it. Raises SourceMoved
+        when a source no longer holds what was scanned.
         """
         recipe = self.tree.graph.recipes[job]
-        force = force or recipe.rule in self.fresh or job in self.again
+        again = force or not self.use_cache or job in self.again
+        forced = again or sure or recipe.rule in self.fresh
         # A scan of includes, which costs more than the rest: once a job.
         could_read = cache(lambda: tuple(self._could_read(recipe)))
         looked = 0.0
-        if self.use_cache and not force and given is None and _reusable(recipe):
+        if not forced and given is None and _reusable(recipe):
             reuse, looked = self._look_up(recipe, could_read)
             if reuse is not None:
                 return reuse
@@ -112,7 +116,8 @@ class Preparer:
             attempt=attempt,
             action=action,
             timeout=recipe.timeout or self.default_timeout,
-            no_cache=force or not self.use_cache,
+            no_cache=forced,
+            again=again,
             looked=looked,
             kept=not recipe.always,
             wanted=self.wanted(recipe),
@@ -252,7 +257,12 @@ class Preparer:
             tree = True
         # An earlier failure may have left them in the tree: what counts is what this command brings along.
         own = {path for path, _ in recipe.files}
-        wanted = (*trace.used, *recipe.libraries, *(given.paths if given else ()), *(self._sources if tree else ()))
+        wanted = (
+            *trace.used,
+            *recipe.libraries,
+            *(given.paths if given else ()),
+            *((*self._sources, *self.tree.found) if tree else ()),
+        )
         for path in wanted:
             if path not in inputs and path not in own and (state := find(path)) is not None:
                 inputs[path] = state

@@ -29,7 +29,7 @@ class ReadyJobs:
         """Make a job ready, whatever it waited for."""
         self._runs.move(run, State.READY)
         # What is sure to run has begun by the time that results of the others are found.
-        heapq.heappush(self._heap, (not run.force, -run.priority, run.id))
+        heapq.heappush(self._heap, (not run.sure, -run.priority, run.id))
 
     def take(self) -> JobRun | None:
         """The ready job with the longest chain behind it; before all, one that is sure to run."""

@@ -168,7 +168,7 @@ class Scheduler:
         self._submit_prepared()
 
     def _prepare(self, run: JobRun) -> Reuse | JobOrder:
-        return self._preparer.prepare(run.id, attempt=run.attempt, force=run.force, given=run.given)
+        return self._preparer.prepare(run.id, attempt=run.attempt, force=run.force, sure=run.sure, given=run.given)
 
     def _prepare_and_tell(self, run: JobRun) -> None:
         try:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from shared.model.action import ActionResult, Input
+import msgspec
+
+from shared.model.action import ActionResult, Input, Output
+from shared.model.file import FileState
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.path import basename
 from shared.model.snapshot import Snapshot
 
+Afresh = Callable[[str, Callable[[str], Input | None]], Iterable[Output]]
+
 
 class RunTree:
-    """Sources as scanned, outputs as made in this build, else as the manifest has them."""
+    """Sources as scanned, outputs as made in this build, else as the manifest has them.
 
-    def __init__(self, graph: BuildGraph, snapshot: Snapshot, manifest: Manifest | None) -> None:
+    afresh: what a job that is done has left besides its outputs, given what was known of a path.
+    """
+
+    def __init__(
+        self, graph: BuildGraph, snapshot: Snapshot, manifest: Manifest | None, *, afresh: Afresh | None = None
+    ) -> None:
         self.graph, self.snapshot, self.manifest = graph, snapshot, manifest
+        self.found: dict[str, FileState] = {}  # of the sources, what jobs in the workspace itself left or changed
+        self._afresh = afresh
         self.results: dict[str, ActionResult] = {}
         self._made: dict[str, Input] = {}
         self._targets: dict[str, str] = {}
@@ -40,12 +52,23 @@ class RunTree:
         for output in result.outputs:
             before = self.find(output.path)
             changed |= before is None or (before.hash, before.mode) != (output.hash, output.mode)
-            self._note(output.path)
-            self._made[output.path] = Input(output.path, output.hash, output.size, output.mode)
-            if output.mode == "link":
-                self._targets[output.path] = output.target
+            self._put(output)
         self.results[job] = result
+        for output in self._afresh(job, self.find) if self._afresh is not None else ():
+            changed = True
+            self._put(output)
+            maker = self.graph.producer.get(output.path)
+            if maker is None:
+                self.found[output.path] = FileState(output.hash, output.size, output.mode)
+            elif maker in self.results:
+                self.results[maker] = _with(self.results[maker], output)
         return changed
+
+    def _put(self, output: Output) -> None:
+        self._note(output.path)
+        self._made[output.path] = Input(output.path, output.hash, output.size, output.mode)
+        if output.mode == "link":
+            self._targets[output.path] = output.target
 
     def link(self, path: str) -> str | None:
         """What a symlink holds; None for a path that is none."""
@@ -111,4 +134,11 @@ class RunTree:
         if entry is None or not (recipe.tells or recipe.loose):
             return True
         used = {*recipe.inputs, *(entry.trace.used if entry.trace else ()), *entry.unread}
-        return not used.isdisjoint(self.graph.recipes[maker].outputs)
+        # What a command in the workspace left there may be known by nobody else.
+        return not (used.isdisjoint(self.graph.recipes[maker].outputs) and used.isdisjoint(self.found))
+
+
+def _with(result: ActionResult, output: Output) -> ActionResult:
+    """A result with an output as it is now: a later step made it."""
+    others = (one for one in result.outputs if one.path != output.path)
+    return msgspec.structs.replace(result, outputs=(*others, output))

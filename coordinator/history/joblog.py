@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from coordinator.history.runs import FAILED_KEPT, FailedJob, Progress, list_runs
+from coordinator.history.runs import FailedJob, Progress, list_runs
 from shared.errors import BlobMissing, NothingMatched, UsageError
 from shared.model.manifest import revision_name
+from shared.storage.run_records import FAILED_KEPT
 
 if TYPE_CHECKING:
     from coordinator.project import Project

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 from coordinator.history import runs
@@ -35,7 +36,8 @@ LOG_END = 4000  # characters of a failed job's output that are kept with the run
 class BuildRecord:
     """Observes one pass of a build that began at `began` (monotonic seconds); also writes its events.
 
-    tally: what the build did before this pass. Raises StoreUnavailable when the plan cannot be kept.
+    tally: what the build did before this pass. Plan and progress are written while the build goes on; `ran` raises
+    StoreUnavailable when the plan cannot be kept.
     """
 
     def __init__(
@@ -45,6 +47,8 @@ class BuildRecord:
         self._began, self._tally = began, tally
         self._build, self._base, self._revision = build, base, base.next_revision
         self._writer: ProgressWriter | None = None
+        self._behind = ThreadPoolExecutor(1, thread_name_prefix="records")
+        self._planned: Future[None] | None = None
         self._log = project.event_log()
         self.reused: Counter[str] = Counter()
         self.failures: list[Failure] = []
@@ -53,8 +57,7 @@ class BuildRecord:
     def begin(self, snapshot: Snapshot, manifest: Manifest | None) -> None:
         """Keep the plan, the changed inputs, and the outputs that were written by hand."""
         project, refs = self._project, self._project.stores.refs
-        runs.save_plan(refs, *project.name, self._revision, runs.plan_record(self._plan, self._graph, self._revision))
-        failpoint.hit("runs.plan-saved")
+        self._planned = self._behind.submit(self._save_plan)
         self._writer = ProgressWriter(
             refs,
             project.clock,
@@ -66,9 +69,15 @@ class BuildRecord:
             jobs=self._plan.jobs,
             began=self._began,
             before=self._before(),
+            behind=self._behind,
         )
         self._log.append([*self._inputs(snapshot), *self._values(), *self._edits(manifest)])
         failpoint.hit("events.inputs-told")
+
+    def _save_plan(self) -> None:
+        refs, name, revision = self._project.stores.refs, self._project.name, self._revision
+        runs.save_plan(refs, *name, revision, runs.plan_record(self._plan, self._graph, revision))
+        failpoint.hit("runs.plan-saved")
 
     def _before(self) -> Before:
         known = self._graph.recipes
@@ -173,7 +182,9 @@ class BuildRecord:
     # -- ends ---------------------------------------------------------------------------------------
 
     def ran(self, report: RunReport) -> None:
-        """Log what came of the jobs."""
+        """Log what came of the jobs. StoreUnavailable if the plan could not be kept."""
+        if self._planned is not None:
+            self._planned.result()
         for job in report.skipped:
             # Also those that nobody was told of, since the build stopped before it came to them.
             self.writer.skipped(job)

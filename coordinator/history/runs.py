@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -18,11 +17,13 @@ from shared.model.graph import BuildGraph
 from shared.model.manifest import revision_name
 from shared.model.plan import Plan, Reason
 from shared.storage.refs import RefStore
+from shared.storage.run_records import surplus
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 UPDATE_SECONDS = 2.0
-FAILED_KEPT = 20  # records of builds that failed, a branch
 _PROGRESS = "-progress.json"
-_FAILED = re.compile(r"/rev-\d+-\d{8}T\w+-[^/]+\.json$")
 # Writing progress may take this part of a build's time.
 _SHARE = 0.02
 
@@ -148,6 +149,7 @@ class ProgressWriter:
     """Keeps the progress record of a build up to date, not more often than is useful. Thread-safe.
 
     began: when the build did, by the monotonic clock; None for now. before: what it did under an earlier plan.
+    behind: a thread that writes meanwhile, one record after the other; the last is waited for.
     A store that does not take it never disturbs the build: `problem` holds what it said last.
     """
 
@@ -165,8 +167,11 @@ class ProgressWriter:
         began: float | None = None,
         before: Before = Before(),  # noqa: B008 - immutable
         every: float = UPDATE_SECONDS,
+        behind: Executor | None = None,
     ) -> None:
         self._refs, self._clock, self._every = refs, clock, every
+        self._behind = behind
+        self._written: Future[None] | None = None
         self._name = refnames.run(project, branch, revision, "progress")
         self._whose = (project, branch, revision)
         self._next = clock.monotonic()
@@ -235,13 +240,14 @@ class ProgressWriter:
     def end(self, status: RunStatus) -> None:
         """Write how the build ended: if it failed, also where the next build does not write over it."""
         self._update(status)
+        if self._written is not None:
+            self._written.result()
         if status in ("failed", "interrupted") and not self._record.committed:
             self._guarded(self._keep)
 
     def _keep(self) -> None:
         project, branch, revision = self._whose
-        kept = [name for name in self._refs.names(refnames.runs(project, branch)) if _FAILED.search(name)]
-        for name in kept[: max(0, len(kept) - FAILED_KEPT + 1)]:
+        for name in surplus(self._refs.names(refnames.runs(project, branch)), room=1):
             self._refs.delete(name)
         name = refnames.ended(project, branch, revision, self._record.started, self._record.build)
         self._refs.write(name, msgspec.json.encode(self._record))
@@ -254,7 +260,8 @@ class ProgressWriter:
     def _update(self, status: RunStatus = "running") -> None:
         with self._guard:
             begun = self._clock.monotonic()
-            if status == "running" and begun < self._next:
+            late = self._written is not None and not self._written.done()
+            if status == "running" and (begun < self._next or late):
                 return
             now = iso(self._clock.now())
             record = msgspec.structs.replace(
@@ -270,9 +277,16 @@ class ProgressWriter:
                 **self._counts,
             )
             self._record = record
-            self._guarded(lambda: self._refs.write(self._name, msgspec.json.encode(record)))
+            data = msgspec.json.encode(record)
+            if self._behind is None:
+                self._write(data)
+            else:
+                self._written = self._behind.submit(self._write, data)
             ended = self._clock.monotonic()
             self._next = ended + max(self._every, (ended - begun) / _SHARE)
+
+    def _write(self, data: bytes) -> None:
+        self._guarded(lambda: self._refs.write(self._name, data))
 
     def _guarded(self, write: Callable[[], None]) -> None:
         try:

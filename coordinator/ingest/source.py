@@ -10,7 +10,7 @@ import msgspec
 from coordinator.ingest.mapping import Mapped, Mapper, is_content
 from coordinator.scan.scanner import Scan, scan
 from shared import hashing
-from shared.errors import LocalError
+from shared.errors import UsageError
 from shared.model.file import FileState
 from shared.model.path import is_normal
 from shared.settings import Settings, StorageSettings
@@ -44,12 +44,12 @@ class Source(msgspec.Struct, frozen=True):
 
 
 def look(folder: Path, settings: Settings, mapper: Mapper, *, verify: bool = False) -> Source:
-    """Scan a folder and map what it holds. LocalError, UnreadableFile, PathsCollide; writes nothing.
+    """Scan a folder and map what it holds. UsageError, UnreadableFile, PathsCollide; writes nothing.
 
     What was read of files is remembered in the project's own state, so that the next look need not read them.
     """
     if not folder.is_dir():
-        raise LocalError(
+        raise UsageError(
             f"the source folder {folder} is not a directory" if folder.exists() else f"{folder} does not exist",
             at=str(folder),
             fix="name the folder of the book: --source-dir, or [ingest] source_dir",

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from coordinator.lock.lease import LEASE_SECONDS, Holder, Lease, take
-from coordinator.lock.renewal import Renewal
+from coordinator.lock.renewal import Renewal, RenewedLease
 from shared import atomic, canonical, errors, failpoint, process
 from shared.clock import Clock, from_iso, iso
 
@@ -149,15 +149,10 @@ class FileLock:
             os.close(fd)
 
 
-class _FileLease:
+class _FileLease(RenewedLease):
     def __init__(self, lock: FileLock, holder: Holder, renewal: Renewal) -> None:
-        self.holder, self.fence = holder, holder.fence
-        self.renewal = renewal
+        super().__init__(holder, renewal)
         self._lock = lock
-        renewal.start()
-
-    def lost(self, *, ask: bool = False) -> bool:
-        return self.renewal.lost(ask=ask)
 
     def release(self, *, hurry: bool = False) -> bool:
         failpoint.hit("lock.before-release")

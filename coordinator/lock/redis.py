@@ -9,7 +9,7 @@ import msgspec
 
 from coordinator.broker import PATIENCE, Broker
 from coordinator.lock.lease import LEASE_SECONDS, Holder, Lease, take
-from coordinator.lock.renewal import Renewal
+from coordinator.lock.renewal import Renewal, RenewedLease
 from shared import failpoint
 from shared.clock import Clock, iso
 from shared.errors import BrokerUnavailable, CorruptRecord
@@ -139,15 +139,10 @@ class RedisLock:
         return self._broker.call(call, "the build lock cannot be reached", times=_TRIES)
 
 
-class _RedisLease:
+class _RedisLease(RenewedLease):
     def __init__(self, lock: RedisLock, holder: Holder, renewal: Renewal) -> None:
-        self.holder, self.fence = holder, holder.fence
-        self.renewal = renewal
+        super().__init__(holder, renewal)
         self._lock = lock
-        renewal.start()
-
-    def lost(self, *, ask: bool = False) -> bool:
-        return self.renewal.lost(ask=ask)
 
     def release(self, *, hurry: bool = False) -> bool:
         failpoint.hit("lock.before-release")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from coordinator.lock.lease import Holder
 from shared.clock import Clock
 from shared.errors import WindrowError
 
@@ -66,3 +67,15 @@ class Renewal:
         finally:
             # Whatever ended the thread, a lock that is not renewed must not be trusted.
             self._lost = self._lost or not self._stop.is_set()
+
+
+class RenewedLease:
+    """The part of a Lease that does not depend on where the lock is kept; it is renewed from now on."""
+
+    def __init__(self, holder: Holder, renewal: Renewal) -> None:
+        self.holder, self.fence, self.renewal = holder, holder.fence, renewal
+        renewal.start()
+
+    def lost(self, *, ask: bool = False) -> bool:
+        """See Lease."""
+        return self.renewal.lost(ask=ask)

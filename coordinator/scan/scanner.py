@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +17,7 @@ from shared.clock import Clock, SystemClock
 from shared.model.file import Category, FileState, Mode
 from shared.model.snapshot import Snapshot
 from shared.settings import Settings
+from shared.uncollected import uncollected
 
 STATE_FILE = "stat.msgpack"
 # What stands in an output's place and is no file: the content of no artefact.
@@ -92,7 +91,7 @@ def scan(
     """
     scanner = _Scanner(settings, verify=verify, clock=clock or SystemClock())
     known = outputs if isinstance(outputs, set | frozenset | dict) else frozenset(outputs)
-    with _no_collecting():
+    with uncollected():
         return Scan(scanner, scanner.run(known, named, entered))
 
 
@@ -102,20 +101,8 @@ def glance(settings: Settings, paths: Collection[str], *, verify: bool = False, 
     Files behind a symlinked folder count as not there. verify and errors as for `scan`.
     """
     scanner = _Scanner(settings, verify=verify, clock=clock or SystemClock())
-    with _no_collecting():
+    with uncollected():
         return Scan(scanner, Snapshot({}, scanner.look(paths), hashed=scanner.hashed))
-
-
-@contextmanager
-def _no_collecting() -> Iterator[None]:
-    # Thousands of values are made here and none is garbage: collecting would take half of the time.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 class _Scanner:

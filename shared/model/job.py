@@ -15,6 +15,8 @@ class JobOrder(msgspec.Struct, frozen=True):
     looked: when a result was last looked for and none was there, in seconds since the epoch; 0 if it was not.
     kept: later builds may take its result instead of a run. carried: bytes of small inputs by digest, which the store
     has as well, but only since a moment ago. wanted: the build is to have its outputs, and not only to know of them.
+    no_cache: no stored result may stand for it. again: it runs because of stored bytes that are gone, so that what it
+    makes is stored whatever a store is believed to have.
     """
 
     build: str
@@ -23,6 +25,7 @@ class JobOrder(msgspec.Struct, frozen=True):
     action: Action
     timeout: float
     no_cache: bool = False
+    again: bool = False
     looked: float = 0.0
     kept: bool = True
     carried: dict[str, bytes] = {}

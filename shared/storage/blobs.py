@@ -48,6 +48,10 @@ class BlobStore(Protocol):
         """Which of these are not there."""
         ...
 
+    def believes(self, hash_: str) -> bool:
+        """Whether this is known to be there without asking; False also where asking would cost nothing."""
+        ...
+
     def far(self, hashes: Iterable[str]) -> set[str]:
         """Which of these would have to come over a wire: of such a reader fetches many at a time."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,10 +19,18 @@ _REMEMBERED = 500_000
 Found = TypeVar("Found")
 
 
+class _Way:
+    """The way of one blob from the slow store, which threads go one after the other."""
+
+    def __init__(self) -> None:
+        self.lock, self.users = threading.Lock(), 0
+
+
 class CachingBlobs:
     """BlobStore: what `slow` has counts, `fast` only saves the way. A full local disk costs time, no build.
 
-    bytes_up and bytes_down count what went to and came from the slow store.
+    What several threads want at once comes over once. bytes_up and bytes_down count what went to and came from the slow
+    store.
     """
 
     def __init__(self, slow: BlobStore, fast: DiskBlobs, *, trust: float = TRUST, clock: Clock | None = None) -> None:
@@ -30,28 +39,35 @@ class CachingBlobs:
         self._trust = trust
         self._clock = clock or SystemClock()
         self._present: dict[str, float] = {}
+        self._ways: dict[str, _Way] = {}
         self._lock = threading.Lock()
 
     def get(self, hash_: str) -> bytes:
         """See BlobStore."""
-        try:
+        # Not here, or damaged here: the slow one has it or says that nobody has.
+        with suppress(BlobMissing):
             return self.fast.get(hash_)
-        except BlobMissing:
-            # Not here, or damaged here: the slow one has it or says that nobody has.
+        with self._way(hash_) as followed:
+            if followed:
+                with suppress(BlobMissing):
+                    return self.fast.get(hash_)
             data = self._known(hash_, lambda: self.slow.get(hash_))
-        self._count(down=len(data))
-        self._fill(lambda: self.fast.put(hash_, data))
-        return data
+            self._count(down=len(data))
+            self._fill(lambda: self.fast.put(hash_, data))
+            return data
 
     def fetch(self, hash_: str, path: Path, *, executable: bool = False) -> int:
         """See BlobStore."""
-        try:
+        with suppress(BlobMissing):
             return self.fast.fetch(hash_, path, executable=executable)
-        except BlobMissing:
+        with self._way(hash_) as followed:
+            if followed:
+                with suppress(BlobMissing):
+                    return self.fast.fetch(hash_, path, executable=executable)
             moved = self._known(hash_, lambda: self.slow.fetch(hash_, path, executable=executable))
-        self._count(down=moved)
-        self._fill(lambda: self.fast.put_file(hash_, path))
-        return moved
+            self._count(down=moved)
+            self._fill(lambda: self.fast.put_file(hash_, path))
+            return moved
 
     def put(self, hash_: str, data: bytes) -> int:
         """See BlobStore."""
@@ -68,11 +84,13 @@ class CachingBlobs:
         self._fill(lambda: self.fast.put_file(hash_, path))
         return moved
 
+    def believes(self, hash_: str) -> bool:
+        """See BlobStore."""
+        return not self._unsure((hash_,))
+
     def find_missing(self, hashes: Iterable[str]) -> set[str]:
         """See BlobStore."""
-        since = self._clock.monotonic() - self._trust
-        with self._lock:
-            unsure = {hash_ for hash_ in hashes if self._present.get(hash_, since) <= since}
+        unsure = self._unsure(hashes)
         if not unsure:
             return unsure
         missing = self.slow.find_missing(unsure)
@@ -117,6 +135,22 @@ class CachingBlobs:
         with self._lock:
             self._present.pop(hash_, None)
 
+    @contextmanager
+    def _way(self, hash_: str) -> Iterator[bool]:
+        """Have the way of a blob to oneself; whether another was on it before, so that it is likely to be here."""
+        with self._lock:
+            way = self._ways.setdefault(hash_, _Way())
+            followed = way.users > 0
+            way.users += 1
+        try:
+            with way.lock:
+                yield followed
+        finally:
+            with self._lock:
+                way.users -= 1
+                if not way.users:
+                    del self._ways[hash_]
+
     def _known(self, hash_: str, read: Callable[[], Found]) -> Found:
         try:
             found = read()
@@ -125,6 +159,11 @@ class CachingBlobs:
             raise
         self.believe((hash_,))
         return found
+
+    def _unsure(self, hashes: Iterable[str]) -> set[str]:
+        since = self._clock.monotonic() - self._trust
+        with self._lock:
+            return {hash_ for hash_ in hashes if self._present.get(hash_, since) <= since}
 
     def _stored(self, hash_: str, moved: int) -> None:
         self.believe((hash_,))

@@ -10,6 +10,7 @@ import msgspec
 
 from shared import hashing
 from shared.errors import BlobCorrupt, BlobMissing, CorruptRecord, SchemaUnknown
+from shared.storage import run_records
 from shared.storage.blobs import BlobInfo, BlobStore
 from shared.storage.compose import Stores
 from shared.storage.figures import KindStats, ProjectStats, by_project_and_kind
@@ -39,7 +40,7 @@ _SPARED_SECONDS = 86400.0
 class Report(msgspec.Struct, frozen=True):
     """What a collection removed (or would, with dry_run), out of what there was; sizes in bytes.
 
-    trees_removed: records of ingested states that no kept revision holds.
+    trees_removed: records of ingested states that no kept revision holds. runs_removed: records of builds.
     """
 
     blobs: int = 0
@@ -51,6 +52,7 @@ class Report(msgspec.Struct, frozen=True):
     revisions: int = 0
     revisions_removed: int = 0
     trees_removed: int = 0
+    runs_removed: int = 0
     local_blobs_removed: int = 0
     local_bytes_removed: int = 0
     dry_run: bool = False
@@ -98,7 +100,8 @@ class Stats(msgspec.Struct, frozen=True):
 def collect(stores: Stores, *, keep_revisions: int, window: float, max_bytes: int, dry_run: bool = False) -> Report:
     """Remove what no kept revision names and nobody used within the window (seconds).
 
-    Kept are the newest `keep_revisions` of each branch, the current one, and those younger than the window.
+    Kept are the newest `keep_revisions` of each branch, the current one, and those younger than the window; and the
+    records of their builds, with those of the last builds that failed.
     max_bytes bounds what is on this machine, oldest use first: results go before the blobs they name, and what
     a kept revision names never goes from the only store there is. CorruptRecord when a manifest cannot be read:
     then nothing is removed.
@@ -109,6 +112,7 @@ def collect(stores: Stores, *, keep_revisions: int, window: float, max_bytes: in
     held = list(in_parallel(lambda name: holding(stores.refs, name), kept))
     rooted: set[str] = set().union(*(one.blobs for one in held))
     trees = _spent_trees(stores, names, held, window)
+    runs = run_records.spent(names, kept, window)
     known = list(known_results(stores.refs))
     blobs = {info.hash: info for info in stores.far.blobs()}
     live = {one.name for one in known if _is_live(one, blobs, window)}
@@ -121,7 +125,7 @@ def collect(stores: Stores, *, keep_revisions: int, window: float, max_bytes: in
     excess = _local_excess(stores, max_bytes) if stores.remote else []
     if not dry_run:
         each_done(lambda name: stores.refs.write(name, trees.anew[name]), trees.anew)
-        each_done(stores.refs.delete, [*trees.gone, *dropped, *dead])
+        each_done(stores.refs.delete, [*trees.gone, *runs, *dropped, *dead])
         each_done(stores.blobs.delete, [info.hash for info in doomed])
         _trim_local(stores, excess, window)
     return Report(
@@ -134,6 +138,7 @@ def collect(stores: Stores, *, keep_revisions: int, window: float, max_bytes: in
         revisions=len(kept) + len(dropped),
         revisions_removed=len(dropped),
         trees_removed=len(trees.gone),
+        runs_removed=len(runs),
         local_blobs_removed=len(excess),
         local_bytes_removed=sum(info.size for info in excess),
         dry_run=dry_run,
@@ -196,9 +201,7 @@ def stats(stores: Stores) -> Stats:
     )
 
 
-def _spent_trees(
-    stores: Stores, names: Iterable[tuple[str, float]], kept: Iterable[Holding], window: float
-) -> Spent:
+def _spent_trees(stores: Stores, names: Iterable[tuple[str, float]], kept: Iterable[Holding], window: float) -> Spent:
     held: dict[str, set[int]] = {}
     for one in kept:
         held.setdefault(one.tree, set()).add(one.revision)

@@ -125,6 +125,10 @@ class DiskBlobs:
         root, stale = str(self.root), self._clock.now() - self._window / 2
         return {hash_ for hash_ in hashes if not self._seems_there(hash_, f"{root}/{names.blob_name(hash_)}", stale)}
 
+    def believes(self, _hash: str) -> bool:
+        """See BlobStore."""
+        return False
+
     def far(self, _hashes: Iterable[str]) -> set[str]:
         """See BlobStore."""
         return set()

@@ -68,6 +68,10 @@ class MemoryBlobs:
         with self._lock:
             return {hash_ for hash_ in hashes if hash_ not in self.contents}
 
+    def believes(self, _hash: str) -> bool:
+        """See BlobStore."""
+        return False
+
     def far(self, _hashes: Iterable[str]) -> set[str]:
         """See BlobStore."""
         return set()

@@ -37,7 +37,9 @@ class Modules:
         exec(compile(self.files[path], path, "exec"), module.__dict__)
         return module
 
-    def _import(self, name: str, _globals: object = None, _locals: object = None, fromlist: object = (), level: int = 0) -> object:
+    def _import(
+        self, name: str, _globals: object = None, _locals: object = None, fromlist: object = (), level: int = 0
+    ) -> object:
         for root in ("src/", ""):
             path = f"{root}{name.replace('.', '/')}.py"
             if path in self.files:
@@ -101,7 +103,9 @@ class QuickPython:
         hash_ = hashing.of_bytes(data)
         self.blobs.put(hash_, data)
         outputs = tuple(Output(path, hash_, len(data)) for path in action.outputs)
-        result = ActionResult(key_after_run(action, None), outputs, stdout=Log(text=printed), timings=Timings(run=0.001))
+        result = ActionResult(
+            key_after_run(action, None), outputs, stdout=Log(text=printed), timings=Timings(run=0.001)
+        )
         self.results.put(result, replace=order.no_cache)
         return JobOutcome(order.job, order.attempt, "executed", result=result)
 
@@ -109,8 +113,12 @@ class QuickPython:
         outcomes = run_tests(files, tests)
         bad = {name: error for name, error in outcomes.items() if error}
         record = {
-            "schema": "windrow.test/1", "success": not bad, "passed": len(outcomes) - len(bad), "failed": len(bad),
-            "total": len(outcomes), "test_command": f"python -m pytest {' '.join(tests)}",
+            "schema": "windrow.test/1",
+            "success": not bad,
+            "passed": len(outcomes) - len(bad),
+            "failed": len(bad),
+            "total": len(outcomes),
+            "test_command": f"python -m pytest {' '.join(tests)}",
             "tests": {name: "failed" if error else "passed" for name, error in outcomes.items()},
         }
         told = {**record, "seconds": dict.fromkeys(outcomes, 0.001), "texts": bad}

@@ -14,6 +14,7 @@ from shared.storage.memory import MemoryBlobs
 from tests.fakes.results import DictResults
 from workers.execute.isolation import Isolation
 from workers.perform import Worker
+from workers.workshop import Workshop
 
 _MOUNTS = Path(__file__).resolve().parents[2] / "workers/execute/mounts.py"
 
@@ -38,14 +39,16 @@ class RootedFarm:
         self.blobs = MemoryBlobs()
         self.results = DictResults(self.blobs)
         self.worker = Worker(
-            self.blobs,
-            self.results,
-            name="w1",
-            sandbox_root=sandboxes,
-            slots=1,
-            clock=SystemClock(),
-            way=way,
-            workspace=workspace,
+            Workshop(
+                self.blobs,
+                self.results,
+                name="w1",
+                sandbox_root=sandboxes,
+                slots=1,
+                clock=SystemClock(),
+                way=way,
+                workspace=workspace,
+            )
         )
         self.files: dict[str, Input] = {}
         self.links: dict[str, str] = {}

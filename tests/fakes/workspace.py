@@ -10,6 +10,7 @@ import msgspec
 
 from coordinator import build as building
 from coordinator.dispatch.inline import InlinePerformer
+from coordinator.performers import Performers
 from coordinator.project import Project
 from coordinator.report import BuildReport
 from coordinator.request import Request
@@ -18,6 +19,7 @@ from shared.model.manifest import Manifest
 from shared.settings_load import load
 from tests.fakes.compiler import ToyCompiler
 from tests.fakes.observer import RecordingObserver
+from tests.fakes.performers import here_only
 
 
 class Workspace:
@@ -52,9 +54,12 @@ class Workspace:
 
     def project(self) -> Project:
         settings = load(self.root, flags={}, environ=self.environ)
-        return Project(settings, environ=self.environ, clock=self.clock, make_performer=self._performer)
+        return Project(settings, environ=self.environ, clock=self.clock, performers=self._performers())
 
-    def _performer(self, project: Project, build: str, platform: str) -> InlinePerformer:
+    def _performers(self) -> Performers:
+        return here_only(self._performer)
+
+    def _performer(self, project: Project, _commands: int) -> InlinePerformer:
         self.toy = ToyCompiler(project.stores.blobs, project.stores.results)
         return InlinePerformer(self.toy.perform, lambda: None, 2)
 

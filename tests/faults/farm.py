@@ -260,3 +260,9 @@ def running_farm(folder: Path) -> Iterator[Farm]:
             yield farm
         finally:
             farm.close()
+
+
+def rests(farm: Farm) -> None:
+    """No job runs on the farm, and nothing of one is left."""
+    until(farm.at_rest, what="the end of every job on the farm")
+    until(lambda: not farm.rubbish(), what=f"the removal of {farm.rubbish()}")

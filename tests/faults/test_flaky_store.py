@@ -54,7 +54,7 @@ class FlakyWorkspace(Workspace):
         project = super().project()
         stores = flaky(open_stores(project.settings), self.trouble)
         return Project(
-            project.settings, environ=self.environ, clock=self.clock, make_performer=self._performer, stores=stores
+            project.settings, environ=self.environ, clock=self.clock, performers=self._performers(), stores=stores
         )
 
 

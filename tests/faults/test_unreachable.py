@@ -54,7 +54,11 @@ def free_port() -> int:
 
 
 def bucket(port: int) -> dict[str, str]:
-    return {"WINDROW_STORAGE__URL": "s3://builds/faults", "WINDROW_STORAGE__ENDPOINT": f"http://127.0.0.1:{port}", **KEYS}
+    return {
+        "WINDROW_STORAGE__URL": "s3://builds/faults",
+        "WINDROW_STORAGE__ENDPOINT": f"http://127.0.0.1:{port}",
+        **KEYS,
+    }
 
 
 def broker(port: int, patience: float) -> dict[str, str]:

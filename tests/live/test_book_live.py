@@ -18,7 +18,7 @@ import redis
 from tests.console import Console
 from tests.counting_proxy import counting
 from tests.scenarios.book import Book
-from tests.scenarios.test_seed_s0 import Site, make_long, peak, table
+from tests.scenarios.lessons.steps import Site, make_long, peak, table
 from tests.services import S3Service, running_seaweedfs, running_valkey
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
@@ -98,7 +98,9 @@ def test_w1_04_a_second_ingest_puts_nothing_into_the_bucket(bucket: S3Service, t
     assert 4 <= edited["PUT"] < began["PUT"] - 15
 
 
-def test_w1_19_a_lesson_of_50_mb_needs_less_than_256_mb_of_memory_in_a_bucket(bucket: S3Service, tmp_path: Path) -> None:
+def test_w1_19_a_lesson_of_50_mb_needs_less_than_256_mb_of_memory_in_a_bucket(
+    bucket: S3Service, tmp_path: Path
+) -> None:
     book = book_at(bucket, tmp_path, "long", parts=1, chapters=1, lessons=1)
     make_long(book)
 
@@ -189,7 +191,9 @@ def broker(tmp_path: Path) -> Iterator[str]:
 def workers(console: Console, bucket: S3Service, prefix: str, broker: str, count: int) -> list[Any]:
     words = ["worker", "--broker", broker, "--storage", bucket.url(prefix), "--endpoint", bucket.endpoint]
     return [
-        console.start(*words, "--slots", "2", "--name", f"w{number}", "--cache-dir", str(console.cache / f"worker{number}"))
+        console.start(
+            *words, "--slots", "2", "--name", f"w{number}", "--cache-dir", str(console.cache / f"worker{number}")
+        )
         for number in range(count)
     ]
 
@@ -248,5 +252,8 @@ def test_the_store_makes_no_difference_to_what_a_revision_says(bucket: S3Service
     hashes = [book.run("status", "--json").json()["content_hash"] for book in (on_disk, in_bucket)]
     assert on_disk.hydrated() == in_bucket.hydrated()
     assert hashes[0] != hashes[1]  # windrow.toml is a source, and says where the store is
-    made = [{p: a["hash"] for p, a in book.run("show", "--json").json()["artefacts"].items()} for book in (on_disk, in_bucket)]
+    made = [
+        {p: a["hash"] for p, a in book.run("show", "--json").json()["artefacts"].items()}
+        for book in (on_disk, in_bucket)
+    ]
     assert made[0] == made[1]

@@ -67,7 +67,7 @@ class ImpactProject(Impact, Workspace):
         else:
             self.write_project(name)
 
-    def _performer(self, project: Project, build: str, platform: str) -> InlinePerformer:
+    def _performer(self, project: Project, _commands: int) -> InlinePerformer:
         self.toy = QuickPython(project.stores.blobs, project.stores.results)  # type: ignore[assignment]
         return InlinePerformer(self.toy.perform, lambda: None, 2)
 

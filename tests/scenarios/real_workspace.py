@@ -6,11 +6,10 @@ import os
 import shutil
 from pathlib import Path
 
-from cli.performers import make_performer
+from cli.performers import PERFORMERS
 from coordinator import build as building
 from coordinator.commit import base as bases
-from coordinator.dispatch.performer import Performer
-from coordinator.project import Project
+from coordinator.performers import Performers
 from coordinator.request import Request
 from coordinator.survey import Survey
 from shared.clock import Clock
@@ -45,8 +44,8 @@ class RealWorkspace(Workspace):
         super().__init__(root, cache=cache, clock=clock)
         self.console = Console(self.root, self.cache)
 
-    def _performer(self, project: Project, build: str, platform: str) -> Performer:  # type: ignore[override]
-        return make_performer(project, build, platform)
+    def _performers(self) -> Performers:
+        return PERFORMERS
 
     @property
     def records(self) -> Path:

@@ -6,10 +6,11 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
-from cli.performers import make_here, start_calls
+from cli.performers import PERFORMERS, start_calls
 from coordinator import build as building
 from coordinator.project import Project
 from coordinator.request import Request
@@ -32,8 +33,7 @@ class Watched(ContextProject):
             load(self.root, flags={}, environ=self.environ),
             environ=self.environ,
             clock=self.clock,
-            make_performer=make_here,
-            start_calls=self._start,
+            performers=msgspec.structs.replace(PERFORMERS, calls=self._start),
         )
 
     def _start(self, targets: Collection[str]) -> Slot | None:

@@ -1,6 +1,6 @@
 """Seed 001's tests that matter, on examples/impact: every row of its table, and W2-01 to W2-20 by name.
 
-W2-01 (what changed is known exactly), W2-16 (inode and mtime) and more on building are in test_seed_s1.py.
+W2-01 (what changed is known exactly), W2-16 (inode and mtime) and more on building are in todo/.
 """
 
 from __future__ import annotations
@@ -90,6 +90,21 @@ def test_what_is_planned_is_what_runs(
     assert (len(space.ran("check")), len(space.ran("test"))) == (checks, selected)
     assert (report.planned, report.executed) == (checks + selected, checks + selected)
     assert space.build().status == "no-changes"
+
+
+def test_a_gitignore_counts_by_the_files_that_it_shows_or_hides(space: ImpactProject) -> None:
+    """Not as configuration, which would run every test, nor as a file that any test may read."""
+    space.write("notes/old.log", "0\n")
+    before = len(space.look()[1].selected)
+    space.edit(".gitignore", line="*.log\n")
+    space.write("src/.gitignore", "# nothing\n")
+
+    hidden = len(space.look()[1].selected)
+    space.edit(".gitignore", line="leaf05.py\n")
+    without = {choice.test for choice in space.look()[1].selected}
+
+    assert (before, hidden) == (TESTS, 0)
+    assert without == {"tests/test_leaf05.py", *CRITICAL}
 
 
 def test_a_deleted_module_has_its_test_run_and_fail(space: ImpactProject) -> None:

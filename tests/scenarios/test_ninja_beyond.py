@@ -315,7 +315,10 @@ def test_what_compiles_read_counts_though_git_ignores_it(pair: Pair) -> None:
 def test_what_the_settings_leave_out_stays_out_though_a_compile_names_it(pair: Pair) -> None:
     for path, text in IGNORED.items():
         pair.write(path, text)
-    pair.write("windrow.toml", '[project]\nname = "p"\n[ninja]\nfile = "b/build.ninja"\n[scan]\nignore = ["/src/subprojects/only/"]\n')
+    pair.write(
+        "windrow.toml",
+        '[project]\nname = "p"\n[ninja]\nfile = "b/build.ninja"\n[scan]\nignore = ["/src/subprojects/only/"]\n',
+    )
 
     ours = pair.by_windrow("-C", "b", "-k", "0")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
 from cli.ninja_project import open_build_folder
-from cli.performers import make_here, make_ready
+from cli.performers import here
 from coordinator import build as building
 from coordinator.dispatch.inline import InlinePerformer
 from coordinator.dispatch.performer import Performer
@@ -18,7 +19,12 @@ from coordinator.report import BuildReport
 from coordinator.request import Request
 from shared.clock import SystemClock
 from shared.errors import LockHeld
+from shared.storage.caching import CachingBlobs
+from shared.storage.compose import open_stores
+from shared.storage.disk import DiskBlobs
+from shared.storage.memory import MemoryBlobs
 from tests.fakes.observer import RecordingObserver
+from tests.fakes.performers import here_only
 
 # Like CMake's custom commands: `stamp` is never made, so the edge is never up to date; here it makes `side`.
 TEXT = """\
@@ -33,10 +39,13 @@ default {default}
 
 
 class BuildFolder:
-    """ready: how many commands were expected, each time, and the supervisors that stood ready for them."""
+    """ready: how many commands were expected, each time, and the supervisors that stood ready for them.
 
-    def __init__(self, root: Path, *, default: str = "out stamp") -> None:
-        self.root = root
+    stored_in: where blobs are, if not in the cache folder.
+    """
+
+    def __init__(self, root: Path, *, default: str = "out stamp", stored_in: CachingBlobs | None = None) -> None:
+        self.root, self._stored_in = root, stored_in
         self.ready: list[tuple[int, list[psutil.Process]]] = []
         self.environ = {"PATH": os.environ["PATH"], "WINDROW_CACHE_DIR": str(root.parent / "cache")}
         root.mkdir()
@@ -45,18 +54,22 @@ class BuildFolder:
 
     def project(self) -> Project:
         settings = open_build_folder(self.root, "build.ninja", flags={"jobs": 2}, environ=self.environ)
+        stores = open_stores(settings)
+        if self._stored_in is not None:
+            stores = msgspec.structs.replace(stores, blobs=self._stored_in, remote=True)
         return Project(
-            settings, environ=self.environ, clock=SystemClock(), make_performer=make_here, make_ready=self._make_ready
+            settings, environ=self.environ, clock=SystemClock(), performers=here_only(self._here), stores=stores
         )
 
     def build(self) -> BuildReport:
         return building.build(self.project(), Request(), RecordingObserver())
 
-    def _make_ready(self, project: Project, commands: int) -> Performer:
+    def _here(self, project: Project, commands: int) -> Performer:
         before = set(psutil.Process().children())
-        made = make_ready(project, commands)
+        made = here(project, commands)
         assert isinstance(made, InlinePerformer)
-        self.ready.append((commands, [child for child in psutil.Process().children() if child not in before]))
+        if commands:
+            self.ready.append((commands, [child for child in psutil.Process().children() if child not in before]))
         return made
 
 
@@ -78,6 +91,33 @@ def test_an_edge_that_is_never_up_to_date_finds_its_supervisor_started(folder: B
     assert (folder.root / "side").read_text() == "in\n"
     assert (commands, len(supervisors)) == (1, 1)
     assert not any(supervisor.is_running() for supervisor in supervisors)
+
+
+def test_an_edge_that_is_never_up_to_date_sends_nothing_that_is_stored(tmp_path: Path) -> None:
+    """Here by another build of this process; a store that is elsewhere is not told again what it has."""
+    far = Counting()
+    made = BuildFolder(tmp_path / "tree", stored_in=CachingBlobs(far, DiskBlobs(tmp_path / "near")))
+    assert made.build().executed == 2
+    sent = list(far.sent)
+
+    report = made.build()
+
+    assert (report.planned, report.executed) == (1, 1)
+    assert sent
+    assert far.sent == sent
+
+
+class Counting(MemoryBlobs):
+    """Notes what is stored."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[str] = []
+
+    def put(self, hash_: str, data: bytes) -> int:
+        """See BlobStore."""
+        self.sent.append(hash_)
+        return super().put(hash_, data)
 
 
 def test_where_none_is_sure_to_run_nothing_is_started(tmp_path: Path) -> None:
@@ -104,7 +144,7 @@ def test_what_cannot_be_made_ready_is_told_when_it_is_needed(tmp_path: Path) -> 
     """And by the error that it was, not by a thread."""
     made = BuildFolder(tmp_path / "tree")
     made.build()
-    made._make_ready = _refuse  # type: ignore[method-assign]
+    made._here = _refuse  # type: ignore[method-assign]
 
     with pytest.raises(LockHeld, match="no room"):
         made.build()

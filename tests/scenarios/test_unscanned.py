@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from cli.ninja_project import open_build_folder
-from cli.performers import make_here
+from cli.performers import PERFORMERS
 from coordinator import build as building
 from coordinator.project import Project
 from coordinator.report import BuildReport
@@ -45,7 +45,7 @@ class Compiled:
         shutil.rmtree(self.root / ".windrow", ignore_errors=True)
         (self.root / "main.o").unlink(missing_ok=True)
         settings = open_build_folder(self.root, "build.ninja", flags={}, environ=self.environ)
-        project = Project(settings, environ=self.environ, clock=SystemClock(), make_performer=make_here)
+        project = Project(settings, environ=self.environ, clock=SystemClock(), performers=PERFORMERS)
         report = building.build(project, Request(), RecordingObserver())
         return report, "_headers" in vars(project)
 

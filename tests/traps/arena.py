@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -195,6 +196,12 @@ class Arena:
         """Any other command of Windrow's."""
         assert isinstance(self.engine, Windrow)
         return self.end(self.start(argv=self.engine.command(*words)))
+
+    def revision(self) -> int:
+        """The current revision."""
+        pointers = list((self.root / "cache").rglob("current.json"))
+        assert len(pointers) == 1, pointers
+        return int(json.loads(pointers[0].read_bytes())["revision"])
 
     def bury(self) -> None:
         """After the end of a build by force: see that its steps end too, and take the gate away."""

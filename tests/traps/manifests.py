@@ -139,7 +139,9 @@ def phony_names(arena: Arena) -> None:
     arena.put("in.txt", "gamma\n")
     arena.right(runs=2)
 
-    arena.manifest(_HEAD + _STRIP + aliases + "build FORCE: phony\n" + shout.replace("| two", "| two FORCE"), STRIP, SHOUT)
+    arena.manifest(
+        _HEAD + _STRIP + aliases + "build FORCE: phony\n" + shout.replace("| two", "| two FORCE"), STRIP, SHOUT
+    )
     for _ in range(2):
         built = arena.right(runs=1)
         arena.check(built.ran == ("shout",), f"ran {built.ran}, not shout", Verdict.STALE)
@@ -149,7 +151,10 @@ def phony_names(arena: Arena) -> None:
 def phony_circle(arena: Arena) -> None:
     """Phony edges lead in a circle: an error that names it."""
     arena.put("in.txt", "alpha\n")
-    arena.manifest(_HEAD + _STRIP + "build one: phony two\nbuild two: phony one\nbuild all: phony one mid.txt\ndefault all\n", STRIP)
+    arena.manifest(
+        _HEAD + _STRIP + "build one: phony two\nbuild two: phony one\nbuild all: phony one mid.txt\ndefault all\n",
+        STRIP,
+    )
 
     arena.fails("one", "two", code=2)
 
@@ -160,7 +165,9 @@ def validation_that_fails(arena: Arena) -> None:
     arena.put("in.txt", "alpha\n")
     check = Step("check", "grep -q alpha in.txt && touch checked", ("checked",), ("in.txt",))
     rule = f"rule check\n  command = {check.command}\nbuild checked: check in.txt\n"
-    arena.manifest(_HEAD + rule + _STRIP.replace("strip in.txt", "strip in.txt |@ checked") + "default mid.txt\n", STRIP, check)
+    arena.manifest(
+        _HEAD + rule + _STRIP.replace("strip in.txt", "strip in.txt |@ checked") + "default mid.txt\n", STRIP, check
+    )
     arena.right(runs=2)
     arena.right(runs=0)
 
@@ -180,7 +187,9 @@ def pool_of_one(arena: Arena) -> None:
     command = f"mkdir {place} && cat in.txt in.txt > $out && rmdir {place}"
     text = f"pool one\n  depth = 1\nrule alone\n  command = {command}\n  pool = one\n"
     text += "".join(f"build {name}: alone in.txt\n" for name in names)
-    arena.manifest(_HEAD + text, *(Step("alone", f"cat in.txt in.txt > {name}", (name,), ("in.txt",)) for name in names))
+    arena.manifest(
+        _HEAD + text, *(Step("alone", f"cat in.txt in.txt > {name}", (name,), ("in.txt",)) for name in names)
+    )
 
     arena.right(runs=6)
 
@@ -198,7 +207,12 @@ def dyndep_that_changes(arena: Arena) -> None:
     )
     tell = "rule tell\n  command = cat in.txt `cat which` > final.txt; cp final.txt more\n  dyndep = dd\nbuild final.txt: tell in.txt || dd\n"
     steps = (
-        Step("scan", "printf 'ninja_dyndep_version = 1\\nbuild final.txt | more: dyndep | %s\\n' `cat which` > dd", ("dd",), ("which",)),
+        Step(
+            "scan",
+            "printf 'ninja_dyndep_version = 1\\nbuild final.txt | more: dyndep | %s\\n' `cat which` > dd",
+            ("dd",),
+            ("which",),
+        ),
         Step("tell", "cat in.txt `cat which` > final.txt; cp final.txt more", ("final.txt", "more"), ("in.txt",)),
     )
     arena.manifest(_HEAD + scan + tell, *steps)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import TimeoutExpired
 
-from tests.traps import changes, declared, farm, headers, manifests
+from tests.traps import changes, declared, headers, manifests, state, stopped, tools, tree, world
 from tests.traps.arena import Arena
 from tests.traps.engines import ENGINES, Engine
 from tests.traps.verdict import TRAPS, NotExpressible, Trap, Verdict
@@ -28,11 +28,17 @@ LEFT_OUT = {
 
 # Where Windrow does with a build.ninja what ninja does, though it does better with rules of its own.
 AS_NINJA = {
-    "declared_output_never_written": (Verdict.STALE, "ninja lets it pass, and projects rely on it; the edge runs each time"),
+    "declared_output_never_written": (
+        Verdict.STALE,
+        "ninja lets it pass, and projects rely on it; the edge runs each time",
+    ),
     "folder_made_for_an_output": (Verdict.STALE, "to ninja a folder is an output like another"),
     "depfile_declared_and_not_written": (Verdict.STALE, "ninja takes it for one that names nothing"),
     "output_that_is_a_symlink": (Verdict.STALE, "CMake makes such outputs: they are kept as links"),
-    "step_writes_what_it_does_not_declare": (Verdict.STALE, "custom commands do; what else was written is kept with the outputs"),
+    "step_writes_what_it_does_not_declare": (
+        Verdict.STALE,
+        "custom commands do; what else was written is kept with the outputs",
+    ),
 }
 
 # What a build.ninja cannot say, by scenario, or where it asks for what `windrow ninja` has no word for.
@@ -50,7 +56,7 @@ NOT_IN_NINJA = {
 }
 
 # Importing them is what fills the list; from here on it is in order.
-assert all((changes, declared, farm, headers, manifests))
+assert all((changes, declared, headers, manifests, state, stopped, tools, tree, world))
 TRAPS.sort(key=lambda trap: trap.number)
 
 WORDS = {

@@ -14,6 +14,7 @@ from tests.traps.verdict import NotExpressible, Trap, Verdict
 
 _ENGINE = ENGINES["windrow"]
 
+
 def _test_of(trap: Trap) -> Callable[[Path], None]:
     def test(tmp_path: Path) -> None:
         with Arena(_ENGINE, tmp_path) as arena:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("cli", "coordinator", "shared", "workers")
 MODULES = sorted([ROOT / "windrow.py", *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))])
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-LONGEST = 400
+LONGEST, LONGEST_OF_TESTS = 400, 450
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 
 # A program of its own, run for each slot: it cannot import a clock.
@@ -71,6 +71,12 @@ def test_a_module_says_in_its_first_line_what_it_is(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_a_module_is_short_enough_to_read(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LONGEST
+
+
+def test_so_is_a_file_of_tests() -> None:
+    lengths = {_name(path): len(path.read_text().splitlines()) for path in (ROOT / "tests").rglob("*.py")}
+
+    assert {path: length for path, length in lengths.items() if length > LONGEST_OF_TESTS} == {}
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:

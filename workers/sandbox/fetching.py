@@ -1,4 +1,4 @@
-"""Fetcher: lays out the inputs of jobs; what must come over a wire many at a time, and once for all who need it."""
+"""Fetcher: lays out the inputs of jobs; what must come over a wire many at a time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ class Fetcher:
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs, self._recent = blobs, Recent()
-        self._coming: dict[str, threading.Event] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 
@@ -74,7 +73,7 @@ class Fetcher:
             return 0
         pool = self._threads()
         # One for each digest: whoever needs it as well finds it here afterwards.
-        coming = {pool.submit(self._once, unknown[hash_], tree): unknown[hash_] for hash_ in far}
+        coming = {pool.submit(self._one, unknown[hash_], tree): unknown[hash_] for hash_ in far}
         wait(coming)
         moved = 0
         failure: BaseException | None = None
@@ -90,22 +89,6 @@ class Fetcher:
         if failure is not None:
             raise failure
         return moved
-
-    def _once(self, item: Input, tree: Path) -> int:
-        """Fetch a blob, after another job that is fetching it has it."""
-        with self._lock:
-            other = self._coming.get(item.hash)
-            if other is None:
-                mine = self._coming[item.hash] = threading.Event()
-        if other is not None:
-            other.wait()
-            return self._one(item, tree)
-        try:
-            return self._one(item, tree)
-        finally:
-            with self._lock:
-                del self._coming[item.hash]
-            mine.set()
 
     def _one(self, item: Input, tree: Path) -> int:
         path = f"{tree}/{item.path}"

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from shared.errors import named
+from workers.sandbox.kept import Kept, KeptTrees
 from workers.sandbox.marks import observable
 from workers.sandbox.removal import remove
 from workers.sandbox.strays import end_all_in
@@ -19,9 +20,13 @@ _BACKLOG = 64  # places that may wait to be removed
 
 
 class Home:
-    """A worker's own folder, locked while it lives; what dead workers left is removed at the start."""
+    """A worker's own folder, locked while it lives; what dead workers left is removed at the start.
 
-    def __init__(self, root: Path) -> None:
+    trees: those that jobs left for others. most: how many of them there may be, and how many bytes.
+    """
+
+    def __init__(self, root: Path, most: tuple[int, int] = (0, 0)) -> None:
+        self.trees = KeptTrees(most)
         path = root / f"w-{os.getpid()}-{os.urandom(4).hex()}"
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -53,6 +58,18 @@ class Home:
         while self._removals and (self._removals[0].done() or len(self._removals) > _BACKLOG):
             self._removals.popleft().result()
         self._removals.append(self._removing.submit(remove, place))
+
+    def keep(self, kept: Kept) -> None:
+        """Keep a tree for later jobs; OSError."""
+        place = self.place()
+        kept.tree.rename(place)
+        for gone in self.trees.give(kept._replace(tree=place)):
+            self.discard(gone)
+
+    def let_go(self) -> None:
+        """Remove the trees that are kept: there is a better use of their room."""
+        for gone in self.trees.clear():
+            self.discard(gone)
 
     def close(self) -> None:
         """Remove the folder and all that is in it."""

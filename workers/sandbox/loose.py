@@ -11,6 +11,7 @@ from pathlib import Path
 
 from shared import hashing
 from shared.errors import named
+from shared.leftovers import may_be_left
 from shared.model.action import Action, Output
 from shared.model.path import is_normal
 from workers.sandbox import outputs
@@ -43,6 +44,11 @@ def refuse_changed(paths: list[str]) -> None:
     if paths:
         more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
         raise Broken(f"it changed its own inputs, which are no outputs of it: {', '.join(paths[:_SHOWN])}{more}")
+
+
+def rewritable(path: str, action: Action) -> bool:
+    """Whether an input that was changed is a byproduct: of the build folder, and not what the edge says it reads."""
+    return may_be_left(path, action.cwd) and path not in action.primary
 
 
 def holder(tree: Path, made: Iterable[Output], path: str) -> str | None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from shared import hashing
 from shared.model.action import Action, Input
 from workers.sandbox.broken import Broken
 from workers.sandbox.outputs import opened
+
+# Inode, size, mode, times of modification and of change in nanoseconds.
+Laid = tuple[int, int, int, int, int]
 
 # Older than the times of modification, so that the first access is noted whatever the file system puts off.
 _UNREAD = 1  # nanoseconds after the epoch
@@ -27,20 +31,28 @@ class Read(NamedTuple):
 
 
 class Marks:
-    """Made when all is laid out, asked before anything else has looked at it."""
+    """Made when all is laid out, asked before anything else has looked at it.
 
-    def __init__(self, tree: Path, action: Action, folders: Iterable[str], *, observed: bool) -> None:
+    marked: files that are marked already. laid: all of them, as they were when the command began.
+    """
+
+    def __init__(
+        self,
+        tree: Path,
+        action: Action,
+        folders: Iterable[str],
+        *,
+        observed: bool,
+        marked: Mapping[str, Laid] = MappingProxyType({}),
+    ) -> None:
         self._tree, self._action, self._folders = str(tree), action, ("", *folders)
-        times = (_UNREAD if observed else _LAID_OUT, _LAID_OUT)
-        self._laid: dict[str, tuple[int, int]] = {}
+        self.laid: dict[str, Laid] = dict(marked)
         for item in action.inputs:
-            path = f"{self._tree}/{item.path}"
-            os.utime(path, ns=times, follow_symlinks=False)
-            status = os.lstat(path)
-            self._laid[item.path] = (status.st_ino, status.st_size)
+            if item.path not in self.laid:
+                self.laid[item.path] = mark(f"{self._tree}/{item.path}", observed=observed)
         if observed:
             for folder in self._folders:
-                os.utime(f"{self._tree}/{folder}", ns=times)
+                os.utime(f"{self._tree}/{folder}", ns=(_UNREAD, _LAID_OUT))
 
     def read(self) -> Read:
         """What was read. An input that is gone counts too, and one that is empty: its size alone told all."""
@@ -56,7 +68,7 @@ class Marks:
 
     def _accessed(self, path: str, *, gone: bool) -> bool:
         try:
-            return os.lstat(f"{self._tree}/{path}").st_atime_ns != _UNREAD
+            return noticed(os.lstat(f"{self._tree}/{path}"))
         except (FileNotFoundError, NotADirectoryError):
             return gone
 
@@ -69,7 +81,10 @@ class Marks:
         kind = "link" if stat.S_ISLNK(status.st_mode) else "exec" if status.st_mode & stat.S_IXUSR else "file"
         if kind != item.mode or not (stat.S_ISREG(status.st_mode) or kind == "link"):
             return True
-        same = (status.st_ino, status.st_size) == self._laid[item.path]
+        now, laid = laid_of(status), self.laid[item.path]
+        if now == laid:
+            return False
+        same = now[:2] == laid[:2]
         # The text of a symlink cannot be changed, only the symlink replaced.
         if kind == "link" or (same and status.st_mtime_ns == _LAID_OUT):
             return not same
@@ -78,6 +93,22 @@ class Marks:
                 return hashing.of_descriptor(fd)[0] != item.hash
         except Broken:
             return True
+
+
+def mark(path: str, *, observed: bool) -> Laid:
+    """Give a file the times that all are laid out with; OSError."""
+    os.utime(path, ns=(_UNREAD if observed else _LAID_OUT, _LAID_OUT), follow_symlinks=False)
+    return laid_of(os.lstat(path))
+
+
+def laid_of(status: os.stat_result) -> Laid:
+    """What tells a file that was laid out from any other, and from itself once it was written to."""
+    return status.st_ino, status.st_size, status.st_mode, status.st_mtime_ns, status.st_ctime_ns
+
+
+def noticed(status: os.stat_result) -> bool:
+    """Whether a file that is observed was read."""
+    return status.st_atime_ns != _UNREAD
 
 
 def observable(site: Path) -> bool:

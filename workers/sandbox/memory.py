@@ -16,7 +16,7 @@ from shared.model.action import Action
 
 _PART = 4  # of the memory that is free, jobs may take one part in so many
 _MOST, _LEAST = 2 << 30, 256 << 20  # bytes: more is not taken; with less there is no point in it
-_SMALL = 64 << 20  # bytes of inputs up to which a job is small
+_SMALL = 128 << 20  # bytes of inputs up to which a job is small
 _UNLIMITED = 1 << 60  # what cgroups of the first version say when they mean it
 _CGROUPS = (("/sys/fs/cgroup", "memory.max", "memory.current"),
             ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"))  # fmt: skip

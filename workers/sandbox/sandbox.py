@@ -16,7 +16,9 @@ from shared.errors import named
 from shared.model.action import ROOT, Action, Input
 from shared.model.path import is_normal
 from workers.sandbox.broken import Broken
+from workers.sandbox.kept import Kept, adapt
 from workers.sandbox.links import leads_inside, relative_to
+from workers.sandbox.marks import Laid
 from workers.sandbox.passages import entered, passages, searched
 from workers.sandbox.removal import remove
 
@@ -28,10 +30,20 @@ class Sandbox:
     """A folder with `tree` (the inputs, and later the outputs), `tmp`, and the files of the two streams.
 
     Raises Broken for an action whose paths cannot be laid out, LocalError when this machine cannot.
+    take: a tree that is near to what the action needs, if there is one. marked: of the files that came with it, see
+    Marks.
     """
 
-    def __init__(self, place: Path, action: Action, discard: Callable[[Path], None] = remove) -> None:
-        self.place, self.action, self._discard = place, action, discard
+    def __init__(
+        self,
+        place: Path,
+        action: Action,
+        discard: Callable[[Path], None] = remove,
+        take: Callable[[], Kept | None] = lambda: None,
+    ) -> None:
+        self.place, self.action, self._discard, self._take = place, action, discard, take
+        self.marked: dict[str, Laid] = {}
+        self._made: set[str] = set()
         self.tree, self.tmp = place / "tree", place / "tmp"
         self.stdout, self.stderr = place / "stdout", place / "stderr"
         self.folders = check_paths(action)
@@ -40,10 +52,27 @@ class Sandbox:
     def __enter__(self) -> Self:
         """Make the folders."""
         with _naming(self.place):
-            for folder in (self.place, self.tree, self.tmp):
-                folder.mkdir(mode=0o755 if folder == self.tree else 0o700)
+            for folder in (self.place, self.tmp):
+                folder.mkdir(mode=0o700)
+            if not self._take_over():
+                self.tree.mkdir(mode=0o755)
             self.begun = self.place.stat().st_ctime_ns
         return self
+
+    def _take_over(self) -> bool:
+        """Begin with a tree that was kept, without what this job is not given; whether there is one that will do."""
+        kept = self._take()
+        if kept is None:
+            return False
+        try:
+            left = adapt(kept, self.action.inputs, self.folders)
+            kept.tree.rename(self.tree)
+        except OSError:
+            self._discard(kept.tree)
+            return False
+        self.marked = {path: kept.laid[path] for path in left}
+        self._made = kept.folders
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -53,14 +82,14 @@ class Sandbox:
 
     def lay_out_folders(self) -> None:
         """Make the folders of everything the action names."""
-        for folder in sorted(self.folders):
+        for folder in sorted(self.folders - self._made):
             path = self.tree / folder
             with _naming(path):
                 path.mkdir(0o755)
 
     def files(self) -> list[Input]:
         """The inputs that are to be fetched; see Fetcher."""
-        return [item for item in self.action.inputs if item.mode != "link"]
+        return [item for item in self.action.inputs if item.mode != "link" and item.path not in self.marked]
 
     def lay_out_texts(self, root: str) -> None:
         """Write the files that the action brings along, for a command that sees the tree at `root`."""

@@ -15,6 +15,8 @@ _SIMPLE = re.compile(r"[^\s'\"`$();|&<>\\]+(?=\s|$)")
 _JOINTS = re.compile(r"&&|\|\|?|;|\n|[`(]")
 _LAUNCHERS = frozenset(("ccache", "sccache", "distcc", "icecc", "env", "nice", "time", "nohup", "setarch"))
 _BUILDERS = frozenset(("ninja", "ninja-build", "windrow-ninja", "samu", "windrow"))
+# Where CMake's ExternalProject notes down which of its steps are done.
+_STEPS = re.compile(r"-stamp/(?:[^/\s]+/)?[^/\s]+(?:\s|$)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 # Programs that read what their command line names and nothing else of a project.
 _CLOSED = re.compile(
@@ -68,9 +70,17 @@ def thin(command: str) -> bool:
     return _THIN.search(command) is not None
 
 
-def builds(heads: tuple[str, ...]) -> bool:
-    """Whether a command runs the build itself, as CMake's `clean` does: it is about the workspace."""
-    return any(basename(head) in _BUILDERS for head in heads)
+def builds(command: str, heads: tuple[str, ...], outs: str) -> bool:
+    """Whether a command runs this build, as CMake's `clean` does, or one inside of it, which keeps state of its own.
+
+    outs: the outputs of the edge, apart by blanks.
+    """
+    if any(basename(head) in _BUILDERS for head in heads):
+        return True
+    tools = [head for head in heads if basename(head) == "cmake"]
+    if tools and _STEPS.search(outs):
+        return True
+    return any(re.search(re.escape(tool) + r"\s+(?!-[EP]\s)", command) for tool in tools)
 
 
 def finds(command: str, heads: tuple[str, ...], first_input: str, *, depfile: bool) -> Finds:

@@ -17,9 +17,10 @@ import msgspec
 
 from coordinator.importers.ninja.aliases import Alias, alias_in
 from coordinator.importers.ninja.manifest import Manifest, Statements
-from coordinator.importers.ninja.parser import read_by, uncollected
+from coordinator.importers.ninja.parser import read_by
 from shared.atomic import write_atomic
 from shared.errors import LocalError
+from shared.uncollected import uncollected
 
 # Changes whenever the parser or the values do.
 _SCHEMA = b"windrow.ninja/1\n"
@@ -52,12 +53,12 @@ class _Kept(NamedTuple):
     statements: memoryview | bytes
 
 
-def load(path: Path, cache_file: Path, *, write: bool = True) -> Manifest:
+def load(path: Path, cache_file: Path, *, folder: Path | None = None, write: bool = True) -> Manifest:
     """What parser.read() gives, out of cache_file if it can be; GraphError and LocalError as there.
 
     write: keep what had to be parsed. A cache that cannot be written is none.
     """
-    path = path.absolute()
+    path, folder = path.absolute(), folder or path.absolute().parent
     kept = _kept(cache_file, path)
     if kept is not None:
         now = functools.cache(lambda: _now(cache_file.parent))
@@ -67,10 +68,10 @@ def load(path: Path, cache_file: Path, *, write: bool = True) -> Manifest:
             if write and files != kept.head.files:
                 _write(cache_file, _Head(str(path), [one for one in files if one], kept.head.alias), kept.statements)
             return manifest
-    return _parsed(path, cache_file, write=write)
+    return _parsed(path, folder, cache_file, write=write)
 
 
-def _parsed(path: Path, cache_file: Path, *, write: bool) -> Manifest:
+def _parsed(path: Path, folder: Path, cache_file: Path, *, write: bool) -> Manifest:
     now = _now(cache_file.parent) if write else 0
     files: list[_Signature] = []
     alias: Alias | None = None
@@ -83,10 +84,10 @@ def _parsed(path: Path, cache_file: Path, *, write: bool) -> Manifest:
         if write:
             files.append(_signature(str(file), status, hashlib.sha256(data).digest(), now))
         if file == path:
-            alias = alias_in(data, path.parent)
+            alias = alias_in(data, folder)
         return data if alias is None else alias.resolved(data)
 
-    manifest = read_by(path, read_bytes)
+    manifest = read_by(path, read_bytes, folder)
     if write:
         try:
             statements = msgspec.msgpack.encode(manifest.statements())

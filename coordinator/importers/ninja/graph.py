@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -13,20 +12,14 @@ from coordinator.importers.ninja.commands import builds, finds, opens_folders, p
 from coordinator.importers.ninja.libraries import Libraries
 from coordinator.importers.ninja.manifest import Edge, Manifest
 from coordinator.importers.ninja.meanings import Meaning, Meanings
+from coordinator.importers.ninja.namings import Namings
 from coordinator.importers.ninja.places import Places, outside
 from shared.commands import searched
 from shared.errors import GraphError
-from shared.model.action import ROOT
 from shared.model.graph import Names, Place, Recipe
 
 _CONSOLE = "console"
 SHELL = ("/bin/sh", "-c")
-
-# A word of a command that may name a file of the sources: absolute, or on the way up from where it runs.
-_WORD = re.compile(r"(?<![^\s'\"=,])(?:\0/|\.\./)[^\s'\";,|&<>()]+")
-
-# A word that may name a file of the folder that the command runs in.
-_BARE = re.compile(r"[^\s'\";,|&<>()=]+")
 
 Identity = Callable[[tuple[str, ...]], str]
 
@@ -45,7 +38,8 @@ class Importer:
 
     identity: what the programs of a command are.
     local: rules (globs) whose commands run on this machine. late: what dyndep files add, by an output. apart: edges
-    that are set apart, for they wait for each other or for such, by number; each with the way around.
+    that are set apart, for they wait for each other or for such, by number; each with the way around. named: the paths
+    of the tree that edges name as inputs and no edge makes.
     """
 
     def __init__(  # noqa: PLR0913 - what a graph is made of
@@ -60,6 +54,7 @@ class Importer:
         mounts: tuple[str, ...] = (),
         env: tuple[tuple[str, str | None], ...] = (),
         apart: Mapping[int, str] | None = None,
+        named: frozenset[str] = frozenset(),
     ) -> None:
         self.manifest, self.places, self.tree, self.identity = manifest, places, tree, identity
         self.local, self.late, self.mounts = local, late or {}, mounts
@@ -83,10 +78,7 @@ class Importer:
         self.missing: dict[str, str] = {}
         makers = self.makers.items()
         self.made = {places.of(path) for path, edge in makers if not edge.phony and not self.rebuilds(edge)}
-        below = f"{places.cwd}/" if places.cwd else ""
-        # Sources where commands run, as a command names them: many where a project is built in its own folder.
-        beside = (path for path in tree.sources if path.startswith(below) and path not in self.made)
-        self._beside = {path[len(below) :]: path for path in beside}
+        self.namings = Namings(places, tree, self.made, named)
 
     def run(self, headers: tuple[str, ...] = ()) -> Imported:
         """Everything; `headers` are the sources that a compiler could come by."""
@@ -229,14 +221,15 @@ class Importer:
             depfile = None
         id_ = self.id_of(edge)
         inputs, beyond, after, always = self._inputs(edge, late, id_)
-        place = self._place(edge, heads)
+        place = self._place(edge, command, heads)
         rspfile = self.manifest.rspfile(edge)
         how = finds(command, heads, edge.inputs[0] if edge.inputs else "", depfile=bool(depfile or notes))
         if how == "declared" and (opens_folders(self.places.marked(command)) or self._names_folder(edge)):
             how = "tree"
-        inputs = self._with_programs(heads, inputs)
+        inputs = self.namings.programs(heads, inputs)
         if how == "declared":
-            inputs = self._with_named(self.places.marked(command), inputs)
+            told = self.namings.words(self.places.marked(command), inputs)
+            how, inputs = ("tree", inputs) if told is None else (how, told)
         return Recipe(
             id=id_,
             rule=edge.rule,
@@ -332,26 +325,6 @@ class Importer:
         paths = (path for name in edge.inputs for path in self.meanings.of(name).paths)
         return any(not (place := self.places.of(path, edge.at)) or place in self.tree.folders for path in paths)
 
-    def _with_programs(self, heads: tuple[str, ...], inputs: tuple[str, ...]) -> tuple[str, ...]:
-        """The inputs, and the programs of the project that are run: what they do is what they hold."""
-        if all("/" not in head for head in heads):
-            return inputs
-        paths = (self.places.of(posixpath.normpath(head)) for head in heads if "/" in head)
-        found = {path for path in paths if path in self.tree.sources}
-        return inputs if found.issubset(inputs) else tuple(sorted(found.union(inputs)))
-
-    def _with_named(self, command: str, inputs: tuple[str, ...]) -> tuple[str, ...]:
-        """The inputs, and the sources that the words of a command name although the edge does not."""
-        found: set[str] = set()
-        if self._beside:
-            found.update(self._beside[word] for word in _BARE.findall(command) if word in self._beside)
-        for word in _WORD.findall(command):
-            text = word.replace(ROOT, self.places.root) if word[0] == ROOT else word
-            path = self.places.of(posixpath.normpath(text))
-            if path in self.tree.sources:
-                found.add(path)
-        return tuple(sorted({*inputs, *found})) if found else inputs
-
     def _absent(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """What of these nobody makes and is not there; the same tuple for all edges that say the same."""
         known = self._absences.get(names)
@@ -380,8 +353,8 @@ class Importer:
             known = self._tools[heads] = self.identity(heads)
         return known
 
-    def _place(self, edge: Edge, heads: tuple[str, ...]) -> Place:
-        if edge.pool == _CONSOLE or self.manifest.generator(edge) or builds(heads):
+    def _place(self, edge: Edge, command: str, heads: tuple[str, ...]) -> Place:
+        if edge.pool == _CONSOLE or self.manifest.generator(edge) or builds(command, heads, edge.outs):
             return "workspace"
         if edge.pool or self.manifest.value(edge, "local"):
             return "here"

@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 from coordinator.importers.ninja.graph import SHELL, Imported
-from coordinator.importers.ninja.parser import uncollected
 from shared.atomic import write_atomic
 from shared.errors import LocalError
 from shared.model.graph import Finds, Names, Place, Recipe
+from shared.uncollected import uncollected
 from shared.version import VERSION
 
 # The number changes whenever the importer makes another recipe of an edge, or the rows below change.

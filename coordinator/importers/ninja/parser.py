@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from coordinator.importers.ninja.building import Building
 from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.statements import parse
 from shared.errors import named
+from shared.uncollected import uncollected
 
 # Text that is no UTF-8 stays what it is.
 ENCODING, ERRORS = "utf-8", "surrogateescape"
 
 
-def read(path: Path) -> Manifest:
+def read(path: Path, folder: Path | None = None) -> Manifest:
     """What the file and all that it includes say; GraphError with the place where it cannot be.
 
-    Every other path is relative to the folder of this one, as for `ninja -C folder`. LocalError when the file
-    cannot be read.
+    Every other path is relative to the folder that commands run in, by default that of the file. LocalError when the
+    file cannot be read.
     """
-    return read_by(path, lambda file: file.read_bytes())
+    return read_by(path, lambda file: file.read_bytes(), folder)
 
 
-def read_by(path: Path, load: Callable[[Path], bytes]) -> Manifest:
+def read_by(path: Path, load: Callable[[Path], bytes], folder: Path | None = None) -> Manifest:
     """The same, with every file read by `load`; OSError from it means that there is no such file."""
     try:
         data = load(path)
     except OSError as error:
         raise named(error, path, "reading") from error
-    folder = path.parent
+    folder = folder or path.parent
 
     def load_named(name: str) -> str:
         if not name:
@@ -42,17 +41,5 @@ def read_by(path: Path, load: Callable[[Path], bytes]) -> Manifest:
 
     with uncollected():
         building = Building(load_named)
-        parse(building, data.decode(ENCODING, ERRORS), path.name, building.scope(-1))
+        parse(building, data.decode(ENCODING, ERRORS), os.path.relpath(path, folder), building.scope(-1))
         return building.manifest()
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """No garbage collection within: a hundred thousand edges are as many reasons for one, and none is garbage."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 # A `$` and what may follow it: a variable in braces, a plain one, an escaped character, or the end of a line.
 _ESCAPE = r"\$(?:\{[A-Za-z0-9_.\-]+\}|[A-Za-z0-9_\-]+|[$: ]|\n *)"
-ESCAPE = re.compile(_ESCAPE)
 VALUE = re.compile(rf"(?:[^$\n\r\0]+|{_ESCAPE})*+")
 PATH = re.compile(rf"(?:[^$ :|\n\r\0]+|{_ESCAPE})*+")
 

@@ -16,6 +16,7 @@ from shared.settings_keys import LOCAL_FILE, PROJECT_FILE
 
 _DEFAULT_ROOTS = ("src", "lib")
 _OWN = (PROJECT_FILE, LOCAL_FILE)  # what they say of a test is in its command
+_SIEVE = ".gitignore"  # what it says shows in which files there are
 
 
 class TreeTests:
@@ -109,14 +110,14 @@ class TreeTests:
         return frozenset(
             path
             for path, state in self._sources.items()
-            if state.category == "config" and path in self._paths and path not in _OWN
+            if state.category == "config" and path in self._paths and not _shows_elsewhere(path)
         )
 
     def _support(self, elsewhere: frozenset[str]) -> Iterable[str]:
         """Files of which nobody says who reads them: any test may."""
         chosen = tuple(map(compiled, self.settings.paths))
         for path, state in self._sources.items():
-            if path not in self._paths or path in elsewhere or path in _OWN:
+            if path not in self._paths or path in elsewhere or _shows_elsewhere(path):
                 continue
             if path in self.index.files or state.category in ("docs", "config"):
                 continue
@@ -126,3 +127,8 @@ class TreeTests:
     def _everything(self) -> frozenset[str]:
         """All code but that of other tests."""
         return self.all_code().difference(self.tests)
+
+
+def _shows_elsewhere(path: str) -> bool:
+    """Whether what a file says of tests shows in something else that they depend on."""
+    return path in _OWN or posixpath.basename(path) == _SIEVE

@@ -1,1 +1,2 @@
-def total(rows): return sum(row["cents"] for row in rows)
+def total(rows):
+    return sum(row["cents"] for row in rows)

@@ -1,11 +1,14 @@
-"""What `windrow doctor` says of workers."""
+"""What `windrow doctor` says of workers, and of what fails."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from cli.doctor import worker_finding
 from shared.queue import Beat
+from tests.console import Console
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,29 @@ def test_a_worker_that_no_build_asked_is_no_trouble(
     beat = Beat("w1", "host", 1, 1, "0.1.0", "2026-01-01T00:00:00Z", platforms=platforms)
 
     assert worker_finding(beat, "ours", asked=asked) == (verdict, "workers", f"w1: {says}")
+
+
+BROKER = '[farm]\nbroker = "redis://127.0.0.1:1/0"\nbroker_patience = 0.1\n'
+BUCKET = '[storage]\nurl = "s3://bucket/p"\nendpoint = "http://127.0.0.1:1"\n\n[farm]\nbroker_patience = 0.1\n'
+
+
+@pytest.mark.parametrize(
+    ("settings", "failed", "left"),
+    [
+        (BROKER, ["broker"], {"workers": "broker", "history": "broker"}),
+        (BUCKET, ["storage"], {"history": "storage"}),
+    ],
+)
+def test_what_fails_fails_once(tmp_path: Path, settings: str, failed: list[str], left: dict[str, str]) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/windrow.toml").write_text(f'[project]\nname = "sick"\n\n{settings}')
+
+    said = Console(tmp_path / "tree", tmp_path / "cache", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b").run(
+        "doctor", "--json"
+    )
+
+    checks = {one["what"]: (one["verdict"], one["text"]) for one in said.json()["checks"]}
+    assert (said.code, said.json()["failed"]) == (36, 1)
+    assert [what for what, (verdict, _) in checks.items() if verdict == "FAIL"] == failed
+    told = {what: text for what, (verdict, text) in checks.items() if verdict == "warn" and what in left}
+    assert told == {what: f"not looked at, since {why} failed" for what, why in left.items()}

@@ -54,6 +54,7 @@ SCENES: dict[str, list[list[str]]] = {
     "nothing": [["build"], ["build"]],
     "verbose": [["build", "-v"]],
     "quiet": [["build", "-q"]],
+    "nothing-quiet": [["build"], ["build", "-q"]],
     "diff": [["build", "--diff"]],
     "full": [["build"], ["build", "--full", "-v"]],
     "comment-edited": [["build"], ["edit", "# two\nalpha\n"], ["build", "-v"]],

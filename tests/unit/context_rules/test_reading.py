@@ -108,13 +108,21 @@ Also `@include 'c'`, [out](https://example.com/x.md), [mail](mailto:a@b.c), [her
 
 @pytest.mark.parametrize(
     ("target", "to"),
-    [("b.md", "c/rules/x/b.md"), ("../y/b.md", "c/rules/y/b.md"), ("/docs/b.md", "docs/b.md"), ("a%20b.md?x#y", "c/rules/x/a b.md"), ("#here", "")],
+    [
+        ("b.md", "c/rules/x/b.md"),
+        ("../y/b.md", "c/rules/y/b.md"),
+        ("/docs/b.md", "docs/b.md"),
+        ("a%20b.md?x#y", "c/rules/x/a b.md"),
+        ("#here", ""),
+    ],
 )
 def test_a_link_leads_from_its_rule_or_from_the_project(target: str, to: str) -> None:
     assert references.resolve(Reference(1, "link", target), "c/rules/x/a.md") == to
 
 
-@pytest.mark.parametrize("target", ["../../../../b.md", "/../b.md", "%2e%2e/%2e%2e/%2e%2e/%2e%2e/b", "a%00b", "a\\b", "c:/b"])
+@pytest.mark.parametrize(
+    "target", ["../../../../b.md", "/../b.md", "%2e%2e/%2e%2e/%2e%2e/%2e%2e/b", "a%00b", "a\\b", "c:/b"]
+)
 def test_a_link_out_of_the_project_is_refused(target: str) -> None:
     with pytest.raises(Refused):
         references.resolve(Reference(1, "link", target), "c/rules/x/a.md")

@@ -10,7 +10,7 @@ import pytest
 
 from cli.first import ninja_rests
 from cli.ninja_project import open_build_folder
-from cli.performers import make_performer
+from cli.performers import PERFORMERS
 from coordinator import rest
 from coordinator.atrest import at_rest, remember
 from coordinator.project import Project
@@ -286,7 +286,7 @@ class ImportedWorkspace(Workspace):
 
     def project(self) -> Project:
         settings = open_build_folder(self.root, "build.ninja", flags={}, environ=self.environ)
-        return Project(settings, environ=self.environ, clock=self.clock, make_performer=make_performer)
+        return Project(settings, environ=self.environ, clock=self.clock, performers=PERFORMERS)
 
 
 @pytest.fixture
@@ -348,7 +348,11 @@ def test_a_named_target_rests_beside_a_job_that_always_runs(
     named = Request(targets=("out",), typed=rest.typed(str(imported.root), ("out",)))
     folder = str(imported.root)
     monkeypatch.setattr(os, "environ", imported.environ)
-    until(lambda: imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None)
+    until(
+        lambda: (
+            imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None
+        )
+    )
 
     assert not rests(imported)
     assert ninja_rests(["-C", folder, "out"])
@@ -367,11 +371,19 @@ def test_a_named_target_does_not_rest_once_its_output_is_gone_or_somebody_commit
 ) -> None:
     imported.write("build.ninja", NINJA + "build other: cat out\n")
     named = Request(targets=("out",), typed="somewhere")
-    until(lambda: imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None)
+    until(
+        lambda: (
+            imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None
+        )
+    )
 
     imported.build(targets=("other",))
     committed = at_rest(imported.project(), named)
-    until(lambda: imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None)
+    until(
+        lambda: (
+            imported.build(targets=named.targets, typed=named.typed) and at_rest(imported.project(), named) is not None
+        )
+    )
     imported.delete("out")
 
     assert committed is None

@@ -30,7 +30,9 @@ def graph(*names: str) -> BuildGraph:
 
 
 def result(name: str) -> ActionResult:
-    return ActionResult(hashing.of_bytes(b""), (Output(name, hashing.of_bytes(b""), 0),), trace=Trace(beyond=READ[name]))
+    return ActionResult(
+        hashing.of_bytes(b""), (Output(name, hashing.of_bytes(b""), 0),), trace=Trace(beyond=READ[name])
+    )
 
 
 def folded(base: Manifest | None = None, *names: str, made: tuple[str, ...] | None = None) -> Manifest:
@@ -103,6 +105,3 @@ def test_each_file_is_asked_for_once() -> None:
 
     assert sorted(asked) == sorted(HELD)
     assert names[0] == names[2] == names[4] != names[1] and names[3] == ""
-
-
-

@@ -113,7 +113,9 @@ def test_a_job_knows_only_the_values_it_reads() -> None:
 
 def test_rates_and_costs_are_no_part_of_what_a_job_is_given() -> None:
     say = by_id(expanded())["Producer:Say[part=0]"]
-    other = by_id(expanded(SMALL.replace("cost: 0.5", "cost: 7").replace("    rate: voice\n", "")))["Producer:Say[part=0]"]
+    other = by_id(expanded(SMALL.replace("cost: 0.5", "cost: 7").replace("    rate: voice\n", "")))[
+        "Producer:Say[part=0]"
+    ]
 
     assert (say.pool, say.cost, other.pool, other.cost) == ("voice", 0.5, "", 7.0)
     assert (say.argv, say.tools) == (other.argv, other.tools)
@@ -240,7 +242,9 @@ def test_a_mistake_is_an_error_with_its_line(old: str, new: str, at: str, what: 
 
 def test_a_loop_in_a_loop_needs_the_outer_one() -> None:
     error = refused(
-        changed("  part: {count: Count}", "  part: {count: Count}\n  take: {count: 2, in: part}").replace("each: [part]", "each: [take]")
+        changed("  part: {count: Count}", "  part: {count: Count}\n  take: {count: 2, in: part}").replace(
+            "each: [part]", "each: [take]"
+        )
     )
 
     assert error.what == "loop 'take' is used without the one it lies in"

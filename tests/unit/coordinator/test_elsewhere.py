@@ -23,7 +23,7 @@ from shared.model.action import Trace
 from shared.model.graph import BuildGraph, Recipe
 from shared.model.job import JobOrder, JobOutcome
 from tests.fakes.performer import ScriptedPerformer
-from tests.unit.coordinator.test_scheduler import Bench
+from tests.unit.coordinator.scheduler.bench import Bench
 
 Script = Callable[[JobOrder], JobOutcome]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -24,6 +26,7 @@ from shared.model.graph import BuildGraph, Recipe
 from shared.model.plan import NeverBuilt, Plan, PlannedJob
 from shared.storage.disk_refs import DiskRefs
 from shared.storage.memory import MemoryRefs
+from shared.storage.run_records import FAILED_KEPT
 from tests.contracts.commit_race import NOW, commit
 from tests.contracts.event_log import EventLogContract, OpenLog, artefact, source
 from tests.fakes.clock import FakeClock
@@ -260,9 +263,38 @@ def test_a_store_that_takes_no_progress_does_not_disturb_the_build() -> None:
     assert "the store is away" in progress.problem
 
 
+class Slow(MemoryRefs):
+    """A store that takes a record once it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+
+    def write(self, name: str, data: bytes) -> None:
+        assert self.gate.wait(20)
+        super().write(name, data)
+
+
+def test_a_slow_store_does_not_hold_up_the_build_but_hears_how_it_ended() -> None:
+    refs, clock = Slow(), FakeClock()
+    with ThreadPoolExecutor(1) as pool:
+        progress = ProgressWriter(
+            refs, clock, project="p", branch="main", revision=2, base_revision=1, build="b-1", jobs=["a"], behind=pool
+        )
+        clock.advance(60)
+        progress.done("a", executed=True)
+        assert not refs.contents
+        refs.gate.set()
+        progress.end("ok")
+
+        (run,), _ = runs.list_runs(refs, "p", "main")
+
+    assert (run.status, run.executed, run.jobs) == ("ok", 1, {})
+
+
 def test_builds_that_failed_stay_though_the_next_takes_their_number() -> None:
     refs, clock = MemoryRefs(), FakeClock()
-    for number in range(runs.FAILED_KEPT + 5):
+    for number in range(FAILED_KEPT + 5):
         failing = writer(refs, clock, f"bad-{number}")
         failing.failed(FailedJob("a", 1, f"log {number}"))
         failing.end("failed")
@@ -271,7 +303,7 @@ def test_builds_that_failed_stay_though_the_next_takes_their_number() -> None:
 
     listed, problems = runs.list_runs(refs, "p", "main", limit=100)
 
-    last = range(runs.FAILED_KEPT + 4, 4, -1)
+    last = range(FAILED_KEPT + 4, 4, -1)
     assert [run.build for run in listed] == ["good", *(f"bad-{number}" for number in last)]
     assert [failure.log for run in listed for failure in run.failures] == [f"log {number}" for number in last]
     assert not problems

@@ -171,12 +171,22 @@ def test_many_patterns_cost_little_for_each_path():
 
 
 def test_of_one_path_is_said_what_a_walk_of_the_whole_tree_does(tmp_path: Path):
-    files = {".gitignore": "*.xml\n/build/\n!kept.xml\n", "a/.gitignore": "kept.xml\n*.log\n", "b/.gitignore": "!*.log\n"}
-    paths = [f"{folder}{name}" for folder in ("", "a/", "b/", "a/c/", "build/", ".git/") for name in ("x.py", "r.xml", "kept.xml", "l.log")]
+    files = {
+        ".gitignore": "*.xml\n/build/\n!kept.xml\n",
+        "a/.gitignore": "kept.xml\n*.log\n",
+        "b/.gitignore": "!*.log\n",
+    }
+    paths = [
+        f"{folder}{name}"
+        for folder in ("", "a/", "b/", "a/c/", "build/", ".git/")
+        for name in ("x.py", "r.xml", "kept.xml", "l.log")
+    ]
     for path in (*files, *paths):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(files.get(path, ""))
 
     for patterns in ((), ("b/*.py", "!r.xml")):
         walked = walk(str(tmp_path), patterns, ()).files
-        assert {path: leaves_out(str(tmp_path), path, patterns) for path in paths} == {p: p not in walked for p in paths}
+        assert {path: leaves_out(str(tmp_path), path, patterns) for path in paths} == {
+            p: p not in walked for p in paths
+        }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.performers import make_performer
+from cli.performers import PERFORMERS
 from coordinator import build as building
 from coordinator.imported import ImportedBuild, is_header
 from coordinator.importers.ninja.circumstances import Late
@@ -165,7 +165,7 @@ def test_a_file_beyond_the_tree_that_changes_is_a_reason_to_build(tmp_path: Path
 
     def build() -> tuple[str, int]:
         project = Project(
-            load(root, flags={}, environ=environ), environ=environ, clock=SystemClock(), make_performer=make_performer
+            load(root, flags={}, environ=environ), environ=environ, clock=SystemClock(), performers=PERFORMERS
         )
         report = building.build(project, Request(), RecordingObserver())
         return report.status, report.executed

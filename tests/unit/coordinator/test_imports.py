@@ -11,7 +11,9 @@ from coordinator.imports.modules import ModuleIndex
 from shared import hashing
 
 
-def imports(files: dict[str, str], *, roots: tuple[str, ...] = ("src", ""), reads: dict[str, list[str]] | None = None) -> Imports:
+def imports(
+    files: dict[str, str], *, roots: tuple[str, ...] = ("src", ""), reads: dict[str, list[str]] | None = None
+) -> Imports:
     index = ModuleIndex(files, roots)
     return Imports(index, lambda path: read(files[path].encode()), reads or {})
 
@@ -56,7 +58,9 @@ PACKAGE = {
 def test_what_a_file_asks_for_is_found(text: str, found: set[str]) -> None:
     files = {**PACKAGE, "tests/test_x.py": text}
 
-    inside = {path.removeprefix("src/pkg/") for path in reached(files, "tests/test_x.py") if path.startswith("src/pkg/")}
+    inside = {
+        path.removeprefix("src/pkg/") for path in reached(files, "tests/test_x.py") if path.startswith("src/pkg/")
+    }
     # A package is run before what is in it.
     assert inside - {"__init__.py"} == found
 
@@ -115,7 +119,11 @@ def test_what_only_a_run_can_tell_is_known_with_its_line(text: str, line: int) -
 
 @pytest.mark.parametrize(
     "text",
-    ["import importlib\nimportlib.import_module('pkg.a')", "from pathlib import Path\nlist(tmp_path.glob('*'))", "x = 'glob'"],
+    [
+        "import importlib\nimportlib.import_module('pkg.a')",
+        "from pathlib import Path\nlist(tmp_path.glob('*'))",
+        "x = 'glob'",
+    ],
 )
 def test_what_is_plain_to_see_is_not_unknown(text: str) -> None:
     assert imports({"t.py": text}).closure("t.py").unknown == {}
@@ -127,7 +135,9 @@ def test_declared_reads_are_edges_of_any_file() -> None:
     assert reached(files, "t.py", reads={"m.py": ["data/x.json"]}) == {"m.py", "data/x.json"}
 
 
-@pytest.mark.parametrize("data", [b"def broken(:", b"\x00\x01", "x = '\ud800'".encode("utf-8", "surrogatepass"), b"print 'two'"])
+@pytest.mark.parametrize(
+    "data", [b"def broken(:", b"\x00\x01", "x = '\ud800'".encode("utf-8", "surrogatepass"), b"print 'two'"]
+)
 def test_what_is_no_python_asks_for_nothing(data: bytes) -> None:
     assert read(data) == Contents()
 

@@ -11,7 +11,7 @@ import pytest
 from coordinator.ingest.mapping import Mapper, content_type, is_content
 from coordinator.ingest.source import Source, look, state_folder
 from coordinator.scan.scanner import STATE_FILE
-from shared.errors import LocalError, UnreadableFile
+from shared.errors import UnreadableFile, UsageError
 from shared.settings import Settings
 from tests.scenarios.book import make_book
 from tests.waiting import until
@@ -80,7 +80,9 @@ class TestIsContent:
     def test_markdown_is(self) -> None:
         assert is_content("a.md") and is_content("A.MD") and is_content("a.summary.md")
 
-    @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.jpeg", "a.gif", "a.svg", "a.webp", "a.mp4", "a.mp3", "a.PDF"])
+    @pytest.mark.parametrize(
+        "name", ["a.png", "a.jpg", "a.jpeg", "a.gif", "a.svg", "a.webp", "a.mp4", "a.mp3", "a.PDF"]
+    )
     def test_assets_are(self, name: str) -> None:
         assert is_content(name)
 
@@ -148,11 +150,11 @@ class TestScan:
         assert (source.files, source.skipped, source.size) == ({}, (), 0)
 
     def test_a_folder_that_is_not_there(self, folder: Path) -> None:
-        with pytest.raises(LocalError, match="does not exist"):
+        with pytest.raises(UsageError, match="does not exist"):
             scan(folder / "nowhere")
 
     def test_a_file_in_place_of_the_folder(self, folder: Path) -> None:
-        with pytest.raises(LocalError, match="not a directory"):
+        with pytest.raises(UsageError, match="not a directory"):
             scan(write(folder, "a.md"))
 
     def test_a_file_that_cannot_be_read_is_named_and_nothing_is_ingested(self, folder: Path) -> None:

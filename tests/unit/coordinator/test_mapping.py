@@ -165,7 +165,12 @@ def test_a_pattern_that_is_none_is_a_mistake_of_the_settings():
             Mapper(patterns={pattern: path})
 
 
-@given(st.lists(st.sampled_from(["..", ".", "", "a", "Part-01", "Chapter-01", "01-x.md", "img", "x.png", "\\", "\0", "~"]), max_size=6))
+@given(
+    st.lists(
+        st.sampled_from(["..", ".", "", "a", "Part-01", "Chapter-01", "01-x.md", "img", "x.png", "\\", "\0", "~"]),
+        max_size=6,
+    )
+)
 def test_nothing_is_ever_sent_out_of_the_tree(parts):
     for profile in ("part-chapter", "preserve"):
         path = Mapper(profile).map("/".join(parts)).path

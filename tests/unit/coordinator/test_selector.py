@@ -97,18 +97,34 @@ def test_a_record_is_told_apart_from_what_else_was_printed() -> None:
 
 def test_a_junit_report_has_a_suite_a_file_and_a_case_a_test() -> None:
     record = TestRecord(
-        success=False, passed=1, failed=1, total=2, test_command="pytest",
+        success=False,
+        passed=1,
+        failed=1,
+        total=2,
+        test_command="pytest",
         tests={"t/test_a.py::test_ok": "passed", "t/test_a.py::Case::test_bad": "failed"},
-        seconds={"t/test_a.py::test_ok": 0.25}, texts={"t/test_a.py::Case::test_bad": "E assert \x00 1 == 2"},
+        seconds={"t/test_a.py::test_ok": 0.25},
+        texts={"t/test_a.py::Case::test_bad": "E assert \x00 1 == 2"},
     )
-    root = ET.fromstring(report([
-        TestFile("t/test_a.py", "failed", "it changed", record, 1.5), TestFile("t/test_b.py", "failed", "it changed")
-    ]))
+    root = ET.fromstring(
+        report(
+            [
+                TestFile("t/test_a.py", "failed", "it changed", record, 1.5),
+                TestFile("t/test_b.py", "failed", "it changed"),
+            ]
+        )
+    )
 
     first, second = root.findall("testsuite")
-    assert (first.get("tests"), first.get("failures"), first.get("errors"), first.get("time")) == ("2", "1", "0", "1.500")
+    assert (first.get("tests"), first.get("failures"), first.get("errors"), first.get("time")) == (
+        "2",
+        "1",
+        "0",
+        "1.500",
+    )
     assert [(case.get("classname"), case.get("name")) for case in first.iter("testcase")] == [
-        ("t.test_a", "test_ok"), ("t.test_a.Case", "test_bad")
+        ("t.test_a", "test_ok"),
+        ("t.test_a.Case", "test_bad"),
     ]
     assert [told.get("message") for told in first.iter("failure")] == ["E assert  1 == 2"]
     assert (second.get("errors"), len(list(second.iter("testcase")))) == ("1", 1)

@@ -10,6 +10,7 @@ from shared.storage.caching import CachingBlobs
 from shared.storage.carried import ALL, EACH, carried, honest
 from shared.storage.disk import DiskBlobs
 from shared.storage.memory import MemoryBlobs
+from tests.fakes.clock import FakeClock
 
 
 def stored(blobs, *datas):
@@ -42,6 +43,22 @@ def test_bytes_of_another_digest_are_left_out():
     right, wrong = hashing.of_bytes(b"right"), hashing.of_bytes(b"other")
 
     assert honest({right: b"right", wrong: b"wrong"}) == {right: b"right"}
+
+
+def test_what_was_stored_or_read_is_believed_for_a_while(tmp_path):
+    far, clock = MemoryBlobs(), FakeClock()
+    blobs = CachingBlobs(far, DiskBlobs(tmp_path), clock=clock, trust=60)
+    (hash_,) = stored(blobs, b"bytes")
+    (other,) = stored(far, b"others")
+
+    assert (blobs.believes(hash_), blobs.believes(other)) == (True, False)
+    clock.advance(30)
+    blobs.get(other)
+    assert blobs.believes(other)
+    clock.advance(31)
+    assert (blobs.believes(hash_), blobs.believes(other)) == (False, True)
+    blobs.forget(other)
+    assert not blobs.believes(other)
 
 
 def test_what_was_taken_is_here_and_counts_as_present(tmp_path):

@@ -274,3 +274,36 @@ def test_figures_count_what_is_there(farm: Farm) -> None:
     assert figures.bytes >= 150
     assert figures.oldest == 10
     assert figures.local_blobs == 4
+
+
+def test_records_of_builds_go_with_their_revision(farm: Farm) -> None:
+    """Not those of the revision to come, nor of a branch that has none yet."""
+    runs = "projects/p/main/runs/"
+    for revision in (1, 2, 3):
+        farm.commit(revision, farm.blob())
+    kept = [f"{runs}rev-0002-plan.json", f"{runs}rev-0003-progress.json", f"{runs}rev-0004-progress.json"]
+    kept.append("projects/p/new/runs/rev-0001-progress.json")
+    for name in (f"{runs}rev-0001-plan.json", f"{runs}rev-0001-progress.json", *kept):
+        farm.stores.refs.write(name, b"{}")
+    young = farm.gc(keep=2)
+    farm.clock.advance(2 * WINDOW)
+
+    told, report = farm.gc(keep=2, dry_run=True), farm.gc(keep=2)
+
+    assert (young.runs_removed, told.runs_removed, report.runs_removed) == (0, 2, 2)
+    assert [name for name in farm.stores.refs.names("projects/") if "/runs/" in name] == sorted(kept)
+
+
+def test_of_failed_builds_the_last_20_of_a_branch_stay_whatever_their_revision(farm: Farm) -> None:
+    farm.commit(1, farm.blob())
+    # The later ones failed on an earlier revision: rev-9999 and rev-10000 are sorted by when they began.
+    names = [f"projects/p/main/runs/rev-{10000 - n // 20}-20261127T0035{n:02}000Z-b{n}.json" for n in range(25)]
+    for name in (*names, "projects/p/other/runs/rev-0001-20261127T003500000Z-b.json"):
+        farm.stores.refs.write(name, b"{}")
+
+    report = farm.gc()
+
+    assert report.runs_removed == 5
+    assert {*names[5:], "projects/p/other/runs/rev-0001-20261127T003500000Z-b.json"} == {
+        name for name in farm.stores.refs.names("projects/") if "/runs/" in name
+    }

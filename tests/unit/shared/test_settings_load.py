@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigError, LocalError, NoProject
-from shared.settings import branch_key
 from shared.settings_load import load, settings_files
 
 TOML = """\
@@ -312,11 +311,6 @@ def test_a_file_that_cannot_be_read_is_named(root):
         loaded(root)
 
     assert "windrow.local.toml" in caught.value.what
-
-
-def test_a_branch_is_one_component_of_a_storage_name():
-    assert branch_key("feature/x/y") == "feature%2Fx%2Fy"
-    assert branch_key("main") == "main"
 
 
 NINJA = '[project]\nname = "x"\n\n[ninja]\n'

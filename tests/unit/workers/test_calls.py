@@ -18,6 +18,7 @@ from shared.storage.memory import MemoryBlobs
 from tests.fakes.results import DictResults
 from tests.waiting import until
 from workers.perform import Worker
+from workers.workshop import Workshop
 
 PAGES = '''
 """Pages."""
@@ -58,7 +59,7 @@ class Farm:
         self.blobs = MemoryBlobs()
         self.results = DictResults(self.blobs)
         self.worker = Worker(
-            self.blobs, self.results, name="w", sandbox_root=root / "sandboxes", slots=2, clock=SystemClock()
+            Workshop(self.blobs, self.results, name="w", sandbox_root=root / "sandboxes", slots=2, clock=SystemClock())
         )
         self.files = {"tools/pages.py": PAGES, "tools/helper.py": "def loud(text): return text.upper()\n"}
 

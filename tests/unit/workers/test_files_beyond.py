@@ -13,7 +13,7 @@ from shared import hashing
 from shared.keys import key_after_run, state_beyond
 from shared.model.action import ActionResult
 from shared.model.job import JobOrder
-from tests.unit.workers.test_perform import Farm
+from tests.unit.workers.perform.farm import Farm
 from workers.execute.beyond import FilesBeyond
 
 

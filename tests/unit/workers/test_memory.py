@@ -18,6 +18,7 @@ from tests.fakes.results import DictResults
 from workers.perform import Worker
 from workers.sandbox import memory
 from workers.sandbox.memory import Memory
+from workers.workshop import Workshop
 
 
 class Filling(Memory):
@@ -35,13 +36,15 @@ class Site:
         self.memory.root.mkdir()
         self.blobs = MemoryBlobs()
         self.worker = Worker(
-            self.blobs,
-            DictResults(self.blobs),
-            name="w1",
-            sandbox_root=root / "disk",
-            slots=1,
-            clock=SystemClock(),
-            memory=self.memory,
+            Workshop(
+                self.blobs,
+                DictResults(self.blobs),
+                name="w1",
+                sandbox_root=root / "disk",
+                slots=1,
+                clock=SystemClock(),
+                memory=self.memory,
+            )
         )
 
     def perform(self, script: str, *inputs: Input) -> JobOutcome:
@@ -68,7 +71,7 @@ def test_a_small_job_runs_in_memory(site: Site) -> None:
 
 
 def test_a_job_with_large_inputs_runs_on_the_disk(site: Site, tmp_path: Path) -> None:
-    large = b"x" * (65 << 20)
+    large = b"x" * (129 << 20)
     item = Input("large", hashing.of_bytes(large), len(large))
     site.blobs.put(item.hash, large)
 
@@ -151,13 +154,15 @@ def test_a_full_disk_is_no_reason_to_try_for_ever(site: Site) -> None:
 
     blobs = Full()
     worker = Worker(
-        blobs,
-        DictResults(blobs),
-        name="w2",
-        sandbox_root=site.memory.root.parent / "disk",
-        slots=1,
-        clock=SystemClock(),
-        memory=site.memory,
+        Workshop(
+            blobs,
+            DictResults(blobs),
+            name="w2",
+            sandbox_root=site.memory.root.parent / "disk",
+            slots=1,
+            clock=SystemClock(),
+            memory=site.memory,
+        )
     )
     action = Action("command", ("sh", "-c", "echo > out"), (), ("out",), None, "test", (), ())
     try:

@@ -1,0 +1,138 @@
+"""Kept trees: what was laid out for one job is given to the next, but for what differs. docs/adr/0024.
+
+Only of jobs after which every file that is handed on can be shown to be as it was laid out: the time of change of an
+inode, which no command can set, tells of any write to it, and of a changed mode, owner or attribute as well.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from shared.model.action import Input
+from workers.sandbox.marks import Laid, laid_of, mark, noticed
+
+LEAST = 24  # files; fewer are laid out sooner than they are compared
+
+
+class Kept(NamedTuple):
+    """A folder that holds these files as they were laid out, these folders ("" is its own), and nothing else.
+
+    observed: whether its files have the times of access that show which are read.
+    """
+
+    tree: Path
+    items: dict[str, Input]
+    laid: dict[str, Laid]
+    folders: set[str]
+    observed: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(item.size for item in self.items.values())
+
+
+class KeptTrees:
+    """Those of one home; thread-safe. most: how many are kept, and how many bytes of all of them."""
+
+    def __init__(self, most: tuple[int, int]) -> None:
+        self._most, self._size = most
+        self._kept: list[Kept] = []
+        self._lock = threading.Lock()
+
+    def take(self, inputs: Iterable[Input], *, observed: bool) -> Kept | None:
+        """The tree that is nearest to what a job needs; None where laying out anew is less work."""
+        wanted = {item.path for item in inputs if item.mode != "link"}
+        if len(wanted) < LEAST:
+            return None
+        with self._lock:
+            fits = [kept for kept in self._kept if kept.observed == observed]
+            if not fits:
+                return None
+            nearest = min(fits, key=lambda kept: len(kept.items.keys() ^ wanted))
+            if len(nearest.items.keys() ^ wanted) * 2 > len(wanted):
+                return None
+            self._kept.remove(nearest)
+            return nearest
+
+    def give(self, kept: Kept) -> list[Path]:
+        """Keep a tree; the folders of those that are to be removed for it, or of itself."""
+        with self._lock:
+            self._kept.append(kept)
+            gone = []
+            while len(self._kept) > self._most or sum(one.size for one in self._kept) > self._size:
+                gone.append(self._kept.pop(0).tree)
+            return gone
+
+    def clear(self) -> list[Path]:
+        """Keep none any more; their folders."""
+        with self._lock:
+            kept, self._kept = self._kept, []
+        return [one.tree for one in kept]
+
+
+def adapt(kept: Kept, inputs: Iterable[Input], folders: set[str]) -> dict[str, Input]:
+    """Take from a tree all that a job is not given; what is left of its files. OSError.
+
+    folders: those the job needs.
+    """
+    wanted = {item.path: item for item in inputs if item.mode != "link"}
+    left: dict[str, Input] = {}
+    for path, item in kept.items.items():
+        other = wanted.get(path)
+        if other is not None and (other.hash, other.mode) == (item.hash, item.mode):
+            left[path] = other
+        else:
+            os.unlink(f"{kept.tree}/{path}")  # noqa: PTH108 - as a string
+    for folder in sorted(kept.folders - folders - {""}, reverse=True):
+        os.rmdir(f"{kept.tree}/{folder}")  # noqa: PTH106 - as above
+    return left
+
+
+def tidied(tree: Path, given: Mapping[str, Input], laid: Mapping[str, Laid], *, observed: bool) -> Kept | None:
+    """What is as it was laid out in the tree of a job that has ended, after all else is removed.
+
+    given: the files it was given, and laid: how. None for a tree that cannot be put in order.
+    """
+    items: dict[str, Input] = {}
+    now: dict[str, Laid] = {}
+    folders: set[str] = set()
+    queue = [""]
+    known = {folder for path in given for folder in _above(path)}
+    try:
+        # All folders are made alike, as far as the umask allows.
+        mode = os.lstat(tree).st_mode
+        while queue:
+            prefix = queue.pop()
+            if os.lstat(f"{tree}/{prefix}").st_mode != mode:
+                return None
+            folders.add(prefix.removesuffix("/"))
+            with os.scandir(f"{tree}/{prefix}") as entries:
+                for entry in entries:
+                    path = prefix + entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        if path in known:
+                            queue.append(path + "/")
+                        else:
+                            shutil.rmtree(entry.path)
+                        continue
+                    item, status = given.get(path), entry.stat(follow_symlinks=False)
+                    if item is None or laid.get(path) != laid_of(status):
+                        os.unlink(entry.path)  # noqa: PTH108 - as a string
+                        continue
+                    items[path] = item
+                    now[path] = mark(entry.path, observed=True) if observed and noticed(status) else laid[path]
+    except OSError:
+        # As a command may leave it: unreadable, or not to be written.
+        return None
+    return Kept(tree, items, now, folders, observed)
+
+
+def _above(path: str) -> Iterable[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
