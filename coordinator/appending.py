@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from coordinator.edits import pend, write_pending
+from coordinator.edits import ARTEFACT, INPUT, pend, write_pending
 from coordinator.lock import workspace
 from coordinator.project import Project
 from shared import canonical, hashing
 from shared.errors import UsageError
 from shared.model.path import is_normal
-
-_INPUT, _ARTEFACT = "Input:", "Artifact:"
 
 
 def edited(project: Project, kind: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -25,11 +23,11 @@ def edited(project: Project, kind: str, fields: dict[str, Any]) -> dict[str, Any
     id_ = told.get(name)
     if not isinstance(id_, str):
         raise UsageError(f"an {kind} event has no '{name}'")
-    if id_.startswith(_ARTEFACT if kind == "input" else _INPUT):
+    if id_.startswith(ARTEFACT if kind == "input" else INPUT):
         raise UsageError(f"'{id_}' is no {kind}", fix="--type input for Input:…, --type artefact for Artifact:…")
     data = payload.encode() if isinstance(payload, str) else canonical.encode(payload)
     before = set(project.pending)
-    if id_.startswith((_INPUT, _ARTEFACT)):
+    if id_.startswith((INPUT, ARTEFACT)):
         pend(project, {id_: payload})
     elif kind == "input" and is_normal(id_) and (project.settings.root / id_).is_file():
         project.pending[id_] = data
@@ -37,7 +35,7 @@ def edited(project: Project, kind: str, fields: dict[str, Any]) -> dict[str, Any
         raise UsageError(f"there is no {kind} '{id_}' to give a payload to")
     (path,) = set(project.pending) - before
     if kind == "input":
-        value = id_.startswith(_INPUT)
+        value = id_.startswith(INPUT)
         hash_ = hashing.of_value(payload) if value else hashing.of_bytes(data)
         told = {"change": "modified", "what": "value" if value else "source", **told, "hash": hash_}
     else:

@@ -25,7 +25,7 @@ from coordinator.history.record import BuildRecord
 from coordinator.imported import is_header
 from coordinator.lock.lease import Lease
 from coordinator.plan.planner import up_to
-from coordinator.progress import BuildObserver, How, Observers
+from coordinator.progress import BuildObserver, Observers
 from coordinator.project import Project
 from coordinator.report import BuildReport, count_how
 from coordinator.request import Request
@@ -189,11 +189,11 @@ class Attempt:
 
     def keys(self) -> dict[str, str]:
         """The jobs that have a result by now, each with the key of it."""
-        return keys_of(self._scheduler.report()) if self._scheduler else {}
+        return self._scheduler.report().keys if self._scheduler else {}
 
     def reused_jobs(self) -> frozenset[str]:
         """Those of them that a stored result stood for."""
-        return frozenset(self._reused(self._scheduler.report())) if self._scheduler else frozenset()
+        return frozenset(self.tally.reused(self._scheduler.report())) if self._scheduler else frozenset()
 
     def _wanted_here(self) -> frozenset[str] | None:
         """The outputs that the workspace is to hold; None for all of them."""
@@ -361,7 +361,7 @@ class Attempt:
 
     def _report(self, ran: RunReport, committed: Base | None, why_not: str) -> BuildReport:
         tally, own = self.tally, self.tally.own(ran)
-        reused = self._reused(ran)
+        reused = tally.reused(ran)
         written = tuple(dict.fromkeys((*tally.written, *self.done.written)))
         removed = dict.fromkeys((*tally.removed, *self.done.removed))
         return BuildReport(
@@ -386,15 +386,6 @@ class Attempt:
             plan=self.plan,
             tests=self.graph.tests,
             made={one.path: one.hash for result in ran.results.values() for one in result.outputs},
-            done=keys_of(ran),
+            done=ran.keys,
             reused_jobs=frozenset(reused),
         )  # fmt: skip
-
-    def _reused(self, ran: RunReport) -> dict[str, How]:
-        own = self.tally.own(ran)
-        return {job: way for job, way in ran.how.items() if way != "executed" and job not in own}
-
-
-def keys_of(ran: RunReport) -> dict[str, str]:
-    """Job to the key that its result is stored under."""
-    return {job: result.key for job, result in ran.results.items()}

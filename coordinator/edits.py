@@ -22,7 +22,7 @@ from shared.model.snapshot import Snapshot
 if TYPE_CHECKING:
     from coordinator.project import Project
 
-_INPUT, _ARTEFACT = "Input:", "Artifact:"
+INPUT, ARTEFACT = "Input:", "Artifact:"  # what canonical ids begin with
 # What builds put into the workspace that the revision does not have: whoever finds it there has not written it by hand.
 PLACED_FILE = "placed.msgpack"
 
@@ -72,9 +72,9 @@ def pend(project: Project, edits: Mapping[str, object]) -> None:
     for id_, value in edits.items():
         if project.blueprint is None:
             raise UsageError(f"there is no {id_} in this project", why="it has no blueprint")
-        if id_.startswith(_INPUT):
-            path, data = project.blueprint.with_value(id_.removeprefix(_INPUT), value)
-        elif id_.startswith(_ARTEFACT):
+        if id_.startswith(INPUT):
+            path, data = project.blueprint.with_value(id_.removeprefix(INPUT), value)
+        elif id_.startswith(ARTEFACT):
             path, data = _path_of(project, id_), value.encode() if isinstance(value, str) else canonical.encode(value)
         else:
             raise UsageError(f"'{id_}' is no id", fix="write Input:Style, or Artifact:Narration[segment=1]")

@@ -17,12 +17,6 @@ from shared.errors import LocalError
 from shared.hashing import bare
 
 
-def _estimate(project: Project, seen: Survey) -> float:
-    """Seconds that the plan takes here: all its work over the slots there are, and no less than its longest chain."""
-    slots = project.settings.jobs or len(os.sched_getaffinity(0))
-    return max(seen.plan.estimated_seconds, seen.plan.work_seconds / slots)
-
-
 def emit(project: Project, seen: Survey) -> str:
     """Write file-baseline.json, test-map.json and build-plan.json; a warning if that could not be done."""
     folder = project.settings.root / project.settings.emit.folder
@@ -55,3 +49,9 @@ def emit(project: Project, seen: Survey) -> str:
     except (OSError, LocalError) as error:
         return f"{project.settings.emit.folder}: the files for other tools could not be written: {error}"
     return ""
+
+
+def _estimate(project: Project, seen: Survey) -> float:
+    """Seconds that the plan takes here: all its work over the slots there are, and no less than its longest chain."""
+    slots = project.settings.jobs or len(os.sched_getaffinity(0))
+    return max(seen.plan.estimated_seconds, seen.plan.work_seconds / slots)

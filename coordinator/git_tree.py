@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from shared import hashing, toolchain
-from shared.errors import ToolMissing, UnknownTarget
+from shared.errors import ToolMissing, UnknownTarget, named
 from shared.model.file import FileState, Mode
 from shared.model.path import is_normal
 
@@ -20,7 +20,7 @@ _SHA1 = 40  # digits; a repository may use SHA-256 instead
 
 
 class GitTree:
-    """A commit, as far as it lies in one folder. contents: the bytes of files that the working copy has otherwise."""
+    """A commit, as far as it lies in one folder. ToolMissing without git, UnknownTarget for a ref that is no commit."""
 
     def __init__(self, root: Path, ref: str, path: str) -> None:
         if toolchain.which("git", path) is None:
@@ -59,7 +59,8 @@ class GitTree:
                 states[path] = state
             else:
                 wanted.append((path, oid, mode))
-        return states | self._fetched(wanted, now), dict(self._bytes)
+        fetched, contents = self._fetched(wanted, now)
+        return states | fetched, contents
 
     def ignored(self, paths: Iterable[str]) -> set[str]:
         """Those of the paths that git ignores."""
@@ -67,8 +68,11 @@ class GitTree:
         told = self._git("check-ignore", "--no-index", "-z", "--stdin", given=asked) if asked else None
         return {os.fsdecode(path) for path in (told or b"").split(b"\0") if path}
 
-    def _fetched(self, wanted: list[tuple[str, str, Mode]], now: dict[str, FileState]) -> dict[str, FileState]:
-        self._bytes: dict[str, bytes] = {}
+    def _fetched(
+        self, wanted: list[tuple[str, str, Mode]], now: dict[str, FileState]
+    ) -> tuple[dict[str, FileState], dict[str, bytes]]:
+        """Files of the commit by path, object and mode: what they are, and their bytes by digest."""
+        contents: dict[str, bytes] = {}
         asked = "".join(f"{oid}\n" for _, oid, _ in wanted).encode()
         told = (self._git("cat-file", "--batch", given=asked) or b"") if wanted else b""
         states: dict[str, FileState] = {}
@@ -79,15 +83,18 @@ class GitTree:
             data = told[end + 1 : end + 1 + size]
             at = end + 1 + size + 1
             hash_ = hashing.of_bytes(data)
-            self._bytes[hash_] = data
+            contents[hash_] = data
             known = now.get(path)
             fields = {"hash": hash_, "size": size, "mode": mode}
             states[path] = msgspec.structs.replace(known, **fields) if known else FileState(**fields)  # type: ignore[arg-type]
-        return states
+        return states, contents
 
     def _oid(self, path: str, mode: Mode, digits: int) -> str:
         where = self._root / path
-        data = os.fsencode(where.readlink()) if mode == "link" else where.read_bytes()
+        try:
+            data = os.fsencode(where.readlink()) if mode == "link" else where.read_bytes()
+        except OSError as error:
+            raise named(error, where, "reading") from error
         digest = hashlib.sha1(usedforsecurity=False) if digits == _SHA1 else hashlib.sha256()
         digest.update(b"blob %d\0" % len(data))
         digest.update(data)

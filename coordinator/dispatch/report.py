@@ -44,3 +44,8 @@ class RunReport(msgspec.Struct, frozen=True):
     bytes_up: int = 0
     bytes_down: int = 0
     saved_seconds: float = 0.0
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Job to the key that its result is stored under."""
+        return {job: result.key for job, result in self.results.items()}

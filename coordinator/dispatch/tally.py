@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from coordinator.dispatch.performer import Performer, Report
 from coordinator.dispatch.report import RunReport
+from coordinator.progress import How
 from shared.model.job import JobOrder, JobOutcome
 
 Execution = tuple[str, str]  # the job and the key of its result
@@ -75,6 +76,11 @@ class Tally:
         made = frozenset(self.earlier)
         taken = (job for job, way in ran.how.items() if way != "executed")
         return frozenset(job for job in taken if (job, ran.results[job].key) in made)
+
+    def reused(self, ran: RunReport) -> dict[str, How]:
+        """The other jobs that were not executed, each with how it was come by."""
+        own = self.own(ran)
+        return {job: way for job, way in ran.how.items() if way != "executed" and job not in own}
 
 
 class Tallied:

@@ -188,8 +188,7 @@ class BuildRecord:
         for job in report.skipped:
             # Also those that nobody was told of, since the build stopped before it came to them.
             self.writer.skipped(job)
-        reused = sum(way != "executed" for way in report.how.values()) - len(self._tally.own(report))
-        self.writer.counted(executed=self._tally.executed, reused=reused)
+        self.writer.counted(executed=self._tally.executed, reused=len(self._tally.reused(report)))
         self._log.append(list(self._artefacts(report)))
         failpoint.hit("events.artefacts-told")
 

@@ -193,6 +193,6 @@ def test_a_job_of_the_plan_is_told_by_its_recipe_and_its_reasons() -> None:
     always = planned_run(PlannedJob("r:x", "r", 0, (AlwaysRuns(),)), recipe, 0.0, set())
 
     assert (pooled.layer, pooled.priority, pooled.expected, pooled.waiting) == (3, 7.0, 0.01, {"r:y"})
-    assert (pooled.pool, pooled.here, pooled.tiny, pooled.force) == ("few", True, False, False)
+    assert (pooled.pool, pooled.here, pooled.tiny, pooled.sure) == ("few", True, False, False)
     assert (free.here, free.tiny) == (False, True)
-    assert always.force
+    assert always.sure
