@@ -134,7 +134,7 @@ def _build_in(project: Project, options: Options) -> int:
     # A target may be one that the build file knows only once it is made anew.
     anew = bool(options.targets) and not options.dry and regenerate(project, Request(), progress.remaking)
     if options.strict_phony:
-        _refuse_phony_cycles(project)
+        _refuse_phony_cycles(project, options.targets)
     targets = _targets(project, options.targets) if options.targets else ()
     if targets is None:
         # Nothing was asked for but the build file itself, if that; `meson test` asks for it.
@@ -148,16 +148,22 @@ def _build_in(project: Project, options: Options) -> int:
     return _dry(project, request, options) if options.dry else _run_jobs(project, request, options, progress)
 
 
-def _refuse_phony_cycles(project: Project) -> None:
-    """-w phonycycle=err."""
+def _refuse_phony_cycles(project: Project, targets: Sequence[str]) -> None:
+    """-w phonycycle=err: a phony edge that names itself is a cycle for who needs it; ninja counts it as no root."""
     from coordinator.importers.ninja.building import NAMES_ITSELF  # noqa: PLC0415 - only where it is asked for
+    from coordinator.importers.ninja.lookup import Lookup  # noqa: PLC0415
 
     assert project.imported is not None
-    for warning in project.imported.manifest.warnings:
-        at, _, said = warning.partition(": ")
-        what, found, _ = said.partition(NAMES_ITSELF)
-        if found:
-            raise GraphError(f"{what}{found} [-w phonycycle=err]", at=at)
+    manifest = project.imported.manifest
+    told = (warning.partition(": phony target '")[2] for warning in manifest.warnings if NAMES_ITSELF in warning)
+    own = {text.partition(NAMES_ITSELF)[0] for text in told}
+    lookup = Lookup(manifest)
+    wanted = lookup.targets(targets)
+    if not targets and not manifest.defaults:
+        wanted = [path for path in wanted if path not in own]
+    needed = {path for edge in lookup.order(wanted) for path in edge.all_outputs}
+    for name in sorted(own & needed):
+        raise GraphError(f"dependency cycle: {name} -> {name} [-w phonycycle=err]")
 
 
 def _run_jobs(project: Project, request: Request, options: Options, progress: NinjaProgress) -> int:
