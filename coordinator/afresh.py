@@ -12,6 +12,8 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from coordinator.imported import is_header
+from coordinator.project import Project
 from shared import hashing
 from shared.errors import named
 from shared.model.action import Input, Output
@@ -23,6 +25,15 @@ from shared.storage.blobs import BlobStore
 _LIBRARY = re.compile(r"\.(?:a|so(?:\.\d+)*|dylib|dll)$")
 # What build tools keep for themselves.
 _OWN = frozenset((".git", ".windrow", "CMakeFiles"))
+
+
+def afresh_of(project: Project, graph: BuildGraph, snapshot: Snapshot, blobs: BlobStore) -> Afresh | None:
+    """For a project with a build folder; None for any other."""
+    imported = project.imported
+    if imported is None or not imported.ninja.cwd:
+        return None
+    root, folder = project.settings.root, imported.ninja.cwd
+    return Afresh(graph, snapshot, root=root, folder=folder, blobs=blobs, interesting=is_header)
 
 
 class Afresh:

@@ -8,7 +8,7 @@ import shutil
 import msgspec
 
 from coordinator import edits, response_files
-from coordinator.afresh import Afresh
+from coordinator.afresh import afresh_of
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
 from coordinator.commit.fold import fold, repeats
@@ -22,7 +22,6 @@ from coordinator.dispatch.tree import RunTree
 from coordinator.dispatch.uploads import SourceMoved
 from coordinator.emit import emit
 from coordinator.history.record import BuildRecord
-from coordinator.imported import is_header
 from coordinator.lock.lease import Lease
 from coordinator.plan.planner import up_to
 from coordinator.progress import BuildObserver, Observers
@@ -38,7 +37,6 @@ from shared.model.file import FileState
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
 from shared.model.plan import Plan
-from shared.model.snapshot import Snapshot
 from shared.model.tests import TEST_RULE
 
 __all__ = ["Attempt", "SourceMoved", "Tally"]
@@ -119,27 +117,9 @@ class Attempt:
         self.record.end(report.status)
         return report
 
-    def _afresh(self) -> Afresh | None:
-        imported = self.project.imported
-        if imported is None or not imported.ninja.cwd:
-            return None
-        return Afresh(
-            self.graph,
-            self.seen.snapshot,
-            root=self.settings.root,
-            folder=imported.ninja.cwd,
-            blobs=self.stores.blobs,
-            interesting=is_header,
-        )
-
-    def _snapshot(self) -> Snapshot:
-        """The tree as it is once the jobs are done, as far as sources go."""
-        found = self._tree.found if self._tree is not None else {}
-        snapshot = self.seen.snapshot
-        return msgspec.structs.replace(snapshot, sources={**snapshot.sources, **found}) if found else snapshot
-
     def _dispatch(self) -> RunReport:
-        self._tree = tree = RunTree(self.graph, self.seen.snapshot, self.seen.manifest, afresh=self._afresh())
+        afresh = afresh_of(self.project, self.graph, self.seen.snapshot, self.stores.blobs)
+        self._tree = tree = RunTree(self.graph, self.seen.snapshot, self.seen.manifest, afresh=afresh)
         preparer = Preparer(
             tree=tree,
             blobs=self.stores.blobs,
@@ -333,7 +313,7 @@ class Attempt:
         return fold(
             base,
             graph=self.graph,
-            snapshot=self._snapshot(),
+            snapshot=self._tree.now() if self._tree is not None else self.seen.snapshot,
             results=ran.results,
             plan=self.plan,
             stale=self.plan.stale,

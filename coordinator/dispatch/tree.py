@@ -64,6 +64,12 @@ class RunTree:
                 self.results[maker] = _with(self.results[maker], output)
         return changed
 
+    def now(self) -> Snapshot:
+        """The tree as it is, as far as sources go."""
+        if not self.found:
+            return self.snapshot
+        return msgspec.structs.replace(self.snapshot, sources={**self.snapshot.sources, **self.found})
+
     def _put(self, output: Output) -> None:
         self._note(output.path)
         self._made[output.path] = Input(output.path, output.hash, output.size, output.mode)

@@ -47,10 +47,9 @@ class CachingBlobs:
         # Not here, or damaged here: the slow one has it or says that nobody has.
         with suppress(BlobMissing):
             return self.fast.get(hash_)
-        with self._way(hash_) as followed:
-            if followed:
-                with suppress(BlobMissing):
-                    return self.fast.get(hash_)
+        with self._way(hash_):
+            with suppress(BlobMissing):  # another thread may have brought it meanwhile
+                return self.fast.get(hash_)
             data = self._known(hash_, lambda: self.slow.get(hash_))
             self._count(down=len(data))
             self._fill(lambda: self.fast.put(hash_, data))
@@ -60,10 +59,9 @@ class CachingBlobs:
         """See BlobStore."""
         with suppress(BlobMissing):
             return self.fast.fetch(hash_, path, executable=executable)
-        with self._way(hash_) as followed:
-            if followed:
-                with suppress(BlobMissing):
-                    return self.fast.fetch(hash_, path, executable=executable)
+        with self._way(hash_):
+            with suppress(BlobMissing):  # as above
+                return self.fast.fetch(hash_, path, executable=executable)
             moved = self._known(hash_, lambda: self.slow.fetch(hash_, path, executable=executable))
             self._count(down=moved)
             self._fill(lambda: self.fast.put_file(hash_, path))
@@ -136,15 +134,14 @@ class CachingBlobs:
             self._present.pop(hash_, None)
 
     @contextmanager
-    def _way(self, hash_: str) -> Iterator[bool]:
-        """Have the way of a blob to oneself; whether another was on it before, so that it is likely to be here."""
+    def _way(self, hash_: str) -> Iterator[None]:
+        """Have the way of a blob to oneself."""
         with self._lock:
             way = self._ways.setdefault(hash_, _Way())
-            followed = way.users > 0
             way.users += 1
         try:
             with way.lock:
-                yield followed
+                yield
         finally:
             with self._lock:
                 way.users -= 1

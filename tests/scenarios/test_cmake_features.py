@@ -205,3 +205,18 @@ def test_a_try_compile_leaves_no_state_and_says_what_ninja_says(place: CMakePlac
     assert "HAVE_nothing_of_the_kind:INTERNAL=\n" in kept
     assert not list((place.tree / "build/CMakeFiles").rglob(".windrow"))
     assert not (place.home / "cache").exists()
+
+
+def test_sources_reached_through_a_symlink_and_built_beside_it(place: CMakePlace) -> None:
+    text = HEAD + "add_executable(m main.c)\ntarget_include_directories(m PRIVATE inc)\n"
+    place.write({"real/CMakeLists.txt": text, "real/main.c": "#include <v.h>\nint main(void){return V;}\n"})
+    place.write({"real/inc/v.h": "#define V 0\n"})
+    (place.tree / "link").symlink_to("real")
+    place.configure("-G", "Ninja", "-S", "link")
+    assert place.by_windrow().code == 0
+    assert "no work to do" in place.by_windrow().said
+    place.write({"real/inc/v.h": "#define V 1\n", "real/CMakeLists.txt": f"{text}# more\n"})
+
+    again = place.by_windrow()
+
+    assert again.executed == {"CMakeFiles/m.dir/main.c.o", "m"}, again.said

@@ -15,8 +15,26 @@ def test_the_page_shows_what_was_recorded():
 
 def test_a_table_tells_where_it_is_from_and_how_others_fared(tmp_path):
     rows = [
-        {"name": "clean", "who": "windrow", "wall": 2.0, "spread": [1.5, 2.5], "cpu": 3.0, "ratio": 0, "count": 7, "note": ""},
-        {"name": "clean", "who": "a | b", "wall": 1.0, "spread": [1, 1], "cpu": 0, "ratio": 2.0, "count": -1, "note": "x"},
+        {
+            "name": "clean",
+            "who": "windrow",
+            "wall": 2.0,
+            "spread": [1.5, 2.5],
+            "cpu": 3.0,
+            "ratio": 0,
+            "count": 7,
+            "note": "",
+        },
+        {
+            "name": "clean",
+            "who": "a | b",
+            "wall": 1.0,
+            "spread": [1, 1],
+            "cpu": 0,
+            "ratio": 2.0,
+            "count": -1,
+            "note": "x",
+        },
     ]
     told = {"title": "Both", "date": "2026-01-02T03:04:05", "commit": "abc", "load": [0.1, 0.2], "rows": rows}
     (tmp_path / "real-x.json").write_text(json.dumps(told))

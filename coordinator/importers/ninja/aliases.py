@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _WORKDIR = re.compile(rb"^cmake_ninja_workdir = (/.*?)/?\r?$", re.MULTILINE)
+_HOME = re.compile(rb"^CMAKE_HOME_DIRECTORY:INTERNAL=(/.*?)\r?$", re.MULTILINE)
 # Neither ninja nor a shell would have it spelled in another way.
 _PLAIN = re.compile(r"[A-Za-z0-9_+@=,%./-]+")
 
@@ -34,11 +35,24 @@ class Alias(NamedTuple):
 
 
 def alias_in(text: bytes, folder: Path) -> Alias | None:
-    """By which other path than its own a build file knows its folder; None where it does not."""
+    """By which other path than its own a build file knows its folder, or its sources; None where it does not."""
     found = _WORKDIR.search(text)
     if found is None:
         return None
-    told, meant = os.fsdecode(found[1]), os.path.realpath(folder)
+    return _between(os.fsdecode(found[1]), os.path.realpath(folder)) or _of_sources(folder)
+
+
+def _of_sources(folder: Path) -> Alias | None:
+    """The same for the sources, where these alone are reached through a symlink."""
+    try:
+        home = _HOME.search((folder / "CMakeCache.txt").read_bytes())
+    except OSError:
+        return None
+    told = os.fsdecode(home[1]) if home is not None else ""
+    return _between(told, os.path.realpath(told)) if told else None
+
+
+def _between(told: str, meant: str) -> Alias | None:
     if told == meant or not _PLAIN.fullmatch(told + meant):
         return None
     parts = told.split("/")

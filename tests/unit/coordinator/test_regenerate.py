@@ -125,7 +125,7 @@ def test_a_command_that_fails_ends_the_build_and_is_tried_again(configured: Conf
         configured.run()
 
     assert "exit 3" in error.value.why
-    assert configured.regeneration().due() == f"{configured.list} changed"
+    assert configured.regeneration().due() == f"{configured.list} is newer"
 
 
 def test_an_input_that_is_gone_is_a_reason(configured: Configured) -> None:
@@ -254,3 +254,15 @@ def test_what_the_build_file_is_made_of_is_made_first(configured: Configured) ->
     assert configured.run()
     assert not configured.run()
     assert (configured.folder / "told").read_text() == "one\ntwo\n"
+
+
+def test_a_build_file_that_somebody_else_made_since_is_taken_as_it_is(configured: Configured) -> None:
+    configured.run()
+    configured.list.write_text("two\n")
+    configured.aged(configured.list, 30)
+    configured.write(SCRIPT)  # as `cmake ..` would
+
+    assert not configured.regeneration().due()
+    configured.list.write_text("three\n")
+    configured.aged(configured.list, 30)
+    assert configured.regeneration().due() == f"{configured.list} changed", "from there on contents count again"
