@@ -27,7 +27,7 @@ from coordinator.project import Project
 from coordinator.request import Request
 from shared import hashing
 from shared.clock import SystemClock
-from shared.depfile import dependencies
+from shared.depfile import dependencies, located
 from shared.keys import key_after_run
 from shared.model.action import ActionResult, Input, Output, Trace
 from shared.model.job import JobOrder, JobOutcome
@@ -66,7 +66,8 @@ class Lender:
             lines = (self._built / unit).read_text().splitlines()
             headers = [line.split('"')[1] for line in lines if line.startswith("#include")]
             text = f"{action.outputs[0]}: {unit} {' '.join(headers)}\n"
-            trace = trace_of(action, dependencies(text), (str(self._built),), self._prober, self._content)
+            reads = located(dependencies(text), (str(self._built),), action.links, action.cwd)
+            trace = trace_of(action, reads, self._prober, self._content)
         result = ActionResult(key=key_after_run(action, trace), outputs=tuple(made), trace=trace, worker="lent")
         with self._lock:
             self.seconds += time.thread_time() - began

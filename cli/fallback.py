@@ -56,6 +56,7 @@ def _project(project: Project, settings: Settings) -> Project:
     if settings == project.settings:
         return project
     made = Project(settings, environ=project.environ, clock=project.clock, performers=project.performers)
+    made.most_load = project.most_load
     if project.settings.storage.url and not settings.storage.url:
         seed(made)
     return made

@@ -19,7 +19,7 @@ _NOTHING = frozenset(("recompact", "restat"))
 # Where CMake makes the folders of its try_compile: since 3.25 one for each, before that the same for all.
 _TRIALS = ("/CMakeFiles/CMakeScratch/", "/CMakeFiles/CMakeTmp/")
 _PROJECT = "windrow.toml"
-_VALUED = frozenset(("-j", "-k", "-l", "-w"))
+_NUMBERED = frozenset(("-j", "-k", "-l"))
 _QUIET = "--quiet"
 _BARE = frozenset(("-v", "--verbose", _QUIET))
 
@@ -133,11 +133,11 @@ def plainly(arguments: Sequence[str]) -> tuple[str, str, bool, list[str]] | None
             folder, entered = next(words, "."), True
         elif word == "-f":
             file = next(words, _BUILD_FILE)
-        elif word in _VALUED:
-            if next(words, None) is None:
+        elif word in _NUMBERED:
+            if not next(words, "").isdecimal():
                 return None
         elif not word.startswith("-"):
             targets.append(word)
-        elif word not in _BARE and not (word[:2] in _VALUED and word[2:].isdigit()):
+        elif word not in _BARE and not (word[:2] in _NUMBERED and word[2:].isdecimal()):
             return None
     return folder, file, entered, targets

@@ -3,82 +3,36 @@
 from __future__ import annotations
 
 import gc
-import getopt
 import json
 import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from cli import render
 from cli.credentials import with_credentials
-from cli.first import VERSION
+from cli.ninja_options import Fatal, Options, options_of
 from cli.ninja_project import open_build_folder
 from cli.performers import PERFORMERS
 from coordinator import rest
 from coordinator.project import Project
 from coordinator.request import Request
-from coordinator.survey import Download
 from shared.clock import SystemClock
-from shared.errors import GraphError, UsageError
+from shared.errors import GraphError, Interrupted, RemakingFailed, UsageError
 from shared.model.graph import Recipe
 from shared.settings import Settings
 
+if TYPE_CHECKING:
+    from cli.progress_ninja import NinjaProgress
+    from coordinator.report import BuildReport
+
 _OBJECTS = 100_000  # made and not yet freed, until cycles are looked for
-USAGE = """\
-usage: windrow ninja [options] [targets...]
-
-if targets are unspecified, builds the 'default' target (see manual).
-
-options:
-  --version       print the ninja version whose language is read ("1.12.1")
-  -v, --verbose   show all command lines while building
-  --quiet         don't show progress status, just command output
-
-  -C DIR   change to DIR before doing anything else
-  -f FILE  specify input build file [default=build.ninja]
-
-  -j N     run N jobs in parallel here [default: cores]
-  -k N     keep going until N jobs fail (0 means infinity) [default=1]
-  -l N     accepted, and of no effect: jobs are few where they run here
-  -n       dry run (don't run commands but act like they succeeded)
-
-  -d MODE  enable debugging (explain, stats, keepdepfile, keeprsp, list)
-  -t TOOL  run a subtool (use '-t list' to list subtools)
-  -w FLAG  adjust warnings (accepted)
-
-  --strict-remote        fail when the farm is away, instead of running the jobs here
-  --download all|targets|none   which outputs of remote jobs to write here [default=all]
-  --report FILE          write what was done with each edge, as JSON
-"""
 # Errors that ninja tells of without a place.
 _OF_THE_GRAPH = re.compile("^dependency cycle|missing and no known rule")
-_VALUED = frozenset(("-C", "-f", "-j", "-k", "-l", "-d", "-w", "--download", "--report"))
-_LONG = ["version", "verbose", "quiet", "help", "strict-remote", "download=", "report="]
-# Flags that tell something and end there, with what and with which code.
-_TOLD = {"--version": (VERSION, 0), "-h": (USAGE.rstrip(), 0), "--help": (USAGE.rstrip(), 0)}
-
-
-class Options(msgspec.Struct):
-    """What the command line asked for."""
-
-    directory: str = "."
-    file: str = "build.ninja"
-    jobs: int | None = None
-    failures: int = 1
-    verbose: bool = False
-    quiet: bool = False
-    dry: bool = False
-    explain: bool = False
-    tool: str = ""
-    strict: bool = False
-    download: Download = "all"
-    report: str = ""
-    targets: list[str] = []
 
 
 def program() -> NoReturn:
@@ -97,10 +51,20 @@ def run(arguments: Sequence[str]) -> int:
     """Do what ninja would be asked to; the exit code, which is ninja's for what cannot be done as asked."""
     try:
         return _run(arguments)
+    except (KeyboardInterrupt, Interrupted):
+        render.out("ninja: build stopped: interrupted by user.")
+        return Interrupted.exit_code
+    except RemakingFailed as error:
+        if error.outputs:
+            render.out(f"FAILED: [code={error.ended_with}] {' '.join(error.outputs)} \n{error.command}")
+            render.err(f"ninja: error: rebuilding '{error.outputs[0]}': subcommand failed")
+        else:
+            render.err(f"ninja: error: {error.what}\n  why: {error.why}\n  fix: {error.fix}")
+        return 1
     except UsageError as error:
         # Tools that start ninja look at its words, and expect 1 whatever is wrong.
         guess = f", {error.fix}" if error.fix.startswith("did you mean") else ""
-        kind = "fatal" if error.what.startswith("chdir to") else "error"
+        kind = "fatal" if isinstance(error, Fatal) else "error"
         render.err(f"ninja: {kind}: {_located(error)}{guess}")
         for name, text in (("why", error.why), ("fix", "" if guess else error.fix)):
             if text:
@@ -116,114 +80,36 @@ def _located(error: UsageError) -> str:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    options = _options(arguments)
+    options = options_of(arguments)
     if isinstance(options, int):
         return options
+    if options.tool:
+        from cli.ninja_tools import list_tools, require_tool  # noqa: PLC0415
+
+        if options.tool == "list":
+            return list_tools()
+        require_tool(options.tool)
     folder = Path(options.directory)
-    if not folder.is_dir():
-        raise UsageError(f"chdir to '{options.directory}' - No such file or directory", at=options.directory)
-    if options.directory != ".":
+    if options.directory:
         # As ninja says it, for editors that make paths of what follows.
         if not options.tool and not options.quiet:
             render.out(f"ninja: Entering directory `{options.directory}'")
-        os.chdir(folder)
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise Fatal(f"chdir to '{options.directory}' - {error.strerror}", at=options.directory) from error
     settings = open_build_folder(Path.cwd(), options.file, flags={"jobs": options.jobs}, environ=os.environ)
     with_credentials(settings)
     if options.tool:
         from cli.ninja_tools import run_tool  # noqa: PLC0415
 
-        return run_tool(options.tool, options.targets, settings)
+        return run_tool(options, settings)
     return _build(settings, options)
-
-
-def _options(arguments: Sequence[str]) -> Options | int:
-    options = Options()
-    try:
-        given, options.targets = _parsed(list(arguments), options)
-    except getopt.GetoptError as error:
-        raise UsageError(f"unknown option: {error.msg}", fix="windrow ninja --help") from error
-    for flag, value in given:
-        if flag in _TOLD:
-            text, code = _TOLD[flag]
-            render.out(text)
-            return code
-        if flag == "-d" and value == "list":
-            render.out("debugging modes:\n  explain    explain what caused a command to execute")
-            return 1
-        _set(options, flag, value)
-    return options
-
-
-def _set(options: Options, flag: str, value: str) -> None:
-    match flag:
-        case "-C":
-            options.directory = value
-        case "-f":
-            options.file = value
-        case "-j":
-            options.jobs = _whole(value, "-j") or None
-        case "-k":
-            options.failures = max(0, _whole(value, "-k", negative=True))
-        case "-v" | "--verbose":
-            options.verbose = True
-        case "--quiet":
-            options.quiet = True
-        case "-n":
-            options.dry = True
-        case "-d":
-            options.explain = options.explain or value == "explain"
-        case "--strict-remote":
-            options.strict = True
-        case "--download":
-            if value not in ("all", "targets", "none"):
-                raise UsageError(f"--download takes all, targets or none, not '{value}'")
-            options.download = cast("Download", value)
-        case "--report":
-            options.report = str(Path(value).absolute())
-
-
-def _parsed(arguments: list[str], options: Options) -> tuple[list[tuple[str, str]], list[str]]:
-    """As getopt_long: flags and targets in any order, but everything after `-t TOOL` is the tool's."""
-    given: list[tuple[str, str]] = []
-    targets: list[str] = []
-    arguments, tool = _before_tool(arguments)
-    if tool:
-        found, _ = getopt.getopt(arguments, "C:f:j:k:l:nvhd:w:", _LONG)
-        options.tool = tool[0].removeprefix("-t") or (tool[1] if len(tool) > 1 else "list")
-        return found, tool[1:] if tool[0] != "-t" else tool[2:]
-    while arguments:
-        found, arguments = getopt.getopt(arguments, "C:f:j:k:l:nvhd:w:", _LONG)
-        given += found
-        if arguments:
-            targets.append(arguments.pop(0))
-    return given, targets
-
-
-def _before_tool(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """The flags before `-t`, and everything from there on: what follows the tool is the tool's, flags and all."""
-    words = iter(enumerate(arguments))
-    for number, word in words:
-        if word == "--":
-            break
-        if word.startswith("-t"):
-            return arguments[:number], arguments[number:]
-        if word in _VALUED:
-            next(words, None)
-    return arguments, []
-
-
-def _whole(text: str, flag: str, *, negative: bool = False) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        raise UsageError(f"invalid {flag} parameter: {text}") from None
-    if value < 0 and not negative:
-        raise UsageError(f"invalid {flag} parameter: {text}")
-    return value
 
 
 def _build(settings: Settings, options: Options) -> int:
     project = Project(settings, environ=os.environ, clock=SystemClock(), performers=PERFORMERS)
+    project.most_load = options.load
     try:
         return _build_in(project, options)
     except GraphError:
@@ -241,12 +127,14 @@ def _look_for_cycles(project: Project, options: Options) -> None:
 
 
 def _build_in(project: Project, options: Options) -> int:
-    from cli import fallback  # noqa: PLC0415
     from cli.progress_ninja import NinjaProgress  # noqa: PLC0415
     from coordinator.build import regenerate  # noqa: PLC0415
 
+    progress = NinjaProgress(verbose=options.verbose, quiet=options.quiet)
     # A target may be one that the build file knows only once it is made anew.
-    anew = bool(options.targets) and not options.dry and regenerate(project, Request(), render.err)
+    anew = bool(options.targets) and not options.dry and regenerate(project, Request(), progress.remaking)
+    if options.strict_phony:
+        _refuse_phony_cycles(project, options.targets)
     targets = _targets(project, options.targets) if options.targets else ()
     if targets is None:
         # Nothing was asked for but the build file itself, if that; `meson test` asks for it.
@@ -256,15 +144,39 @@ def _build_in(project: Project, options: Options) -> int:
     # A target that nothing makes is a file that could go away without anybody noticing.
     typed = rest.typed(".", options.targets) if len(targets) == len(options.targets) else ""
     request = Request(targets=targets, failures=options.failures, download=options.download, typed=typed)
-    if options.dry:
-        return _dry(project, request, options)
-    progress = NinjaProgress(verbose=options.verbose, quiet=options.quiet)
+    request = msgspec.structs.replace(request, keep_response_files=options.keep_response_files)
+    return _dry(project, request, options) if options.dry else _run_jobs(project, request, options, progress)
+
+
+def _refuse_phony_cycles(project: Project, targets: Sequence[str]) -> None:
+    """-w phonycycle=err: a phony edge that names itself is a cycle for who needs it; ninja counts it as no root."""
+    from coordinator.importers.ninja.building import NAMES_ITSELF  # noqa: PLC0415 - only where it is asked for
+    from coordinator.importers.ninja.lookup import Lookup  # noqa: PLC0415
+
+    assert project.imported is not None
+    manifest = project.imported.manifest
+    told = (warning.partition(": phony target '")[2] for warning in manifest.warnings if NAMES_ITSELF in warning)
+    own = {text.partition(NAMES_ITSELF)[0] for text in told}
+    lookup = Lookup(manifest)
+    wanted = lookup.targets(targets)
+    if not targets and not manifest.defaults:
+        wanted = [path for path in wanted if path not in own]
+    needed = {path for edge in lookup.order(wanted) for path in edge.all_outputs}
+    for name in sorted(own & needed):
+        raise GraphError(f"dependency cycle: {name} -> {name} [-w phonycycle=err]")
+
+
+def _run_jobs(project: Project, request: Request, options: Options, progress: NinjaProgress) -> int:
+    from cli import fallback  # noqa: PLC0415
+
     if options.explain:
         _explain(project, request)
     try:
         report = fallback.build(project, request, progress, strict=options.strict)
     finally:
         progress.close()
+    if options.stats:
+        _tell_stats(report)
     if options.report:
         _write_report(Path(options.report), report.status, progress.edges(), project)
     if report.status == "no-changes" or not report.planned:
@@ -277,6 +189,15 @@ def _build_in(project: Project, options: Options) -> int:
         render.out(f"ninja: build stopped: {why}.")
         return report.failures[-1].exit_code or 1 if report.failures else 1
     return 0
+
+
+def _tell_stats(report: BuildReport) -> None:
+    rows = [("planned", report.planned), ("executed", report.executed), *sorted(report.reused.items())]
+    rows += [("failed", report.failed), ("skipped", report.skipped), ("files looked at", report.files)]
+    rows += [("bytes up", report.bytes_up), ("bytes down", report.bytes_down)]
+    for line in render.table([(name, f"{count:,}") for name, count in rows], head=("metric", "count")):
+        render.out(line)
+    render.out(f"\n{report.seconds * 1000:.1f} ms in all")
 
 
 def _no_work(options: Options) -> None:
@@ -326,13 +247,23 @@ def _dry(project: Project, request: Request, options: Options) -> int:
     from coordinator import build as building  # noqa: PLC0415
 
     seen = building.look(project, request)
+    if seen.remade and project.imported is not None:
+        # What else there is to do is known only then.
+        manifest = project.imported.manifest
+        edge = manifest.makers()[0]
+        if options.explain:
+            render.err(f"ninja explain: {edge.all_outputs[0]} is dirty: {seen.remade}")
+        if not options.quiet:
+            said = "" if options.verbose else manifest.description(edge)
+            render.out(f"[1/1] {said or manifest.command(edge)}")
+        return 0
     if not seen.plan.jobs or seen.graph is None:
         _no_work(options)
         return 0
     if options.explain:
         _explain(project, request)
     order = [id_ for layer in seen.plan.layers for id_ in layer]
-    for number, id_ in enumerate(order, 1):
+    for number, id_ in enumerate(order if not options.quiet else (), 1):
         recipe = seen.graph.recipes[id_]
         text = recipe.command[-1] if options.verbose or not recipe.description else recipe.description
         render.out(f"[{number}/{len(order)}] {text}")

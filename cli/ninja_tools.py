@@ -1,24 +1,24 @@
-"""windrow ninja -t: what ninja's subtools tell of a build file, and the two that tidy up."""
+"""windrow ninja -t: what ninja's subtools tell of a build file."""
 
 from __future__ import annotations
 
 import getopt
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 
 from cli import render
+from cli.ninja_options import Fatal, Options, complaint
 from coordinator.imported import ImportedBuild
 from coordinator.importers.ninja import listings, queries
 from coordinator.importers.ninja.lookup import Lookup
 from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.missing import missing
-from coordinator.importers.ninja.places import outside
-from coordinator.importers.ninja.spelling import canonical
+from coordinator.importers.ninja.near import near
 from coordinator.keying.beyond import BeyondSets
 from coordinator.project import Project
 from shared.clock import SystemClock
-from shared.errors import UsageError, named
+from shared.errors import UsageError
 from shared.settings import Settings
 
 TOOLS = {
@@ -40,46 +40,148 @@ TOOLS = {
 }
 
 
-def run_tool(tool: str, arguments: Sequence[str], settings: Settings) -> int:
-    """Print what a tool tells; its exit code. UsageError for a tool or a flag that is not known."""
-    if tool == "list":
-        render.out("ninja subtools:")
-        for name, what in TOOLS.items():
-            render.out(f"{name:>11}  {what}")
-        return 0
+# What follows a tool that takes flags: short ones, long ones, and what is told of them.
+_TAKES: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "clean": (
+        "hgr",
+        (),
+        """\
+usage: ninja -t clean [options] [targets]
+
+options:
+  -g     also clean files marked as ninja generator output
+  -r     interpret targets as a list of rules to clean instead""",
+    ),
+    "commands": (
+        "hs",
+        (),
+        """\
+usage: ninja -t commands [options] [targets]
+
+options:
+  -s     only print the final command to build [target], not the whole chain""",
+    ),
+    "inputs": (
+        "0Edh",
+        ("help", "print0", "no-shell-escape", "dependency-order"),
+        """\
+usage: ninja -t inputs [options] [targets]
+
+options:
+  -0, --print0            end each path by NUL instead of a newline
+  -E, --no-shell-escape   do not quote paths for a shell
+  -d, --dependency-order  each path behind what it needs, instead of sorted by name""",
+    ),
+    "multi-inputs": (
+        "0d:h",
+        ("help", "print0", "delimiter="),
+        """\
+usage: ninja -t multi-inputs [options] [targets]
+
+options:
+  -0, --print0           end each line by NUL instead of a newline
+  -d, --delimiter=DELIM  what stands between target and input, instead of a tab""",
+    ),
+    "rules": (
+        "dh",
+        (),
+        """\
+usage: ninja -t rules [options]
+
+options:
+  -d     also print the description of the rule
+  -h     print this message""",
+    ),
+    "compdb": (
+        "xh",
+        (),
+        """\
+usage: ninja -t compdb [options] [rules]
+
+options:
+  -x     expand @rspfile style response file invocations""",
+    ),
+    "compdb-targets": (
+        "xh",
+        (),
+        """\
+usage: ninja -t compdb-targets [options] target [targets]
+
+options:
+  -h     display this help message
+  -x     expand @rspfile style response file invocations""",
+    ),
+    "restat": ("h", ("builddir=",), "usage: ninja -t restat [outputs]"),
+}
+_MODES = ("rule", "depth", "all")
+
+
+def list_tools() -> int:
+    """Print which tools there are; the exit code."""
+    render.out("ninja subtools:")
+    for name, what in TOOLS.items():
+        render.out(f"{name:>11}  {what}")
+    return 0
+
+
+def require_tool(tool: str) -> None:
+    """UsageError for a tool that there is not."""
     if tool == "browse":
         raise UsageError("there is no browser of the graph", fix="-t query tells what is around a path, -t graph all")
     if tool not in TOOLS:
-        raise UsageError(f"unknown tool '{tool}'", fix="windrow ninja -t list")
+        meant = near(tool, TOOLS)
+        raise Fatal(f"unknown tool '{tool}'", fix=f"did you mean '{meant}'?" if meant else "windrow ninja -t list")
+
+
+def run_tool(options: Options, settings: Settings) -> int:
+    """Print what a tool tells; its exit code. UsageError for what it is not to be asked."""
+    tool, flags, names = options.tool, dict[str, str](), options.targets
+    if tool in _TAKES:
+        short, long, usage = _TAKES[tool]
+        try:
+            found, names = getopt.gnu_getopt(names, short, list(long))
+        except getopt.GetoptError as error:
+            render.err(f"{tool}: {complaint(error)}")
+            found = [("-h", "")]
+        flags = dict(found)
+        if not flags.keys().isdisjoint(("-h", "--help")):
+            render.out(usage)
+            return 1
     if tool in ("recompact", "restat"):
         return 0
     project = Project(settings, environ=os.environ, clock=SystemClock())
     imported = project.imported
     assert imported is not None
-    return _Tools(project, imported).run(tool, list(arguments))
+    tools = _Tools(project, imported, flags)
+    if tool in ("clean", "cleandead"):
+        from cli.ninja_clean import Cleaning  # noqa: PLC0415 - only for what tidies up
+
+        cleaning = Cleaning(project, imported, dry=options.dry, verbose=options.verbose)
+        if tool == "cleandead":
+            return cleaning.dead()
+        return cleaning.clean(names, generated="-g" in flags, rules="-r" in flags)
+    return tools.run(tool, names)
 
 
 class _Tools:
-    def __init__(self, project: Project, imported: ImportedBuild) -> None:
-        self._project, self._imported = project, imported
+    def __init__(self, project: Project, imported: ImportedBuild, flags: Mapping[str, str]) -> None:
+        self._project, self._imported, self._flags = project, imported, flags
         self._manifest: Manifest = imported.manifest
         self._folder = project.settings.root / imported.ninja.cwd
 
     def run(self, tool: str, words: list[str]) -> int:
-        look, wanted = self._lookup, self._wanted
+        look = self._lookup
         tools: dict[str, Callable[[list[str]], Iterable[str]]] = {
             "targets": self._targets,
-            "commands": lambda words: queries.commands(look(), wanted(words, "-s"), single="-s" in words),
+            "commands": lambda words: queries.commands(look, look.targets(words), single="-s" in self._flags),
             "inputs": self._inputs,
             "multi-inputs": self._multi_inputs,
-            "query": lambda words: queries.query(look(), words),
-            "rules": lambda words: queries.rules(self._manifest, described="-d" in words),
-            "graph": lambda words: listings.graph(look(), wanted(words)),
+            "query": self._query,
+            "rules": lambda _: queries.rules(self._manifest, described="-d" in self._flags),
+            "graph": lambda words: listings.graph(look, look.targets(words)),
             "compdb": self._compdb,
             "compdb-targets": self._compdb_targets,
             "deps": self._deps,
-            "clean": self._clean,
-            "cleandead": self._cleandead,
         }
         if tool == "missingdeps":
             return self._missing(words)
@@ -88,7 +190,7 @@ class _Tools:
         return 0
 
     def _missing(self, words: list[str]) -> int:
-        lookup, manifest = self._lookup(), self._project.load_base().manifest
+        lookup, manifest = self._lookup, self._project.load_base().manifest
         spelled = {self._imported.places.of(path): path for path in lookup.makers}
         read = {
             spelled[output]: [spelled[path] for path in entry.trace.used if path in spelled]
@@ -103,26 +205,27 @@ class _Tools:
             render.out(line)
         return found.code
 
+    @cached_property
     def _lookup(self) -> Lookup:
         return Lookup(self._manifest)
 
-    def _wanted(self, words: list[str], *flags: str) -> list[str]:
-        """The targets named, else the default ones."""
-        named_ones = _without(words, *flags)
-        return named_ones or list(self._manifest.defaults) or self._lookup().roots()
+    def _query(self, words: list[str]) -> Iterable[str]:
+        if not words:
+            raise UsageError("expected a target to query")
+        return queries.query(self._lookup, self._lookup.targets(words))
 
     def _inputs(self, words: list[str]) -> Iterable[str]:
-        flags, names = _flags(words, "0Ed", ("print0", "no-shell-escape", "dependency-order"))
+        flags, look = self._flags, self._lookup
         ordered, quote = {"-d", "--dependency-order"}, {"-E", "--no-shell-escape"}
         found = queries.inputs(
-            self._lookup(), self._wanted(names), ordered=not ordered.isdisjoint(flags), quote=quote.isdisjoint(flags)
+            look, look.targets(words), ordered=not ordered.isdisjoint(flags), quote=quote.isdisjoint(flags)
         )
         return self._ended(found, flags)
 
     def _multi_inputs(self, words: list[str]) -> Iterable[str]:
-        flags, names = _flags(words, "0d:", ("print0", "delimiter="))
+        flags, look = self._flags, self._lookup
         delimiter = flags.get("--delimiter", flags.get("-d", "\t"))
-        return self._ended(queries.multi_inputs(self._lookup(), self._wanted(names), delimiter=delimiter), flags)
+        return self._ended(queries.multi_inputs(look, look.targets(words), delimiter=delimiter), flags)
 
     def _ended(self, lines: Iterable[str], flags: Mapping[str, str]) -> Iterable[str]:
         """The lines; with -0 each is ended by NUL instead, and they are printed here."""
@@ -132,12 +235,13 @@ class _Tools:
         return ()
 
     def _compdb(self, words: list[str]) -> Iterable[str]:
-        rules, folder = _without(words, "-x"), str(self._folder)
-        return [listings.compdb(self._manifest, rules, directory=folder, expand="-x" in words)]
+        return [listings.compdb(self._manifest, words, directory=str(self._folder), expand="-x" in self._flags)]
 
     def _compdb_targets(self, words: list[str]) -> Iterable[str]:
-        targets, folder = _without(words, "-x"), str(self._folder)
-        return [listings.compdb_targets(self._lookup(), targets, directory=folder, expand="-x" in words)]
+        if not words:
+            raise UsageError("compdb-targets expects the name of at least one target")
+        expand, folder = "-x" in self._flags, str(self._folder)
+        return [listings.compdb_targets(self._lookup, words, directory=folder, expand=expand)]
 
     def _targets(self, words: list[str]) -> Iterable[str]:
         mode = words[0] if words else "depth"
@@ -149,14 +253,17 @@ class _Tools:
             depth = words[1] if len(words) > 1 else "1"
             if not depth.lstrip("-").isdigit():
                 raise UsageError(f"'{depth}' is not a depth", fix="windrow ninja -t targets depth 1")
-            return queries.targets_depth(self._lookup(), int(depth))
-        raise UsageError(f"unknown target tool mode '{mode}'", fix="all, depth or rule")
+            return queries.targets_depth(self._lookup, int(depth))
+        meant = near(mode, _MODES)
+        raise UsageError(
+            f"unknown target tool mode '{mode}'", fix=f"did you mean '{meant}'?" if meant else "all, depth or rule"
+        )
 
     def _deps(self, words: list[str]) -> Iterable[str]:
         manifest = self._project.load_base().manifest
         sets = BeyondSets(manifest)
         if words:
-            self._lookup().targets(words)  # refuses what is none
+            self._lookup.targets(words)  # refuses what is none
         asked = {self._imported.places.of(word): word for word in words}
         for entry in (manifest.jobs if manifest else {}).values():
             trace = sets.trace(entry)
@@ -164,8 +271,8 @@ class _Tools:
             if trace is None or (words and not named):
                 asked.update({self._imported.places.of(word): word for word in named})
                 continue
-            read = (*map(self._shown, trace.used), *trace.beyond)
-            yield f"{self._shown(entry.outputs[0])}: #deps {len(read)}{self._when(entry.outputs[0])} (VALID)"
+            read = (*map(self._imported.shown, trace.used), *trace.beyond)
+            yield f"{self._imported.shown(entry.outputs[0])}: #deps {len(read)}{self._when(entry.outputs[0])} (VALID)"
             yield from (f"    {path}" for path in read)
             yield ""
         yield from (f"{word}: deps not found" for word in asked.values())
@@ -176,69 +283,3 @@ class _Tools:
             return f", deps mtime {(self._project.settings.root / path).stat().st_mtime_ns}"
         except OSError:
             return ""
-
-    def _shown(self, path: str) -> str:
-        cwd = self._imported.ninja.cwd
-        return os.path.relpath(path, cwd) if cwd else path
-
-    def _clean(self, words: list[str]) -> Iterable[str]:
-        generated, by_rule = "-g" in words, "-r" in words
-        asked = set(_without(words, "-g", "-r"))
-        edges = [edge for edge in self._manifest.edges if not edge.phony]
-        edges = [edge for edge in edges if generated or not self._manifest.generator(edge)]
-        if asked and not by_rule:
-            return self._removed(self._below(_without(words, "-g", "-r")))
-        if asked:
-            edges = [edge for edge in edges if edge.rule in asked]
-        return self._removed(path for edge in edges for path in edge.all_outputs)
-
-    def _below(self, names: Iterable[str]) -> Iterator[str]:
-        """What is made on the way to targets, and these: CMake cleans a configuration by one phony target."""
-        lookup = Lookup(self._manifest)
-        waiting = [lookup.target(name) for name in names if canonical(name) in lookup.makers]
-        seen = set(waiting)
-        for path in waiting:  # it grows
-            maker = lookup.maker(path)
-            if maker is None:
-                continue
-            if not maker.phony:
-                yield path
-            more = [one for one in maker.all_inputs if one not in seen]
-            seen.update(more)
-            waiting += more
-
-    def _cleandead(self, _words: list[str]) -> Iterable[str]:
-        """What the last revision made and no edge makes any more."""
-        manifest = self._project.load_base().manifest
-        made = {self._imported.places.of(path) for edge in self._manifest.edges for path in edge.all_outputs}
-        dead = [
-            path for entry in (manifest.jobs if manifest else {}).values() for path in entry.outputs if path not in made
-        ]
-        return self._removed(self._shown(path) for path in dead)
-
-    def _removed(self, paths: Iterable[str]) -> Iterable[str]:
-        count = 0
-        for path in paths:
-            if outside(self._imported.places.of(path)):
-                continue
-            place = Path(self._folder / path)
-            try:
-                if place.is_symlink() or place.is_file():
-                    place.unlink()
-                    count += 1
-            except OSError as error:
-                raise named(error, place, "removing") from error
-        return [f"Cleaning... {count} files."]
-
-
-def _flags(words: Sequence[str], short: str, long: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """The flags of a subtool, and the targets; UsageError."""
-    try:
-        found, names = getopt.gnu_getopt(list(words), short, list(long))
-    except getopt.GetoptError as error:
-        raise UsageError(f"unknown option: {error.msg}") from error
-    return dict(found), names
-
-
-def _without(words: Iterable[str], *flags: str) -> list[str]:
-    return [word for word in words if word not in flags]

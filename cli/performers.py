@@ -63,7 +63,9 @@ def here(project: Project, commands: int) -> Performer:
     if commands:
         with suppress(LocalError):  # told by the first job that needs it
             worker.prepare(commands, rooted=project.imported is not None)
-    return InlinePerformer(worker.perform, worker.cancel_all, slots, close=worker.close)
+    most = project.most_load
+    free = (lambda: os.getloadavg()[0] < most) if most > 0 else None
+    return InlinePerformer(worker.perform, worker.cancel_all, slots, close=worker.close, free=free)
 
 
 def start_calls(targets: Collection[str]) -> Slot | None:

@@ -75,6 +75,11 @@ class LineProgress:
         if self._verbose:
             err(f"{self._count()} SKIP  {job} (needs {because})")
 
+    def remaking(self, text: str, why: str) -> int:
+        """See BuildObserver."""
+        self.warned(f"{text} ({why})")
+        return 2
+
     def warned(self, text: str) -> None:
         """See BuildObserver: shown the 1st, 2nd, 4th, 8th … time."""
         count = self._warnings[text] = self._warnings.get(text, 0) + 1

@@ -100,6 +100,11 @@ class LiveProgress:
         if self._verbose:
             self._print(Text("  SKIP", "yellow").append(f" {job}  needs {because}", "default"))
 
+    def remaking(self, text: str, why: str) -> int:
+        """See BuildObserver."""
+        self.warned(f"{text} ({why})")
+        return 2
+
     def warned(self, text: str) -> None:
         """See BuildObserver."""
         self._print(Text("warning: ", "yellow").append(redact(text), "default"))

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 
+from cli.ninja_options import Fatal
 from cli.render import err
 from coordinator.progress import Failure, How
 from shared.model.graph import BuildGraph, Recipe
@@ -16,7 +17,10 @@ from shared.model.plan import Plan
 
 CONSOLE = "console"  # the pool whose jobs have the terminal, one at a time
 DEFAULT_STATUS = "[%f/%t] "
-_DIRECTIVE = re.compile(r"%(.)")
+_DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
+_DIRECTIVES = frozenset("strufpPocewEW%")
+_ESCAPE = re.compile(r"\x1b\[[^A-Za-z]*[A-Za-z]")
+_HOUR = 3600  # seconds
 
 
 class NinjaProgress:
@@ -25,7 +29,11 @@ class NinjaProgress:
     def __init__(self, *, verbose: bool = False, quiet: bool = False, environ: Mapping[str, str] = os.environ) -> None:
         self._verbose, self._quiet = verbose, quiet
         self._status = environ.get("NINJA_STATUS", DEFAULT_STATUS)
+        for found in _DIRECTIVE.finditer(self._status):
+            if found[1] not in _DIRECTIVES:
+                raise Fatal(f"unknown placeholder '{found[0]}' in $NINJA_STATUS")
         self._lively = sys.stdout.isatty() and environ.get("TERM", "dumb") != "dumb"
+        self._colours = self._lively or environ.get("CLICOLOR_FORCE", "0") != "0"
         self._recipes: Mapping[str, Recipe] = {}
         self._total = self._finished = 0
         self._running: set[str] = set()
@@ -38,7 +46,12 @@ class NinjaProgress:
 
     def planned(self, plan: Plan, graph: BuildGraph, *, build: str, revision: int) -> None:
         """See BuildObserver."""
-        self._recipes, self._total, self._finished = graph.recipes, len(plan.jobs), 0
+        self._recipes = graph.recipes
+        if self._finished == self._total and self._done.isdisjoint(plan.jobs):
+            # What was to be made before this could be planned is part of it.
+            self._total += len(plan.jobs)
+            return
+        self._total, self._finished = len(plan.jobs), 0
         self._done.clear()
 
     def added(self, job: str) -> None:
@@ -76,10 +89,18 @@ class NinjaProgress:
         outputs = " ".join(recipe.told) if recipe else failure.job
         command = recipe.command[-1] if recipe else failure.command
         code = failure.exit_code or 1
-        self._plain(f"FAILED: [code={code}] {outputs} \n{command}\n{failure.output or failure.message}")
+        failed = "\x1b[31mFAILED: \x1b[0m" if self._colours else "FAILED: "
+        self._plain(f"{failed}[code={code}] {outputs} \n{command}\n{failure.output or failure.message}")
 
     def skipped(self, job: str, because: str) -> None:
         """See BuildObserver."""
+
+    def remaking(self, text: str, why: str) -> int:
+        """See BuildObserver."""
+        if not self._quiet:
+            self._plain(f"{'' if self._status != DEFAULT_STATUS else '[0/1] '}{text}")
+        sys.stdout.flush()
+        return 1
 
     def warned(self, text: str) -> None:
         """See BuildObserver."""
@@ -160,7 +181,8 @@ class NinjaProgress:
             self._held.append(text)
             return
         self._end_line()
-        sys.stdout.write(text.rstrip("\n") + "\n")
+        text = text if self._colours else _ESCAPE.sub("", text)
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
 
     def _end_line(self) -> None:
@@ -171,4 +193,5 @@ class NinjaProgress:
 
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes:02d}:{rest:02d}"
+    hours = f"{minutes // 60}:" if seconds >= _HOUR else ""
+    return f"{hours}{minutes % 60:02d}:{rest:02d}"

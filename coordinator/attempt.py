@@ -7,7 +7,7 @@ import shutil
 
 import msgspec
 
-from coordinator import edits
+from coordinator import edits, response_files
 from coordinator.afresh import afresh_of
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
@@ -199,6 +199,7 @@ class Attempt:
     def _finish(self, ran: RunReport) -> BuildReport:
         """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""
         self.record.ran(ran)
+        response_files.settle(self.settings.root, self.graph.recipes, ran, keep=self.request.keep_response_files)
         whole = not ran.skipped and all(failure.rule in self.lenient for failure in ran.failures)
         if whole or self.request.failures != 1:
             self.done = self._materialise(whole=whole)
@@ -346,18 +347,14 @@ class Attempt:
         return BuildReport(
             build=self.name,
             status="failed" if ran.failures else "ok",
-            project=self.settings.project,
-            branch=self.settings.branch,
-            base_revision=self.seen.base.revision,
+            project=self.settings.project, branch=self.settings.branch, base_revision=self.seen.base.revision,
             revision=committed.revision if committed else 0,
             planned=len(self.plan.jobs) + len(ran.added),
             executed=tally.executed,
             reused=count_how(reused),
-            failed=len(ran.failures),
-            skipped=len(ran.skipped),
+            failed=len(ran.failures), skipped=len(ran.skipped),
             layers=tuple(len(layer) for layer in self.plan.layers),
-            outputs_written=len(written),
-            outputs_removed=len(removed),
+            outputs_written=len(written), outputs_removed=len(removed),
             bytes_up=ran.bytes_up + tally.bytes_up,
             bytes_down=ran.bytes_down + self.settling.bytes_down + tally.bytes_down,
             seconds=self.clock.monotonic() - self.began,
@@ -371,4 +368,4 @@ class Attempt:
             made={one.path: one.hash for result in ran.results.values() for one in result.outputs},
             done=ran.keys,
             reused_jobs=frozenset(reused),
-        )
+        )  # fmt: skip

@@ -57,15 +57,13 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     project.look_at_tools()
     project.look_at_failures()
     _clear_up(project, request)
-    regenerate(project, request, observer.warned)
+    regenerate(project, request, observer.remaking)
     if project.context is not None:
         request = project.context.heed(request, observer.warned)
     if project.imported is not None:
-        for files in project.imported.rounds():
-            early = msgspec.structs.replace(request, targets=files, download="all")
-            report = _build(project, early, observer, name, began)
-            if report.status == "failed":
-                return report
+        from coordinator.rounds import in_rounds  # noqa: PLC0415 - only for projects with a build.ninja
+
+        return in_rounds(project.imported, request, lambda asked: _build(project, asked, observer, name, began))
     return _build(project, request, observer, name, began)
 
 
@@ -154,7 +152,7 @@ def _refuse_other(request: Request, base: Base) -> None:
         )
 
 
-def regenerate(project: Project, request: Request, say: Callable[[str], None]) -> bool:
+def regenerate(project: Project, request: Request, say: Callable[[str, str], int]) -> bool:
     """Have an imported build file made anew if it is out of date; whether it was. Raises what `Regeneration` does."""
     if project.imported is None:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from functools import cached_property
 
@@ -15,13 +16,13 @@ from coordinator.importers.ninja.dyndep import match, parse_dyndep
 from coordinator.importers.ninja.graph import Identity, Imported, Importer, told_by_commands
 from coordinator.importers.ninja.kept import KeptGraph, Told
 from coordinator.importers.ninja.lookup import Lookup
-from coordinator.importers.ninja.manifest import Manifest
+from coordinator.importers.ninja.manifest import Edge, Manifest
 from coordinator.importers.ninja.places import Places, outside
 from coordinator.importers.ninja.spelling import canonical
 from coordinator.scan.beyond import Beyond
 from shared import hashing
 from shared.directives import C_FAMILY
-from shared.errors import ConfigError, named
+from shared.errors import ConfigError, GraphError, named
 from shared.globs import PathIndex
 from shared.leftovers import may_be_left
 from shared.model.snapshot import Snapshot
@@ -42,6 +43,8 @@ class ImportedBuild:
         self.beyond = Beyond(settings.state_dir)
         self._kept = KeptGraph(settings.state_dir / GRAPH_FILE)
         self.late: dict[str, Late] = {}
+        # The dyndep files that this build has made, or found up to date.
+        self.made_late: set[str] = set()
         # Edges that wait for each other, or for such, by number: nobody asked for them, and the rest can be built.
         self._apart: dict[int, str] = {}
 
@@ -60,47 +63,54 @@ class ImportedBuild:
 
     def forget(self) -> None:
         """The build files were written anew: read them again."""
-        for name in ("manifest", "digest", "_told", "_lookup"):
+        for name in ("manifest", "digest", "_told", "lookup"):
             self.__dict__.pop(name, None)
         self.late, self._apart = {}, {}
+        self.made_late.clear()
 
     def set_apart(self) -> bool:
         """Leave out of the graph what waits for itself, and what needs that; False if nothing is left to leave out."""
-        before, self._apart = self._apart, self._lookup.circles()
+        before, self._apart = self._apart, self.lookup.circles()
         return bool(self._apart) and not before
 
     @cached_property
-    def _lookup(self) -> Lookup:
+    def lookup(self) -> Lookup:
+        """Who makes and uses what, as the build file says; dyndep files add to it."""
         return Lookup(self.manifest)
 
     def load_late(self) -> None:
-        """Read the dyndep files that are there now; GraphError for one that says what cannot be."""
+        """Read the dyndep files that are there now; GraphError for one that says what cannot be.
+
+        What an edge has yet to make, or to find up to date, may be of an older build file: then it says nothing.
+        """
         self.late = {}
-        for name in dict.fromkeys(edge.dyndep for edge in self.manifest.edges if edge.dyndep):
+        for name in self.dyndeps():
             try:
                 text = (self.settings.root / self.ninja.cwd / name).read_text("utf-8", "surrogateescape")
+                found = match(parse_dyndep(text, name), self.lookup, name)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise named(error, name, "reading") from error
-            for number, found in match(parse_dyndep(text, name), self._lookup, name).items():
-                edge = self.manifest.edges[number]
-                self.late[edge.all_outputs[0]] = Late(found.implicit_outputs, found.implicit)
+            except GraphError:
+                if name in self.made_late or self.lookup.maker(name) is None:
+                    raise
+                continue
+            for number, told in found.items():
+                self.late[self.manifest.edges[number].all_outputs[0]] = Late(told.implicit_outputs, told.implicit)
 
-    def rounds(self) -> list[tuple[str, ...]]:
-        """The dyndep files that edges make, as targets: those of a round need only what those before them tell of."""
-        needs: dict[str, set[str]] = {}
-        for name in dict.fromkeys(edge.dyndep for edge in self.manifest.edges if edge.dyndep):
-            if self._lookup.maker(name) is not None:
-                edges = self._lookup.order([name])
-                needs[name] = {edge.dyndep for edge in edges if edge.dyndep} - {name}
-        rounds: list[tuple[str, ...]] = []
-        while needs:
-            ready = [name for name, before in needs.items() if before.isdisjoint(needs)] or list(needs)
-            rounds.append(tuple(self.places.of(name) for name in ready))
-            for name in ready:
-                del needs[name]
-        return rounds
+    def dyndeps(self) -> list[str]:
+        """The dyndep files that edges name, each once."""
+        return list(dict.fromkeys(edge.dyndep for edge in self.manifest.edges if edge.dyndep))
+
+    def late_outputs(self, edge: Edge) -> tuple[str, ...]:
+        """What a dyndep file that is there says an edge makes besides."""
+        late = self.late.get(edge.all_outputs[0])
+        return late.outputs if late is not None else ()
+
+    def shown(self, path: str) -> str:
+        """A path of the tree as the build file's commands would name it."""
+        return os.path.relpath(path, self.ninja.cwd) if self.ninja.cwd else path
 
     @cached_property
     def digest(self) -> str:

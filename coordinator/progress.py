@@ -58,6 +58,10 @@ class BuildObserver(Protocol):
         """A job cannot run because of a failed one."""
         ...
 
+    def remaking(self, text: str, why: str) -> int:
+        """The build file is about to be made anew; the descriptor that its maker is to print to, 1 or 2."""
+        ...
+
     def warned(self, text: str) -> None:
         """Something a person should know that stops nothing."""
         ...
@@ -103,6 +107,10 @@ class Observers:
         """See BuildObserver."""
         for observer in self._observers:
             observer.skipped(job, because)
+
+    def remaking(self, text: str, why: str) -> int:
+        """See BuildObserver."""
+        return max(observer.remaking(text, why) for observer in self._observers)
 
     def warned(self, text: str) -> None:
         """See BuildObserver."""

@@ -72,6 +72,8 @@ class Project:
         self.pending: dict[str, bytes] = {}
         # Whether the graph has the jobs that record what tests execute.
         self.recording = False
+        # The load average from which on no further job begins on this machine; 0 for any.
+        self.most_load = 0.0
 
     @cached_property
     def stores(self) -> Stores:

@@ -19,13 +19,14 @@ from coordinator.imported import ImportedBuild
 from coordinator.importers.ninja.manifest import Edge
 from shared import atomic
 from shared.depfile import dependencies
-from shared.errors import BuildFailed, LocalError, named
+from shared.errors import LocalError, RemakingFailed, named
 
 SCHEMA = "windrow.generator/3"
 _FILE = "generator.json"
 _MOST = 20  # times in a row
 
-Say = Callable[[str], None]
+# Told what is about to be done, and why; where it is to print to: descriptor 1 or 2.
+Say = Callable[[str, str], int]
 Digests = dict[str, str]
 
 
@@ -92,14 +93,14 @@ class Regeneration:
             if found is None:
                 return done > 0
             edge, why = found
-            say(f"{self._imported.manifest.description(edge) or 'making the build file anew'} ({why})")
+            stream = say(self._imported.manifest.description(edge) or self._imported.manifest.command(edge), why)
             kept = self._kept()
             before = self._inputs(edge, kept.get(_name(edge))) or {}
-            self._execute(edge)
+            self._execute(edge, stream)
             self._imported.forget()
             self._note(_name(edge), before, kept)
-        raise BuildFailed(
-            f"{self._imported.ninja.file} is still out of date after {_MOST} runs of its generator",
+        raise RemakingFailed(
+            f"{self._imported.ninja.file} still dirty after {_MOST} runs of its generator",
             why=self.due(),
             fix="see whether a time lies in the future, or a file is written each time",
         )
@@ -129,22 +130,24 @@ class Regeneration:
         own = {path for path in after if path.startswith(folder) and after[path] and self._time(path) <= made}
         return {**after, **{path: digest for path, digest in before.items() if path not in own and path in after}}
 
-    def _execute(self, edge: Edge) -> None:
+    def _execute(self, edge: Edge, stream: int) -> None:
         command = self._imported.manifest.command(edge)
         try:
             # Its output is for whoever watches; it may ask for nothing.
             done = subprocess.run(
-                ["/bin/sh", "-c", command], cwd=self._folder, stdin=subprocess.DEVNULL, stdout=2, check=False
+                ["/bin/sh", "-c", command], cwd=self._folder, stdin=subprocess.DEVNULL, stdout=stream, check=False
             )
         except OSError as error:
             raise LocalError(f"the build file cannot be made anew: {error}", at=edge.at) from error
         if done.returncode:
-            raise BuildFailed(
+            failed = RemakingFailed(
                 f"making {self._imported.ninja.file} anew failed with exit code {done.returncode}",
                 at=edge.at,
                 why=f"the command was: {command}",
                 fix="what it printed is above",
             )
+            failed.outputs, failed.command, failed.ended_with = edge.all_outputs, command, done.returncode
+            raise failed
 
     def _inputs(self, edge: Edge, known: Digests | None) -> Digests | None:
         """What the inputs of an edge hold; None if it should have a depfile and what that said is not known."""

@@ -12,13 +12,13 @@ _SEPARATORS = frozenset(("&&", "||", ";", "|", "&", "(", ")", "|&", ";;", "\n"))
 _KEYWORDS = frozenset(
     ("if", "then", "else", "elif", "do", "while", "until", "!", "{", "time", "exec", "env", "command")
 )
-# Words of gcc and clang that name a folder to look for headers in.
-_SEARCHED = re.compile(r"(?<!\S)['\"]?-(?:isystem|iquote|idirafter|I) *([^\s'\"=:;,|&<>()`$\\]+)")
+# Words of gcc, clang and cl that name a folder to look for headers in.
+_SEARCHED = re.compile(r"(?<!\S)['\"]?(?:-(?:isystem|iquote|idirafter|I)|/I) *([^\s'\"=:;,|&<>()`$\\]+)")
 
 
 def searched(text: str) -> list[str]:
     """The folders that a compiler is told to look for headers in, as its words name them."""
-    return _SEARCHED.findall(text) if "-I" in text or "-i" in text else []
+    return _SEARCHED.findall(text) if "-I" in text or "-i" in text or "/I" in text else []
 
 
 def programs(command: Sequence[str] | str) -> Iterator[str]:

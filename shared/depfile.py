@@ -40,6 +40,11 @@ def dependencies(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def is_one(text: str) -> bool:
+    """Whether a text can be a depfile: it names targets before a colon, or is empty."""
+    return ":" in text or not text.strip()
+
+
 def reads(text: str, trees: Sequence[str], links: Mapping[str, str] | None = None, cwd: str = "") -> Reads:
     """What a depfile says was read; see located."""
     return located(dependencies(text), trees, links, cwd)

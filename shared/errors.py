@@ -3,7 +3,7 @@
 WindrowError
 ├── UsageError (2)            ├── NoProject  ├── ConfigError  ├── GraphError  ├── UnknownTarget  ├── SchemaUnknown
 │                             ├── PathsCollide  ├── DeletionRefused  ├── DependencyCycle (of GraphError)
-├── BuildFailed (1)           ├── TestsFailed (3)    ├── NothingMatched (4)
+├── BuildFailed (1)           ├── RemakingFailed     ├── TestsFailed (3)    ├── NothingMatched (4)
 ├── LockHeld (9)              ├── DifferencesFound (10)   ├── Conflict (11)
 ├── FarmError (32)            ├── StoreUnavailable  ├── BrokerUnavailable  ├── NoWorker  ├── LockLost
 │                             ├── BlobMissing  ├── BlobCorrupt  ├── CorruptRecord
@@ -98,6 +98,14 @@ class BuildFailed(WindrowError):
     """One job or more failed; what they printed has been shown."""
 
     code, exit_code = "W1001", 1
+
+
+class RemakingFailed(BuildFailed):
+    """The build file was to be made anew; outputs: of the edge whose command failed, if it was one."""
+
+    code = "W1004"
+    outputs: tuple[str, ...] = ()
+    command, ended_with = "", 0
 
 
 class TestsFailed(WindrowError):

@@ -19,6 +19,7 @@ from shared.relocation import portable
 _ACTION = "windrow-action/1"
 _TRACE = "windrow-trace/2"
 _ROOTED = "windrow-rooted/1"
+MARK = 4  # hexadecimal digits of a digest that tell two contents of one file apart, for people
 
 
 class Body:

@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 
 from shared import hashing
+from shared.depfile import located
 from shared.errors import BlobCorrupt
 from shared.keys import given_trace, key_after_run, rooted
 from shared.model.action import Action, Input, Output, Trace
@@ -39,6 +40,8 @@ class Left:
         self._read = marks.read() if marks is not None and observed else None
         self._rewritten: frozenset[str] = frozenset()  # files of an earlier build that it made anew
         self.beyond = ""  # the state of what it read outside the tree, for its key
+        self.lacked: tuple[str, ...] = ()  # files of the tree that it says it has read, and was not given
+        self.marks = ""  # which of these are as they are elsewhere
         self.moved = False  # something of that changed while it ran: nobody can say which it read
 
     def outputs(self) -> tuple[Output, ...]:
@@ -86,7 +89,10 @@ class Left:
         noted = Trace(tree=action.tree)
         if named is not None:
             roots = tuple(dict.fromkeys((str(self._tree), self._seen.root, action.root or self._seen.root)))
-            noted = trace_of(action, named, roots, self._ticket.workshop.prober, self._content)
+            reads = located(named, roots, action.links, action.cwd)
+            noted = trace_of(action, reads, self._ticket.workshop.prober, self._content)
+            if action.loose:
+                self.lacked = self._not_given(reads.inside)
             if noted.beyond:
                 noted = msgspec.structs.replace(noted, beyond=self._beyond(noted.beyond))
         if read is None and not action.libraries:
@@ -96,6 +102,11 @@ class Left:
         )
         return msgspec.structs.replace(noted, used=tuple(sorted(used)), listed=read.folders if read else noted.listed)
 
+    def _not_given(self, named: frozenset[str]) -> tuple[str, ...]:
+        """What it names of the tree that it did not have; it may have been told of a file and not looked into it."""
+        inside = named.difference(item.path for item in self._action.inputs)
+        return tuple(sorted(path for path in inside if not os.path.lexists(self._tree / path)))
+
     def _beyond(self, named: tuple[str, ...]) -> tuple[str, ...]:
         """The files among what it named outside the tree; those of its own folder go with it."""
         own = f"{self._sandbox.place}/"
@@ -103,6 +114,7 @@ class Left:
             (path for path in named if not path.startswith(own)), self._sandbox.begun
         )
         self.beyond, self.moved = read.state, bool(read.paths) and not read.state
+        self.marks = read.marks if self._ticket.workshop.elsewhere else ""
         return read.paths
 
     def key(self, made: tuple[Output, ...], trace: Trace | None) -> str:

@@ -18,6 +18,7 @@ class Told(TypedDict, total=False):
     result: ActionResult | None
     missing: tuple[str, ...]
     wanted: tuple[str, ...]
+    marks: str
     printed: Printed | None
     carried: dict[str, bytes]
 
@@ -39,6 +40,7 @@ def outcome_of(
         stderr=stderr,
         missing=told.get("missing", ()),
         wanted=told.get("wanted", ()),
+        marks=told.get("marks", ""),
         worker=ticket.workshop.name,
         carried=told.get("carried", {}),
         seconds=ticket.workshop.clock.monotonic() - started,

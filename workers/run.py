@@ -110,7 +110,8 @@ class CommandRun:
                 cwd=seen.cwd,
                 env=environment(self.action, path=self.workshop.path, tmp=sandbox.tmp, cwd=seen.cwd),
                 stdout=str(sandbox.stdout),
-                stderr=str(sandbox.stderr),
+                # As ninja, which hands on what was printed in the order in which it was.
+                stderr=str(sandbox.stdout if self.action.loose else sandbox.stderr),
                 timeout=self.order.timeout,
                 folder=str(sandbox.tree),
                 view=seen.view,
@@ -154,8 +155,8 @@ class CommandRun:
         stdout, stderr = run.logs()
         key = left.key(made, trace)
         # What cannot be said to be of these files is no result for anybody else; nor is that of a job that always runs,
-        # whether it says so or never makes what it declares.
-        kept = self.order.kept and not left.moved and not self._lacks(made)
+        # whether it says so or never makes what it declares. One that names what it was not given may be repeated.
+        kept = self.order.kept and not left.moved and not left.lacked and not self._lacks(made)
         message = self._compare(key, made) if self.order.no_cache and kept else ""
         result = ActionResult(
             key=key,
@@ -173,7 +174,16 @@ class CommandRun:
         if kept:
             message = self._keep(result) or message
         failpoint.hit("worker.stored")
-        return self._end("executed", result=result, message=message, printed=run, carried=self._carried(made))
+        carries = self._carried(made)
+        return self._end(
+            "executed",
+            result=result,
+            message=message,
+            printed=run,
+            wanted=left.lacked,
+            marks=left.marks,
+            carried=carries,
+        )
 
     def _carried(self, made: tuple[Output, ...]) -> dict[str, bytes]:
         """The bytes of small outputs, for a coordinator that is elsewhere."""

@@ -14,6 +14,7 @@ from typing import Unpack
 import msgspec
 
 from shared import hashing
+from shared.depfile import located
 from shared.errors import named
 from shared.keys import key_after_run
 from shared.model.action import ROOT, ActionResult, Input, Output, Timings, Trace
@@ -89,7 +90,7 @@ class WorkspaceRun:
                 cwd=str(cwd),
                 env=self._environment(str(cwd)),
                 stdout=str(streams[0]),
-                stderr=str(streams[1]),
+                stderr=str(streams[0]),
                 timeout=self._order.timeout,
                 # The user's own shells work there too.
                 folder="",
@@ -174,7 +175,8 @@ class WorkspaceRun:
             return None, ""
         # It may read what lies in none of the project's folders: here all of them are.
         action, workshop = msgspec.structs.replace(self._action, mounts=()), self._ticket.workshop
-        trace = trace_of(action, paths, (self._root,), workshop.prober, self._content)
+        reads = located(paths, (self._root,), action.links, action.cwd)
+        trace = trace_of(action, reads, workshop.prober, self._content)
         read = workshop.beyond.read(trace.beyond, self._begun)
         return msgspec.structs.replace(trace, beyond=read.paths), read.state
 

@@ -12,6 +12,10 @@ class FilesBeyond(Protocol):
         """What they hold, as keys have it."""
         ...
 
+    def differing(self, paths: tuple[str, ...], marks: str) -> list[str]:
+        """Those that hold something else than the ends of digests in `marks` say, if it has one for each."""
+        ...
+
     def changed(self, paths: tuple[str, ...]) -> list[str]:
         """Those that are not as they were told to be; from now on they are told anew."""
         ...

@@ -10,9 +10,14 @@ from coordinator.dispatch.performer import JobStarted, Report
 from shared.errors import WindrowError
 from shared.model.job import JobOrder, JobOutcome
 
+_LOOK = 0.2  # seconds between looks whether the machine is free again
+
 
 class InlinePerformer:
-    """A thread a slot; the command is a process of its own anyway."""
+    """A thread a slot; the command is a process of its own anyway.
+
+    free: whether the machine has room for one more job beside those that run; None where nobody minds.
+    """
 
     def __init__(
         self,
@@ -21,12 +26,15 @@ class InlinePerformer:
         slots: int,
         *,
         close: Callable[[], None] = lambda: None,
+        free: Callable[[], bool] | None = None,
     ) -> None:
+        self._free = free
         self._perform, self._cancel, self._slots, self._release = perform, cancel, slots, close
         self._name = f"job-{id(self):x}"
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix=self._name)
         self._cancelled = False
-        self._turn = threading.Condition()  # guards the next two
+        self._turn = threading.Condition()  # guards the next three
+        self._running = 0
         self._unheard = 0  # failures that nobody has said what to do about
         self._stopped = False
         self._deliver: Callable[[Report], None] = lambda _report: None
@@ -50,7 +58,9 @@ class InlinePerformer:
     def _run(self, orders: Sequence[JobOrder]) -> None:
         for order in orders:
             with self._turn:
-                self._turn.wait_for(lambda: self._cancelled or self._stopped or not self._unheard)
+                while not self._turn.wait_for(self._may_begin, None if self._free is None else _LOOK):
+                    pass
+                self._running += not (self._cancelled or self._stopped)
             if self._cancelled:
                 return
             if self._stopped:
@@ -65,11 +75,18 @@ class InlinePerformer:
                 bug = WindrowError(f"{type(error).__name__}: {error}", why=f"while performing {order.job}")
                 bug.__cause__ = error
                 outcome = bug
-            if isinstance(outcome, JobOutcome) and outcome.status in ("failed", "lost"):
-                with self._turn:
+            with self._turn:
+                self._running -= 1
+                if isinstance(outcome, JobOutcome) and outcome.status in ("failed", "lost"):
                     self._unheard += 1
             if not self._cancelled:
                 self._deliver(outcome)
+
+    def _may_begin(self) -> bool:
+        if self._cancelled or self._stopped:
+            return True
+        # As make and ninja: one job runs whatever the load is.
+        return not self._unheard and (self._free is None or not self._running or self._free())
 
     def after_failure(self, *, stop: bool) -> None:
         """See Performer; here nothing begins between a failure and the word on it."""

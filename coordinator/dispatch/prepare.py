@@ -173,10 +173,11 @@ class Preparer:
     def _state(self, paths: tuple[str, ...]) -> str:
         return "" if self.beyond is None else self.beyond.state(paths)
 
-    def refuse_elsewhere(self, result: ActionResult, *, again: bool) -> None:
+    def refuse_elsewhere(self, result: ActionResult, *, again: bool, marks: str = "") -> None:
         """ReadElsewhere if a run read files outside the tree that hold something else here; see docs/design/keys.md.
 
         again: it was repeated on this machine for that; what still changes under it is its own doing.
+        marks: see JobOutcome.
         """
         paths = result.trace.beyond if result.trace is not None else ()
         if not paths or self.beyond is None or result.beyond == self.beyond.state(paths):
@@ -187,9 +188,13 @@ class Preparer:
             raise ReadElsewhere("a file outside the project changed while it ran", moved=True)
         if changed := self.beyond.changed(paths):
             raise SourceMoved(f"{changed[0]} changed while the build ran")
+        differing = self.beyond.differing(paths, marks)
+        which = f"one of {len(paths)}, {paths[0]} to {paths[-1]}, differs"
+        if differing:
+            which = differing[0] + (f" and {len(differing) - 1} more differ" if len(differing) > 1 else " differs")
         raise ReadElsewhere(
-            f"{result.worker} has not the files outside the project that this machine has: one of {len(paths)}, "
-            f"{paths[0]} to {paths[-1]}, differs (give both the same packages, or pin [toolchain] fingerprint)"
+            f"{result.worker} has not the files outside the project that this machine has: {which} "
+            "(give both the same packages, or pin [toolchain] fingerprint)"
         )
 
     def _shadows(self, recipe: Recipe, could_read: Paths) -> Callable[[Trace], list[str]]:
@@ -250,6 +255,8 @@ class Preparer:
         tree = given.tree if given else trace.tree
         if recipe.finds == "tree":
             tree = True
+        # An earlier failure may have left them in the tree: what counts is what this command brings along.
+        own = {path for path, _ in recipe.files}
         wanted = (
             *trace.used,
             *recipe.libraries,
@@ -257,7 +264,7 @@ class Preparer:
             *((*self._sources, *self.tree.found) if tree else ()),
         )
         for path in wanted:
-            if path not in inputs and (state := find(path)) is not None:
+            if path not in inputs and path not in own and (state := find(path)) is not None:
                 inputs[path] = state
         extra = () if tree else tuple(sorted(set(inputs) - declared))
         if tree and recipe.loose:

@@ -60,8 +60,7 @@ class Scheduler:
         self._inbox: queue.SimpleQueue[Prepared | Settled | Report] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(PREPARING_AT_ONCE, thread_name_prefix="prepare")
         self._lanes = Lanes(performer, here, self._inbox.put, self._graph.names.pools, options.permits)
-        self._failures: list[Failure] = []
-        self._added: list[str] = []
+        self._failures, self._added = list[Failure](), list[str]()
         self._bytes_up = self._bytes_down = 0
         self._saved, self._stopping, self._checked = 0.0, False, clock.monotonic()
         self._runs = JobTable()
@@ -220,6 +219,8 @@ class Scheduler:
         match outcome.status:
             case "executed" | "reused":
                 assert outcome.result is not None
+                if outcome.wanted and self._repeated(run, outcome):
+                    return
                 run.result, run.how = outcome.result, "executed" if outcome.status == "executed" else "shared"
                 self._runs.move(run, State.SETTLING)
                 recipe = self._graph.recipes[run.id]
@@ -227,7 +228,7 @@ class Scheduler:
                     # It has no outputs, or they are where they belong.
                     self._on_settled(Settled(run.id, None))
                 else:
-                    self._pool.submit(self._settle_and_tell, run, outcome.result, outcome.carried)
+                    self._pool.submit(self._settle_and_tell, run, outcome.result, outcome)
             case "dropped":
                 # Not begun, and the build has stopped.
                 self._runs.move(run, State.WAITING)
@@ -236,11 +237,11 @@ class Scheduler:
             case _:
                 self._failed_try(run, outcome)
 
-    def _settle_and_tell(self, run: JobRun, result: ActionResult, carried: Mapping[str, bytes]) -> None:
+    def _settle_and_tell(self, run: JobRun, result: ActionResult, outcome: JobOutcome) -> None:
         error: Exception | None = None
         try:
-            self._preparer.refuse_elsewhere(result, again=run.elsewhere)
-            self._settle(result, carried)
+            self._preparer.refuse_elsewhere(result, again=run.elsewhere, marks=outcome.marks)
+            self._settle(result, outcome.carried)
         except Exception as caught:  # noqa: BLE001 - told to the loop, which raises it
             error = caught
         self._inbox.put(Settled(run.id, error))
@@ -350,15 +351,17 @@ class Scheduler:
         self._ready.release(run)
 
     def _failed_try(self, run: JobRun, outcome: JobOutcome) -> None:
-        """A command may have failed for want of a file the tree has: repeat it with that, once."""
         if run.redo:
             # What it read is being made anew: this failure says nothing of what it will read.
             self._again(run)
-            return
+        elif not self._repeated(run, outcome):
+            self._fail(run, outcome)
+
+    def _repeated(self, run: JobRun, outcome: JobOutcome) -> bool:
+        """A command may have done without a file the tree has: repeat it with that, once; whether it is."""
         again = asked_for(run, outcome, self._tree, self._runs.is_open)
         if again is None:
-            self._fail(run, outcome)
-            return
+            return False
         run.given = again.given
         self._observer.warned(f"{run.id}: repeated with {again.named}, which its rule does not name")
         for maker in again.after:
@@ -366,6 +369,7 @@ class Scheduler:
         self._runs.move(run, State.WAITING)
         run.waiting.update(again.after)
         self._ready.release(run)
+        return True
 
     def _fail(self, run: JobRun, outcome: JobOutcome) -> None:
         assert run.order is not None
@@ -390,11 +394,6 @@ class Scheduler:
 
     def report(self) -> RunReport:
         """What came of the jobs until now."""
-        return report_of(
-            self._runs,
-            self._failures,
-            self._added,
-            bytes_up=self._bytes_up + self._preparer.bytes_up,
-            bytes_down=self._bytes_down,
-            saved_seconds=self._saved,
-        )
+        up, down = self._bytes_up + self._preparer.bytes_up, self._bytes_down
+        runs, failures, added = self._runs, self._failures, self._added
+        return report_of(runs, failures, added, bytes_up=up, bytes_down=down, saved_seconds=self._saved)

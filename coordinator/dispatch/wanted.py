@@ -1,4 +1,4 @@
-"""Matches what a failed command asked for against the files the tree has."""
+"""Matches what a command asked for and was not given against the files the tree has."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Again(NamedTuple):
 
 
 def asked_for(run: JobRun, outcome: JobOutcome, tree: RunTree, is_open: Callable[[str], bool]) -> Again | None:
-    """What a failed job lacked that the tree has, or, for an imported one, that a job still to be done makes.
+    """What a job lacked that the tree has, or, for an imported one, that a job still to be done makes.
 
     ninja leaves it to luck whether a file that no edge names is made in time; None if nothing fits.
     """
@@ -43,7 +43,8 @@ def asked_for(run: JobRun, outcome: JobOutcome, tree: RunTree, is_open: Callable
         late = [path for path, maker in makers.items() if run.id not in graph.closure([maker])]
         after = frozenset(makers[path] for path in late)
         found = (*late, *(path for path in found if path not in late))
-    return Again(Given(paths=found, tree=recipe.tells), after) if found else None
+    # One that failed may want more than it complained of.
+    return Again(Given(paths=found, tree=recipe.tells and outcome.status == "failed"), after) if found else None
 
 
 def match_wanted(wanted: Iterable[str], sources: Iterable[str]) -> tuple[str, ...]:

@@ -163,6 +163,10 @@ class BuildRecord:
         """See BuildObserver."""
         self.writer.skipped(job)
 
+    def remaking(self, text: str, why: str) -> int:
+        """See BuildObserver."""
+        return 2
+
     def warned(self, text: str) -> None:
         """See BuildObserver."""
 

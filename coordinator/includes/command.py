@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from coordinator.includes import msvc
 from coordinator.includes.places import Places
 from coordinator.includes.words import Simple, response_words, simple_commands
 from shared.directives import C_FAMILY
@@ -120,7 +121,7 @@ def compiles(command: Sequence[str] | str, cwd: str, around: Surroundings) -> li
 
 def _compile(simple: Simple, cwd: str, exported: Mapping[str, str], around: Surroundings) -> tuple[Compile, bool]:
     words = simple.words
-    start = next((n for n, word in enumerate(words) if word[:1] != "-" and _COMPILER.match(word)), None)
+    start = next((n for n, word in enumerate(words) if word[:1] != "-" and _compiles(word)), None)
     one = Compile(cwd)
     if start is None:
         one.doubts.append(words[0])
@@ -130,10 +131,14 @@ def _compile(simple: Simple, cwd: str, exported: Mapping[str, str], around: Surr
     environ.update(_assignments(words[:start]))
     program = words[start or 0]
     one.cxx = "++" in program or program.endswith(("CC", "cxx"))
-    reader = _Reader(one, around)
+    reader = _Reader(one, around, foreign=msvc.speaks(program))
     reader.read(words[(start or 0) + 1 :])
     reader.read_environment(environ)
     return one, start is not None
+
+
+def _compiles(word: str) -> bool:
+    return _COMPILER.match(word) is not None or msvc.speaks(word)
 
 
 def _assignments(words: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -141,15 +146,15 @@ def _assignments(words: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 class _Reader:
-    """Reads words into a Compile."""
+    """Reads words into a Compile; foreign: they are those of cl."""
 
-    def __init__(self, one: Compile, around: Surroundings) -> None:
-        self._one, self._around = one, around
+    def __init__(self, one: Compile, around: Surroundings, *, foreign: bool = False) -> None:
+        self._one, self._around, self._foreign = one, around, foreign
         self._prefix = ""
         self._forced_language = False
 
     def read(self, words: Sequence[str], depth: int = 0) -> None:
-        rest = iter(words)
+        rest = iter(msvc.in_gcc(words, self._there) if self._foreign else words)
         for word in rest:
             if word[:1] != "-":
                 self._file(word, depth)
@@ -167,8 +172,9 @@ class _Reader:
         if not environ:
             return
         own = "CPLUS_INCLUDE_PATH" if one.cxx else "C_INCLUDE_PATH"
-        for name, folders in (("CPATH", one.plain), (own, one.system), ("OBJC_INCLUDE_PATH", one.system)):
-            for text in environ[name].split(":") if environ.get(name) else ():
+        searched = (("CPATH", one.plain), (own, one.system), ("OBJC_INCLUDE_PATH", one.system))
+        for name, folders in (("INCLUDE", one.system),) if self._foreign else searched:
+            for text in environ[name].split(";" if self._foreign else ":") if environ.get(name) else ():
                 place = self._place(text or ".")
                 if place is not None:
                     folders.append(place)
@@ -277,6 +283,10 @@ class _Reader:
             self._named(text)
             self._one.doubts.append(f"a header map: {text}")
         getattr(self._one, kind).append(place)
+
+    def _there(self, text: str) -> bool:
+        place = self._around.places.of(self._one.cwd, text)
+        return place is not None and self._around.is_file(place)
 
     def _place(self, text: str) -> str | None:
         return self._around.places.of(self._one.cwd, text, self._one.passed)

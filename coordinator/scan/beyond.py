@@ -10,7 +10,7 @@ from pathlib import Path
 from coordinator.scan.statcache import Entry, FileSystemNow, StatCache
 from shared import hashing
 from shared.errors import UnreadableFile
-from shared.keys import state_beyond
+from shared.keys import MARK, state_beyond
 
 _FILE = "beyond.msgpack"
 # A folder counts by being there: what it holds is named by itself where it matters.
@@ -54,6 +54,13 @@ class Beyond:
         if known is None:
             known = self._states[paths] = state_beyond(paths, self.held)
         return known
+
+    def differing(self, paths: tuple[str, ...], marks: str) -> list[str]:
+        """Those of the files that hold something else than the ends of digests in `marks` say, if it has one each."""
+        if len(marks) != MARK * len(paths):
+            return []
+        told = (marks[at : at + MARK] for at in range(0, len(marks), MARK))
+        return [path for path, mark in zip(paths, told, strict=True) if self.held(path)[-MARK:] != mark]
 
     def changed(self, paths: tuple[str, ...]) -> list[str]:
         """Those of the files that hold something else than was answered; they are answered anew from now on."""

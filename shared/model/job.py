@@ -42,8 +42,9 @@ class JobOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     failed: the command failed, timed out, or broke its promise; `message` says how. missing: blobs that
     the action names are not in the store (`missing`, by digest). lost: the machine failed, not the job.
     dropped: it was not begun, and the build starts nothing more.
-    wanted: relative paths a failed command named as not found, in no fixed place of the tree. carried: bytes of small
-    outputs by digest, which are in the store as well.
+    wanted: relative paths a failed command named as not found, in no fixed place of the tree; or paths that one which
+    succeeded says it has read and was not given. marks: the last digits of the digests of what its trace has beyond the
+    tree, where that is another machine's. carried: bytes of small outputs by digest, which are in the store as well.
     """
 
     job: str
@@ -56,6 +57,7 @@ class JobOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     stderr: Log = Log()
     missing: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
+    marks: str = ""
     worker: str = ""
     seconds: float = 0.0
     bytes_up: int = 0

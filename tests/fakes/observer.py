@@ -35,5 +35,9 @@ class RecordingObserver:
     def skipped(self, job: str, because: str) -> None:
         self.order.append(("skipped", job))
 
+    def remaking(self, text: str, why: str) -> int:
+        self.warnings.append(f"{text} ({why})")
+        return 2
+
     def warned(self, text: str) -> None:
         self.warnings.append(text)

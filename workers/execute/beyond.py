@@ -9,14 +9,18 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from shared import hashing
-from shared.keys import state_beyond
+from shared.keys import MARK, state_beyond
 
 
 class Read(NamedTuple):
-    """The files among some paths, sorted, and their state for the key; "" if one changed since the job began."""
+    """The files among some paths, sorted, and their state for the key; "" if one changed since the job began.
+
+    marks: the end of the digest of each, by which another machine can tell which of them it has otherwise.
+    """
 
     paths: tuple[str, ...]
     state: str
+    marks: str = ""
 
 
 class FilesBeyond:
@@ -42,7 +46,8 @@ class FilesBeyond:
                 held[path] = self._digest(path, status, begun)
             except OSError:
                 continue
-        return Read(tuple(held), "" if moved else state_beyond(held, held.__getitem__))
+        marks = "".join(digest[-MARK:] for digest in held.values())
+        return Read(tuple(held), "" if moved else state_beyond(held, held.__getitem__), marks)
 
     def _digest(self, path: str, status: os.stat_result, begun: int) -> str:
         signature = (status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)

@@ -47,8 +47,9 @@ class View(msgspec.Struct, frozen=True):
 class Request(msgspec.Struct, frozen=True):
     """A command to run: working directory, the whole environment, files for its output, time limit in seconds.
 
-    A stream's file is made only if there is output; `limit` bytes of each are kept. folder: where nothing may
-    be left working once its supervisor died: None for cwd, "" for nowhere.
+    A stream's file is made only if there is output; `limit` bytes of each are kept. With one file
+    for both they are one. folder: where nothing may be left working once its supervisor died: None for cwd, "" for
+    nowhere.
     """
 
     argv: tuple[str, ...]

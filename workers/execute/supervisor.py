@@ -313,7 +313,7 @@ def spawn(request: dict[str, Any], streams: list[Stream]) -> int:
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_DUP2, streams[0].sink, 1),
-        (os.POSIX_SPAWN_DUP2, streams[1].sink, 2),
+        (os.POSIX_SPAWN_DUP2, streams[request["stderr"] != request["stdout"]].sink, 2),
     ]
     try:
         # posix_spawn has no working directory of its own; this process has one command at a time.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from shared import depfile
+from shared.depfile import Reads
 from shared.model.action import ROOT, Action, Input, Trace
 from shared.model.path import basename
 from workers.execute import probes
@@ -16,15 +16,11 @@ _SPLIT = re.compile(r"[\s'\"=,;:()@]+")
 
 
 def trace_of(
-    action: Action, named: Iterable[str], roots: Sequence[str], prober: probes.Prober, content: Callable[[Input], bytes]
+    action: Action, noted: Reads, prober: probes.Prober, content: Callable[[Input], bytes]
 ) -> Trace:
-    """What a run read that named these paths, in its depfile or otherwise; `content` gives the bytes of an input.
-
-    roots: the absolute folders that the run may have taken for that of its tree.
-    """
+    """What a run read that named these paths, in its depfile or otherwise; `content` gives the bytes of an input."""
     given = {item.path: item for item in action.inputs}
     primary = frozenset(action.primary)
-    noted = depfile.located(named, roots, action.links, action.cwd)
     if action.mounts:
         _refuse_strangers(noted.inside - given.keys(), action.mounts)
     used = (noted.inside & given.keys()) | _in_command(action, given, content)
@@ -33,7 +29,8 @@ def trace_of(
         # Only the base name of what the assembler reads is known.
         used |= {path for path in given if basename(path) in asked.unnoted}
     outside = {basename(path) for path in noted.outside} - {"", ".", ".."}
-    names = asked.names | probes.of_argv(action.argv) | outside
+    # A file that it names and was not given: wherever one of the name comes up, it is another run.
+    names = asked.names | probes.of_argv(action.argv) | outside | set(map(basename, noted.inside - given.keys()))
     if asked.untold:
         # What is searched for in any language is found under its name. A rule that declares what it may read is held
         # to that; an edge says nothing, and any new file of the project would run it.

@@ -17,7 +17,8 @@ from shared.errors import GraphError
 VERSION = (1, 13)
 
 _NUMBER = re.compile(r"[ \t\v\f]*([+-]?[0-9]+)")
-_SELF = "phony target '{}' names itself as an input; it is ignored"
+NAMES_ITSELF = "' names itself as an input"
+_SELF = f"phony target '{{}}{NAMES_ITSELF}; it is ignored"
 
 
 def spelt(edge: Edge) -> Edge:

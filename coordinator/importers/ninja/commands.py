@@ -26,7 +26,7 @@ _CLOSED = re.compile(
 _THIN = re.compile(r"(?:^|[\s/;&-])ar(?:-\d+)?\s+(?:-?[a-zA-Z]*T[a-zA-Z]*\s|(?:\S+\s+)*?--thin\s)")
 _COMPILER = re.compile(r"(?:.*-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-\d+(?:\.\d+)*)?")
 # So a compiler of another name is told to compile: what else writes depfiles may find its files in ways of its own.
-_COMPILES = re.compile(r"(?<!\S)-c(?!\S)")
+_COMPILES = re.compile(r"(?<!\S)[-/]c(?!\S)")
 # The shell puts in words that the line does not say.
 _UNTOLD = re.compile(r"[*?`]|\$\(")
 # A folder of the tree (no absolute path, once its own is marked) that is searched for libraries or copied whole.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice
 
 from coordinator.importers.ninja.manifest import Edge, Manifest
+from coordinator.importers.ninja.near import near
 from coordinator.importers.ninja.spelling import canonical
 from shared.errors import GraphError, UnknownTarget
 
-_NEAR = 3  # as many letters may be wrong in a name that is offered instead
-_OFFERED = 5000  # as many names are compared before nothing is offered
+# Names of targets for what is a flag or a tool.
+_RATHER = {"clean": "ninja -t clean", "help": "ninja -h"}
 
 
 class Lookup:
@@ -82,8 +82,8 @@ class Lookup:
         child = name.endswith("^")
         path = canonical(name.removesuffix("^")) if name != "^" else ""
         if path not in self.makers and path not in self.users and path not in self.validated:
-            near = self._near(path)
-            raise UnknownTarget(f"unknown target '{path}'", fix=f"did you mean '{near}'?" if near else "")
+            meant = _RATHER.get(path) or near(path, (one for paths in (self.makers, self.users) for one in paths))
+            raise UnknownTarget(f"unknown target '{path}'", fix=f"did you mean '{meant}'?" if meant else "")
         if not child:
             return path
         if path not in self.users:
@@ -172,24 +172,3 @@ class Lookup:
             why="each needs the next one to be there first",
             fix="take one of these inputs out",
         )
-
-    def _near(self, name: str) -> str:
-        best, distance = "", _NEAR + 1
-        names = (path for paths in (self.makers, self.users) for path in paths if abs(len(path) - len(name)) <= _NEAR)
-        for path in islice(names, _OFFERED):
-            found = _distance(name, path, distance)
-            if found < distance:
-                best, distance = path, found
-        return best
-
-
-def _distance(one: str, other: str, limit: int) -> int:
-    """How many letters to change, add or take away; at least `limit` if not fewer."""
-    row = list(range(len(other) + 1))
-    for place, letter in enumerate(one, 1):
-        before, row = row, [place]
-        for column, another in enumerate(other):
-            row.append(min(before[column] + (letter != another), before[column + 1] + 1, row[column] + 1))
-        if min(row) >= limit:
-            return limit
-    return row[-1]

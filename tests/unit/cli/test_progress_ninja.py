@@ -7,8 +7,10 @@ import re
 import sys
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
+from cli.ninja_options import Fatal
 from cli.progress_ninja import NinjaProgress
 from coordinator.progress import Failure
 from shared.model.changes import ChangeSet
@@ -95,11 +97,34 @@ def test_a_job_that_joins_raises_the_total_and_another_pass_counts_anew(capsys: 
 
 
 def test_ninja_status_is_filled_in(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = progress_of(environ={"NINJA_STATUS": "%s %t %r %u %f %p %% %x|"})
+    progress = progress_of(environ={"NINJA_STATUS": "%s %t %r %u %f %p %% |"})
     progress.started("cat:b/out", "w")
     progress.finished("cc:b/a.o", "executed", 1.0)
 
-    assert capsys.readouterr().out == "2 2 2 0 1  50% % %x|Building a.o\n"
+    assert capsys.readouterr().out == "2 2 2 0 1  50% % |Building a.o\n"
+
+
+def test_a_placeholder_that_is_none_is_refused() -> None:
+    with pytest.raises(Fatal, match="unknown placeholder '%z' in \\$NINJA_STATUS"):
+        progress_of(environ={"NINJA_STATUS": "[%f %z] "})
+
+
+def test_what_was_made_before_the_rest_could_be_planned_counts_with_it(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = NinjaProgress(environ={})
+    for job in PLAN.jobs:
+        progress.planned(msgspec.structs.replace(PLAN, jobs={job: PLAN.jobs[job]}), GRAPH, build="b", revision=1)
+        progress.finished(job, "executed", 1.0)
+
+    assert [line[:5] for line in capsys.readouterr().out.splitlines()] == ["[1/1]", "[2/2]"]
+
+
+@pytest.mark.parametrize(("environ", "shown"), [({}, "red\n\n"), ({"CLICOLOR_FORCE": "1"}, "\x1b[31mred\x1b[0m\n\n")])
+def test_colours_are_for_those_who_can_show_them(
+    capsys: pytest.CaptureFixture[str], environ: dict[str, str], shown: str
+) -> None:
+    progress_of(environ=environ).said("cc:b/a.o", "\x1b[31mred\x1b[0m\n\n")
+
+    assert capsys.readouterr().out == shown
 
 
 def test_times_and_rates_are_numbers(capsys: pytest.CaptureFixture[str]) -> None:

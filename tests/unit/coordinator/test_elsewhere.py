@@ -91,6 +91,30 @@ def test_a_worker_with_other_files_has_its_job_repeated_here(site: Site) -> None
     assert any("repeated here" in text and str(site.header) in text for text in site.bench.observer.warnings)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "told"),
+    [(("1", "two"), "/b.h differs"), (("one", "two"), "/a.h and 1 more differ"), (("1", ""), "one of 2, ")],
+)
+def test_it_is_told_which_file_differs(tmp_path: Path, site: Site, theirs: tuple[str, str], told: str) -> None:
+    paths = tuple(str(tmp_path / name) for name in ("a.h", "b.h"))
+    for path, text in zip(paths, ("1", "2"), strict=True):
+        Path(path).write_text(text)
+    digests = [hashing.of_bytes(text.encode()) for text in theirs if text]
+
+    def script(order: JobOrder) -> JobOutcome:
+        outcome = site.far.succeed(order)
+        assert outcome.result is not None
+        result = msgspec.structs.replace(outcome.result, trace=Trace(beyond=paths), beyond="other")
+        marks = "".join(digest[-4:] for digest in digests)
+        return msgspec.structs.replace(outcome, result=result, marks=marks)
+
+    site.far.scripts["cc:o"] = script
+
+    site.run()
+
+    assert any(f"{told}" in text for text in site.bench.observer.warnings), site.bench.observer.warnings
+
+
 def test_what_differs_here_too_fails(site: Site) -> None:
     site.read(site.far, "there")
     site.read(site.near, "there")

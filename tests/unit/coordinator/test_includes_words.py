@@ -102,6 +102,12 @@ COMMANDS = {
     "out of the working folder": "cd b && cc -I../i -c ../s/m.c",
     "quoted": "'cc' \"-Ii\" -c 's/m.c' -DX='\"a;b\"'",
     "absolute": "/usr/bin/cc -I/p/i -c /p/s/m.c",
+    "cl": "cl.exe /nologo /I i /DX=1 /Fom.obj /c s/m.c",
+    "cl, joined": "/opt/msvc/bin/cl /Ii -Foj/ /showIncludes /c /p/s/m.c",
+    "clang-cl": "clang-cl-14 -external:I i -MD /c /Tcs/m.c /link /I j",
+    "clang-cl's own": "clang-cl -imsvc i -c -- s/m.c",
+    "cl, by the environment": "INCLUDE='i;/usr/include' cl /c s/m.c",
+    "cl, forced": "cl /FIi/a.h /X /c s/m.c",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -16,10 +17,10 @@ from tests.waiting import until
 class Bench:
     """A performer of two slots; the jobs `bad` and `long` wait until they are told to go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, free: Callable[[], bool] | None = None) -> None:
         self.reports: list[Report] = []
         self.go = {"bad": threading.Event(), "long": threading.Event()}
-        self.performer = InlinePerformer(self.perform, lambda: None, 2)
+        self.performer = InlinePerformer(self.perform, lambda: None, 2, free=free)
         self.performer.open(self.reports.append)
 
     def perform(self, order: JobOrder) -> JobOutcome:
@@ -78,3 +79,24 @@ def test_a_cancel_ends_the_waiting_for_that_word(bench: Bench) -> None:
     bench.performer.close()
 
     assert sorted(bench.started()) == ["bad", "long"]
+
+
+def test_on_a_busy_machine_one_job_runs_at_a_time() -> None:
+    busy, asked = [True], list[bool]()
+
+    def free() -> bool:
+        asked.append(not busy[0])
+        return not busy[0]
+
+    bench = Bench(free)
+    bench.submit("long")
+    until(lambda: bench.started() == ["long"])
+    bench.submit("a")
+    until(lambda: len(asked) > 1)
+    assert bench.started() == ["long"]
+
+    busy[0] = False
+    until(lambda: "a" in bench.outcomes())
+    bench.go["long"].set()
+    bench.performer.close()
+    assert bench.outcomes() == {"long": "executed", "a": "executed"}

@@ -50,7 +50,11 @@ class Configured:
         return Regeneration(self.imported)
 
     def run(self) -> bool:
-        return self.regeneration().run(self.said.append)
+        return self.regeneration().run(self.say)
+
+    def say(self, text: str, why: str) -> int:
+        self.said.append(f"{text} ({why})")
+        return 2
 
     @property
     def runs(self) -> int:
@@ -101,7 +105,7 @@ def test_what_was_read_of_the_old_file_is_forgotten(configured: Configured) -> N
     regeneration = configured.regeneration()
     before = len(configured.imported.manifest.edges)
 
-    assert regeneration.run(configured.said.append)
+    assert regeneration.run(configured.say)
     assert len(configured.imported.manifest.edges) == before + 1
 
 
@@ -135,7 +139,7 @@ def test_one_that_is_never_done_is_told_instead_of_repeated_for_ever(configured:
     configured.write("echo x >> ../list.txt; echo x >> runs")
     configured.aged(configured.folder / "build.ninja", 120.0)
 
-    with pytest.raises(WindrowError, match="still out of date after 20 runs"):
+    with pytest.raises(WindrowError, match="still dirty after 20 runs"):
         configured.run()
 
     assert configured.runs == 20
