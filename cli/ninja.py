@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import msgspec
-
 from cli import render
 from cli.credentials import with_credentials
 from cli.ninja_options import Fatal, Options, options_of
@@ -143,8 +141,14 @@ def _build_in(project: Project, options: Options) -> int:
         return 0
     # A target that nothing makes is a file that could go away without anybody noticing.
     typed = rest.typed(".", options.targets) if len(targets) == len(options.targets) else ""
-    request = Request(targets=targets, failures=options.failures, download=options.download, typed=typed)
-    request = msgspec.structs.replace(request, keep_response_files=options.keep_response_files)
+    request = Request(
+        targets=targets,
+        failures=options.failures,
+        download=options.download,
+        typed=typed,
+        keep_response_files=options.keep_response_files,
+        at_once=options.jobs or 0,
+    )
     return _dry(project, request, options) if options.dry else _run_jobs(project, request, options, progress)
 
 

@@ -28,7 +28,7 @@ options:
   -C DIR   change to DIR before doing anything else
   -f FILE  specify input build file [default=build.ninja]
 
-  -j N     run N jobs in parallel here (0 means the default) [default: cores]
+  -j N     run N jobs in parallel, here and on a farm (0 means the default) [default: cores, and all of a farm]
   -k N     keep going until N jobs fail (0 means infinity) [default=1]
   -l N     do not start new jobs here if the load average is greater than N
   -n       dry run (don't run commands but act like they succeeded)

@@ -157,6 +157,7 @@ class Attempt:
                 outside=self.outside,
                 lenient=self.lenient,
                 permits=permits,
+                at_once=self.request.at_once,
             ),
         )
         try:

@@ -43,13 +43,19 @@ class PreparedJobs:
         self._runs[run.id] = run
         heapq.heappush(self._heap, (-run.priority, run.id))
 
-    def batches(self, most: int) -> Iterator[list[JobRun]]:
-        """What to hand over now, so that at most so many are out."""
+    @property
+    def out(self) -> int:
+        """How many jobs are out."""
+        return sum(self._left.values())
+
+    def batches(self, most: int, jobs: int | None = None) -> Iterator[list[JobRun]]:
+        """What to hand over now, so that at most so many are out; jobs: of these at most so many jobs."""
         for pool in self._permits.again():
             self._release(pool)
-        credit = most - len(self._left)
-        while self._heap and credit > 0:
-            batch = self._take(min(math.ceil(len(self._heap) / credit), BATCH_JOBS))
+        credit, left = most - len(self._left), math.inf if jobs is None else jobs
+        while self._heap and credit > 0 and left > 0:
+            batch = self._take(int(min(math.ceil(len(self._heap) / credit), BATCH_JOBS, left)))
+            left -= len(batch)
             if batch:
                 self._count += 1
                 self._left[self._count] = len(batch)

@@ -36,14 +36,19 @@ class Lane:
         """A job that was handed over has its outcome."""
         self._prepared.ended(run)
 
-    def hand_over(self, submitted: Callable[[JobRun], None]) -> None:
-        """Give the performer what it can soon take; `submitted` is told of each job before."""
+    @property
+    def out(self) -> int:
+        """How many jobs the performer has."""
+        return self._prepared.out
+
+    def hand_over(self, submitted: Callable[[JobRun], None], most: int | None = None) -> None:
+        """Give the performer what it can soon take, at most so many jobs; `submitted` is told of each before."""
         if not self._prepared:
             return
         if self._performer is None:
             self._performer = self._make()
             self._performer.open(self._deliver)
-        for batch in self._prepared.batches(self._performer.room()):
+        for batch in self._prepared.batches(self._performer.room(), most):
             orders: list[JobOrder] = []
             for run in batch:
                 submitted(run)
@@ -51,9 +56,9 @@ class Lane:
                 orders.append(run.order)
             self._performer.submit(orders)
 
-    def slots(self) -> int:
-        """How many jobs can run at once, as far as is known yet."""
-        return self._performer.slots() if self._performer else 2
+    def slots(self, unknown: int = 2) -> int:
+        """How many jobs can run at once; `unknown` while there is no performer to ask."""
+        return self._performer.slots() if self._performer else unknown
 
     def after_failure(self, *, stop: bool) -> None:
         """See Performer."""
@@ -72,7 +77,10 @@ class Lane:
 
 
 class Lanes:
-    """The lane of the build's performer, and one for what must run on this machine, if another performs that."""
+    """The lane of the build's performer, and one for what must run on this machine, if another performs that.
+
+    at_once: how many jobs may run at once in both together; 0 for as many as there are slots.
+    """
 
     def __init__(
         self,
@@ -81,7 +89,9 @@ class Lanes:
         deliver: Callable[[Report], None],
         pools: Mapping[str, int],
         permits: Permits | None = None,
+        at_once: int = 0,
     ) -> None:
+        self._at_once = at_once
         self._main = Lane(performer, deliver, pools, permits)
         self._here = self._main if here is None else Lane(here, deliver, pools)
         self._all = (self._main,) if here is None else (self._main, self._here)
@@ -94,9 +104,16 @@ class Lanes:
         return self._here if run.here else self._main
 
     def hand_over(self, submitted: Callable[[JobRun], None]) -> None:
-        """As each lane's."""
-        for lane in self._all:
-            lane.hand_over(submitted)
+        """As each lane's. What must run here comes first: it is less, and has but one place to go."""
+        for lane in reversed(self._all):
+            lane.hand_over(submitted, self._free())
+
+    def _free(self) -> int | None:
+        """How many jobs more may be out; None where slots alone bound what runs: then some may wait at a worker."""
+        unknown = any(len(lane) and not lane.slots(0) for lane in self._all)
+        if not self._at_once or (not unknown and sum(lane.slots(0) for lane in self._all) <= self._at_once):
+            return None
+        return max(0, self._at_once - sum(lane.out for lane in self._all))
 
     def slots(self) -> int:
         """How many jobs can run at once in all."""

@@ -17,7 +17,7 @@ class Options(msgspec.Struct, frozen=True):
 
     failures: how many end the build; 0 for any number, and those of `lenient` rules do not count. outside: jobs that
     were not asked for; they do not run even if what they read comes out otherwise. permits: what bounds pools beyond
-    this build, if anything does.
+    this build, if anything does. at_once: how many jobs may run at once, wherever they do; 0 for any number.
     """
 
     schedule: Literal["ready", "layers"] = "ready"
@@ -27,6 +27,7 @@ class Options(msgspec.Struct, frozen=True):
     outside: frozenset[str] = frozenset()
     lenient: frozenset[str] = frozenset()
     permits: Permits | None = None
+    at_once: int = 0
 
     def ends_with(self, failures: Iterable[Failure]) -> bool:
         """Whether these failures end the build."""

@@ -59,7 +59,8 @@ class Scheduler:
         self._dependants = self._graph.dependants()
         self._inbox: queue.SimpleQueue[Prepared | Settled | Report] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(PREPARING_AT_ONCE, thread_name_prefix="prepare")
-        self._lanes = Lanes(performer, here, self._inbox.put, self._graph.names.pools, options.permits)
+        pools, permits = self._graph.names.pools, options.permits
+        self._lanes = Lanes(performer, here, self._inbox.put, pools, permits, options.at_once)
         self._failures, self._added = list[Failure](), list[str]()
         self._bytes_up = self._bytes_down = 0
         self._saved, self._stopping, self._checked = 0.0, False, clock.monotonic()

@@ -171,6 +171,53 @@ def test_what_must_run_here_goes_to_another_performer() -> None:
     assert [(one.cancelled, one.closed) for one in (far, near)] == [(1, 1), (1, 1)]
 
 
+def _lanes(at_once: int, slots: int = 2) -> tuple[Taking, Taking, Lanes]:
+    far, near = Taking(slots), Taking(1)
+    lanes = Lanes(lambda: far, lambda: near, lambda _report: None, {}, at_once=at_once)
+    for run in (*(run_of(f"far{number}") for number in range(5)), run_of("near", here=True)):
+        lanes.of(run).add(run)
+    return far, near, lanes
+
+
+def test_no_more_jobs_are_out_than_may_run_here_and_there_together() -> None:
+    far, near, lanes = _lanes(at_once=2)
+    runs: dict[str, JobRun] = {}
+
+    def hand_over() -> None:
+        lanes.hand_over(lambda run: (submitted(run), runs.update({run.id: run})) and None)
+
+    hand_over()
+    assert (near.taken, far.taken) == (["near"], ["far0"])
+    hand_over()
+    assert far.taken == ["far0"]
+    lanes.of(runs["near"]).ended(runs["near"])
+    hand_over()
+    assert far.taken == ["far0", "far1"]
+    lanes.of(runs["far0"]).ended(runs["far0"])
+    hand_over()
+    assert (near.taken, far.taken) == (["near"], ["far0", "far1", "far2"])
+
+
+def test_where_there_are_no_more_slots_than_may_run_some_wait_at_the_workers() -> None:
+    far, near, lanes = _lanes(at_once=3)
+
+    lanes.hand_over(submitted)
+    lanes.hand_over(submitted)
+
+    assert (near.taken, len(far.taken)) == (["near"], 4)
+
+
+def test_small_jobs_that_travel_together_count_one_by_one() -> None:
+    far = Taking(8)
+    lanes = Lanes(lambda: far, lambda: Taking(1), lambda _report: None, {}, at_once=3)
+    for number in range(40):
+        lanes.of(run := run_of(str(number), tiny=True, expected=0.001)).add(run)
+
+    lanes.hand_over(submitted)
+
+    assert len(far.taken) == 3
+
+
 def test_without_a_farm_there_is_one_lane() -> None:
     only = Taking()
     lanes = Lanes(lambda: only, None, lambda _report: None, {"few": 1})
