@@ -25,11 +25,14 @@ class Distance:
     def serve(self) -> None:
         """Relay until `stop`."""
         self._loop.run_forever()
+        self._loop.run_until_complete(self._end())
+        self._loop.close()
+
+    async def _end(self) -> None:
         self._server.close()
         for task in self._tasks:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
-        self._loop.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def stop(self) -> None:
         """Have `serve` return."""
@@ -42,9 +45,9 @@ class Distance:
         task.add_done_callback(self._tasks.discard)
         opened = self._loop.time() + self._round_trip
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._there)
-        await asyncio.gather(
-            self._carry(reader, there_writer, opened), self._carry(there_reader, writer, opened), return_exceptions=True
-        )
+        both = self._carry(reader, there_writer, opened), self._carry(there_reader, writer, opened)
+        with contextlib.suppress(asyncio.CancelledError):  # at the end of the relay, and nobody waits for it
+            await asyncio.gather(*both, return_exceptions=True)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, opened: float) -> None:
         """Hand on what comes, each piece half a round trip later, in order and without holding up the next."""
