@@ -19,13 +19,6 @@ _REMEMBERED = 500_000
 Found = TypeVar("Found")
 
 
-class _Way:
-    """The way of one blob from the slow store, which threads go one after the other."""
-
-    def __init__(self) -> None:
-        self.lock, self.users = threading.Lock(), 0
-
-
 class CachingBlobs:
     """BlobStore: what `slow` has counts, `fast` only saves the way. A full local disk costs time, no build.
 
@@ -39,7 +32,7 @@ class CachingBlobs:
         self._trust = trust
         self._clock = clock or SystemClock()
         self._present: dict[str, float] = {}
-        self._ways: dict[str, _Way] = {}
+        self._coming: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
     def get(self, hash_: str) -> bytes:
@@ -135,18 +128,21 @@ class CachingBlobs:
 
     @contextmanager
     def _way(self, hash_: str) -> Iterator[None]:
-        """Have the way of a blob to oneself."""
+        """Go for a blob, after whoever does already; not after all who do, for a store may keep each of them waiting."""
         with self._lock:
-            way = self._ways.setdefault(hash_, _Way())
-            way.users += 1
+            other = self._coming.get(hash_)
+            if other is None:
+                mine = self._coming[hash_] = threading.Event()
+        if other is not None:
+            other.wait()
+            yield
+            return
         try:
-            with way.lock:
-                yield
+            yield
         finally:
             with self._lock:
-                way.users -= 1
-                if not way.users:
-                    del self._ways[hash_]
+                del self._coming[hash_]
+            mine.set()
 
     def _known(self, hash_: str, read: Callable[[], Found]) -> Found:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -112,6 +113,39 @@ def test_two_jobs_that_need_the_same_fetch_it_once(store, inputs, tmp_path):
 
     assert [laid_out(folder) for folder in folders] == [ALL, ALL]
     assert sorted(store.fetched) == sorted(item.hash for item in inputs)
+
+
+def test_who_waited_for_another_that_failed_waits_for_no_third(store, inputs, tmp_path):
+    """A store that is away keeps each waiting as long as it may; not one after the other."""
+    local = CachingBlobs(store, DiskBlobs(tmp_path / "cache"))
+    item, begun, go = inputs[0], threading.Event(), threading.Event()
+    both, behind = threading.Barrier(2), threading.Semaphore(0)
+    fetch = store.fetch
+
+    def away(hash_, path, *, executable=False):
+        if not begun.is_set():
+            begun.set()
+            assert go.wait(10)
+            raise StoreUnavailable("away")
+        both.wait(10)
+        return fetch(hash_, path, executable=executable)
+
+    store.fetch = away
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(local.fetch, item.hash, tmp_path / "first")
+        assert begun.wait(10)
+        coming = local._coming[item.hash]
+        wait = coming.wait
+        coming.wait = lambda: behind.release() or wait(10)
+        rest = [pool.submit(local.fetch, item.hash, tmp_path / name) for name in ("second", "third")]
+        assert all(behind.acquire(timeout=10) for _ in rest)
+        go.set()
+        with pytest.raises(StoreUnavailable):
+            first.result()
+        for one in rest:
+            one.result()
+
+    assert (tmp_path / "second").read_text() == (tmp_path / "third").read_text() == "text 0"
 
 
 def test_every_missing_input_is_named(store, inputs, tmp_path):
