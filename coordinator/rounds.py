@@ -5,7 +5,7 @@ See docs/design/ninja-language.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -44,9 +44,10 @@ def _rounds(imported: ImportedBuild, targets: Collection[str]) -> Iterator[tuple
     made.clear()
     while any(name not in made and imported.lookup.maker(name) for name in imported.dyndeps()):
         imported.load_late()
-        if not (pending := _pending(imported, _named(imported, targets)) - made):
+        makers = _makers(imported)
+        if not (pending := _pending(imported, makers, _named(imported, targets)) - made):
             return
-        needs = {name: _pending(imported, [name]) - made - {name} for name in pending}
+        needs = {name: _pending(imported, makers, [name]) - made - {name} for name in pending}
         # What waits for itself is told by whoever looks at the graph.
         files = tuple(sorted(name for name, before in needs.items() if not before)) or tuple(sorted(pending))
         yield files
@@ -61,15 +62,21 @@ def _named(imported: ImportedBuild, targets: Iterable[str]) -> list[str]:
     spelled = {imported.places.of(path): path for path in everything}
     spelled.update((path, path) for edge in imported.manifest.edges if edge.phony for path in edge.outputs)
     late = {imported.places.of(path): path for late in imported.late.values() for path in late.outputs}
-    names = [{**late, **spelled}.get(target) for target in targets]
+    known = {**late, **spelled}
+    names = [known.get(target) for target in targets]
     return everything if None in names else [name for name in names if name is not None]
 
 
-def _pending(imported: ImportedBuild, names: Iterable[str]) -> set[str]:
-    """The dyndep files, made by edges, of all edges that these paths need."""
+def _makers(imported: ImportedBuild) -> dict[str, Edge]:
+    """What makes each path, as far as the dyndep files that are there tell."""
     makers: dict[str, Edge] = {}
     for edge in imported.manifest.edges:
         makers.update(dict.fromkeys((*edge.all_outputs, *imported.late_outputs(edge)), edge))
+    return makers
+
+
+def _pending(imported: ImportedBuild, makers: Mapping[str, Edge], names: Iterable[str]) -> set[str]:
+    """The dyndep files, made by edges, of all edges that these paths need."""
     found, waiting = set(), [*names]
     seen = set(waiting)
     while waiting:

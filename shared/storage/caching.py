@@ -128,7 +128,7 @@ class CachingBlobs:
 
     @contextmanager
     def _way(self, hash_: str) -> Iterator[None]:
-        """Go for a blob, after whoever does already; not after all who do, for a store may keep each of them waiting."""
+        """Go for a blob, after whoever does already; not after all who do: a store may keep each of them waiting."""
         with self._lock:
             other = self._coming.get(hash_)
             if other is None:
