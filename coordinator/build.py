@@ -55,7 +55,6 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     if not project.pending and request.base is None and (told := at_rest(project, request)) is not None:
         return _still(project, told, name, project.clock.monotonic() - began)
     project.look_at_tools()
-    project.look_at_failures()
     _clear_up(project, request)
     regenerate(project, request, observer.remaking)
     if project.context is not None:
@@ -120,7 +119,11 @@ def _run(
 
 
 def _foresee(project: Project, start: Callable[[Collection[str]], None], changes: ChangeSet) -> None:
-    """Start what performs calls where what differs leaves no doubt: the plan takes as long to make as it to load."""
+    """Start what performs calls where what differs leaves no doubt: the plan takes as long to make as it to load.
+
+    And ask what failed, which the plan will want to know.
+    """
+    project.look_at_failures()
     if project.context is not None:
         start(project.context.first_calls(changes))
 

@@ -357,7 +357,7 @@ class Project:
         return refs.root if isinstance(refs, DiskRefs) else self.stores.local_refs.root
 
     def look_at_failures(self) -> None:
-        """Begin to ask a store that is elsewhere what failed, while the tree is looked at."""
+        """Begin to ask a store that is elsewhere what failed, while the graph is made."""
         if self.stores.remote and self._failed is None:
             from coordinator.ahead import Ahead  # noqa: PLC0415 - only for stores that are elsewhere
 
