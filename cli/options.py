@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from cli.credentials import with_credentials
 from coordinator.performers import Performers
 from coordinator.project import Project
 from shared.clock import SystemClock
@@ -48,7 +47,7 @@ def start_folder(directory: str | None) -> Path:
 def open_settings(directory: str | None, flags: dict[str, Any]) -> Settings:
     """Settings of the project the command is run in."""
     given = {name: value for name, value in flags.items() if value is not None}
-    return with_credentials(load(start_folder(directory), flags=given, environ=os.environ))
+    return load(start_folder(directory), flags=given, environ=os.environ)
 
 
 def book_options(command: Command) -> Command:
@@ -115,7 +114,7 @@ def open_book_settings(given: dict[str, Any]) -> Settings:
         found = load_without_project(folder, flags=flags, environ=os.environ)
         if not NAME.fullmatch(name):
             raise click.BadParameter(f"{name!r} does not match {NAME.pattern}", param_hint="--project") from error
-        return with_credentials(msgspec.structs.replace(found, project=name))
+        return msgspec.structs.replace(found, project=name)
     settings = open_settings(given["directory"], flags)
     if given["project"] not in (None, settings.project):
         raise click.BadParameter(f"the project here is {settings.project!r}", param_hint="--project")

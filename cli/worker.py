@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli import credentials
 from cli.options import start_folder
 from cli.performers import sandbox_memory, sandbox_root, slots_of
 from shared import toolchain
@@ -52,7 +51,6 @@ def worker(**given: Any) -> int:
     for name in ("celery", "kombu", "boto3", "botocore", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
     settings = settings_of(given)
-    credentials.provide(settings.storage, settings.root, os.environ)
     return run(
         settings,
         slots=given["slots"] or slots_of(settings.jobs),

@@ -14,7 +14,7 @@ STORE_PATIENCE = 30.0  # seconds that a store is waited for at most
 class StorageSettings(msgspec.Struct, frozen=True):
     """`[storage]`: url is `s3://bucket/prefix` or `file:///path`; empty means the local cache directory alone.
 
-    credentials_file: a file in the form of ~/.aws/credentials, for a bucket whose keys are not in the usual places.
+    credentials_file: a file in the form of ~/.aws/credentials, which comes before the usual places.
     """
 
     url: str = ""

@@ -14,6 +14,7 @@ import pytest
 from cli import servers
 from cli.servers import Server
 from shared.errors import ToolMissing
+from shared.storage.credentials import Keys
 
 BUCKET = "farm"
 
@@ -52,7 +53,7 @@ def running_seaweedfs(folder: Path) -> Iterator[S3Service]:
     """A bucket that honours conditional writes, checksums and signatures while the block runs."""
     access_key, secret_key = f"AK{secrets.token_hex(8)}", secrets.token_hex(20)
     with _required():
-        server = servers.start_seaweedfs(folder, access_key=access_key, secret_key=secret_key, bucket=BUCKET)
+        server = servers.start_seaweedfs(folder, keys=Keys(access_key, secret_key), bucket=BUCKET)
     try:
         yield S3Service(server.url, BUCKET, access_key, secret_key, server)
     finally:

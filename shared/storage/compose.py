@@ -141,6 +141,7 @@ def _bucket(settings: Settings, local: DiskBlobs, clock: Clock) -> Stores:
         storage.url,
         endpoint=storage.endpoint,
         region=storage.region,
+        keys=settings.root / Path(storage.credentials_file).expanduser() if storage.credentials_file else None,
         checksum=memory.get("checksum") is True,
         patience=settings.store_patience,
     )

@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import msgspec
 
 from shared.errors import ConfigError, StoreUnavailable
 from shared.patience import limited
 from shared.settings import STORE_PATIENCE
+from shared.storage import credentials
+from shared.storage.credentials import Keys
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from obstore.store import S3Store
+    from obstore.store import S3Credential, S3Store
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
@@ -30,24 +31,6 @@ _CLOCK_CODES = {"RequestTimeTooSkewed", "RequestExpired"}
 _KEY_CODES = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "401", "403"}
 
 
-class Keys(msgspec.Struct, frozen=True):
-    """Credentials; shown nowhere."""
-
-    access_key: str
-    secret_key: str
-    token: str = ""
-
-    def __repr__(self) -> str:
-        """Nothing of the secret."""
-        return "Keys(...)"
-
-
-def keys_from(environment: Mapping[str, str]) -> Keys | None:
-    """The keys that the environment holds; None leaves the search in ~/.aws and the rest to boto3."""
-    access, secret = environment.get("AWS_ACCESS_KEY_ID", ""), environment.get("AWS_SECRET_ACCESS_KEY", "")
-    return Keys(access, secret, environment.get("AWS_SESSION_TOKEN", "")) if access and secret else None
-
-
 class Bucket:
     """A bucket and the prefix in it that belongs to us. Clients are made when first used. Thread-safe."""
 
@@ -57,12 +40,13 @@ class Bucket:
         *,
         endpoint: str = "",
         region: str = "us-east-1",
-        keys: Keys | None = None,
+        keys: Keys | Path | None = None,
         checksum: bool = False,
         patience: float = STORE_PATIENCE,
     ) -> None:
         """Url is `s3://bucket/prefix`; checksum: the server checks SHA-256 sums sent along with an upload.
 
+        keys: themselves or their file, which is read when a client is made; without, what the environment has.
         patience: seconds without an answer until a call fails.
         """
         parts = urlsplit(url)
@@ -112,6 +96,11 @@ class Bucket:
                 self._client = self._open_client()
             return self._client
 
+    def _opened_by(self) -> Keys | None:
+        if isinstance(self._keys, Path):
+            return credentials.read(self._keys)
+        return self._keys or credentials.of_environment(os.environ)
+
     def _open_store(self, answer: float) -> S3Store:
         from obstore.store import S3Store  # noqa: PLC0415
 
@@ -120,13 +109,9 @@ class Bucket:
             config["endpoint"] = self.endpoint
         if self.checksum:
             config["checksum_algorithm"] = "sha256"
-        keys = self._keys or keys_from(os.environ)
-        if keys is None:
-            config["credential_provider"] = self._session_credentials()
-        else:
-            config |= {"access_key_id": keys.access_key, "secret_access_key": keys.secret_key}
-            if keys.token:
-                config["session_token"] = keys.token
+        keys = self._opened_by()
+        # Given as options, keys without a token would be sent with the one that the environment has.
+        config["credential_provider"] = _provider(keys) if keys else self._session_credentials()
         return S3Store(
             self.name,
             prefix=self.prefix or None,
@@ -157,7 +142,7 @@ class Bucket:
         import boto3  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
 
-        keys = self._keys or keys_from(os.environ)
+        keys = self._opened_by()
         return boto3.session.Session().client(
             "s3",
             endpoint_url=self.endpoint or None,
@@ -182,7 +167,8 @@ class Bucket:
         if code == "NoSuchBucket":
             fix = "create the bucket, or mend url in [storage]"
         elif code in _KEY_CODES:
-            fix = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do in this bucket"
+            where = self._keys if isinstance(self._keys, Path) else "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            fix = f"check the keys in {where}, and what they may do in this bucket"
         elif code in _CLOCK_CODES:
             fix = "set the clock of this machine"
         else:
@@ -210,11 +196,21 @@ def status_of(error: Exception) -> int:
     return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) if isinstance(response, dict) else 0
 
 
-def make_bucket(bucket: str, *, endpoint: str, access_key: str, secret_key: str, region: str = "us-east-1") -> None:
+def _provider(keys: Keys) -> Callable[[], S3Credential]:
+    credential: S3Credential = {
+        "access_key_id": keys.access_key,
+        "secret_access_key": keys.secret_key,
+        "token": keys.token or None,
+        "expires_at": None,
+    }
+    return lambda: credential
+
+
+def make_bucket(bucket: str, *, endpoint: str, keys: Keys, region: str = "us-east-1") -> None:
     """Create a bucket of ours if it is not there; StoreUnavailable when that fails."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    opened = Bucket(f"s3://{bucket}", endpoint=endpoint, region=region, keys=Keys(access_key, secret_key))
+    opened = Bucket(f"s3://{bucket}", endpoint=endpoint, region=region, keys=keys)
     try:
         opened.client.create_bucket(Bucket=bucket)
     except (BotoCoreError, ClientError) as error:

@@ -21,6 +21,7 @@ from cli.servers import Server
 from shared import queue
 from shared.errors import ToolMissing
 from shared.queue import Beat
+from shared.storage.credentials import Keys
 from tests.faults.site import LAUNCHER, Site, alive
 from tests.waiting import until
 
@@ -215,9 +216,8 @@ class Farm:
         return servers.start_valkey(self.folder / "broker", port=port, persist=True)
 
     def _start_store(self, port: int) -> Server:
-        access, secret = self.keys.values()
         folder = self.folder / "store"
-        return servers.start_seaweedfs(folder, port=port, access_key=access, secret_key=secret, bucket=BUCKET)
+        return servers.start_seaweedfs(folder, port=port, keys=Keys(*self.keys.values()), bucket=BUCKET)
 
     def mend(self) -> None:
         """Have the servers run again, whatever a test did to them."""

@@ -13,8 +13,9 @@ import pytest
 from shared import hashing
 from shared.clock import SystemClock
 from shared.errors import StoreUnavailable
+from shared.storage.credentials import Keys
 from shared.storage.s3 import S3Blobs
-from shared.storage.s3_client import Bucket, Keys
+from shared.storage.s3_client import Bucket
 from shared.storage.s3_refs import S3Refs
 from tests.faults.site import Site
 from workers.patience import patiently

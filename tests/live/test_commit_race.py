@@ -7,8 +7,9 @@ import secrets
 import pytest
 
 from cli.servers import Server
+from shared.storage.credentials import Keys
 from shared.storage.redis_refs import RedisRefs
-from shared.storage.s3_client import Bucket, Keys
+from shared.storage.s3_client import Bucket
 from shared.storage.s3_refs import S3Refs
 from tests import sweeps
 from tests.contracts.commit_race import race

@@ -265,3 +265,16 @@ def test_the_lines_that_up_prints_let_a_shell_use_the_farm_and_hold_no_secret(fa
     assert told["WINDROW_STORAGE__CREDENTIALS_FILE"] == str(farm.credentials_file)
     assert password is not None
     assert password not in up.stdout + up.stderr + status.stdout + status.stderr
+
+
+def test_a_farm_is_opened_by_its_own_keys_whatever_keys_a_shell_has(farm: LocalFarm, tmp_path: Path) -> None:
+    (tmp_path / "windrow.toml").write_text('[project]\nname = "keys"\n')
+    farm.write(farm.up(workers=1, slots=1)[0], tmp_path)
+    told = {name: value for name, value in os.environ.items() if not name.startswith("WINDROW_")}
+    others = {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "else", "AWS_SESSION_TOKEN": "old"}
+    environ = {**told, **others, "WINDROW_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, str(ROOT / "windrow.py"), "doctor", "--json"]
+
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -18,6 +18,7 @@ from coordinator.broker import Broker
 from shared import queue
 from shared.clock import SystemClock
 from shared.errors import BrokerUnavailable, LocalError, ToolMissing
+from shared.storage.credentials import Keys
 from tests.services import S3Service
 
 
@@ -119,7 +120,7 @@ def test_a_bucket_is_reached_with_its_keys_only(seaweedfs: S3Service) -> None:
     from shared.storage import s3_client
 
     with pytest.raises(StoreUnavailable):
-        s3_client.make_bucket("other", endpoint=seaweedfs.endpoint, access_key=seaweedfs.access_key, secret_key="wrong")  # noqa: S106
+        s3_client.make_bucket("other", endpoint=seaweedfs.endpoint, keys=Keys(seaweedfs.access_key, "wrong"))
 
     assert seaweedfs.server is not None
     assert os.stat(Path(seaweedfs.server.folder) / "s3.json").st_mode & 0o777 == 0o600

@@ -19,12 +19,13 @@ from shared.settings import FarmSettings, Settings, StorageSettings
 from shared.storage import names
 from shared.storage.caching import CachingBlobs
 from shared.storage.compose import open_stores
+from shared.storage.credentials import Keys
 from shared.storage.disk import DiskBlobs
 from shared.storage.disk_refs import DiskRefs
 from shared.storage.redis_refs import RedisRefs
 from shared.storage.refs import RefStore
 from shared.storage.s3 import STREAMED, S3Blobs
-from shared.storage.s3_client import Bucket, Keys
+from shared.storage.s3_client import Bucket
 from shared.storage.s3_probe import probe
 from shared.storage.s3_refs import S3Refs
 from shared.storage.stored_results import StoredResults, TieredResults

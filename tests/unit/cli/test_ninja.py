@@ -49,7 +49,10 @@ def test_the_report_tells_how_each_edge_was_come_by(folder: Path) -> None:
 
 
 def test_the_keys_are_taken_from_the_file_that_settings_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "else")
+    monkeypatch.setenv("WINDROW_STORAGE__URL", "s3://bucket/prefix")
+    monkeypatch.setenv("WINDROW_STORAGE__ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("WINDROW_STORAGE__CREDENTIALS_FILE", str(folder / "none"))
 
     with pytest.raises(UnreadableFile, match="credentials file"):

@@ -11,10 +11,11 @@ from moto.server import ThreadedMotoServer
 
 from shared.storage import names
 from shared.storage.caching import CachingBlobs
+from shared.storage.credentials import Keys
 from shared.storage.disk import DiskBlobs
 from shared.storage.memory import MemoryBlobs
 from shared.storage.s3 import S3Blobs
-from shared.storage.s3_client import Bucket, Keys, make_bucket
+from shared.storage.s3_client import Bucket, make_bucket
 from tests.contracts.blob_store import BlobHarness, BlobStoreContract
 
 
@@ -30,7 +31,7 @@ def moto() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    make_bucket("unit", endpoint=endpoint, access_key="key", secret_key="secret")
+    make_bucket("unit", endpoint=endpoint, keys=Keys("key", "secret"))
     yield endpoint
     server.stop()
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
+from shared.storage.credentials import Keys
 from shared.storage.disk_refs import DiskRefs
 from shared.storage.memory import MemoryRefs
 from shared.storage.refs import RefStore
-from shared.storage.s3_client import Bucket, Keys, make_bucket
+from shared.storage.s3_client import Bucket, make_bucket
 from shared.storage.s3_refs import S3Refs
 from tests.contracts.ref_store import RefStoreContract
 
@@ -26,7 +27,7 @@ def moto() -> Iterator[str]:
     server._server.app = one_at_a_time(server._server.app)
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    make_bucket("unit", endpoint=endpoint, access_key="key", secret_key="secret")
+    make_bucket("unit", endpoint=endpoint, keys=Keys("key", "secret"))
     yield endpoint
     server.stop()
 
