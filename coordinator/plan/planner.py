@@ -31,6 +31,7 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
         _refuse_missing(graph, wanted)
     else:
         _refuse_missing(graph, graph.recipes)
+    _refuse_unknown_deps(graph, reasons)
     layers = layers_of(graph, reasons)
     expected = expected_seconds(graph, manifest, reasons)
     priority = priorities(graph, layers, expected)
@@ -104,6 +105,18 @@ def _refuse_missing(graph: BuildGraph, ids: Collection[str]) -> None:
             at=recipe.at,
             why=f"rule '{recipe.rule}' names it as an input",
             fix="bring the file back, or generate the build files anew",
+        )
+
+
+def _refuse_unknown_deps(graph: BuildGraph, ids: Collection[str]) -> None:
+    for id_ in sorted(graph.names.unknown_deps.keys() & set(ids)) if graph.names.unknown_deps else ():
+        deps, recipe = graph.names.unknown_deps[id_], graph.recipes[id_]
+        raise GraphError(
+            # The words of ninja, which finds out once the command has run.
+            f"unknown deps type '{deps}'",
+            at=recipe.at,
+            why=f"the edge, or its rule '{recipe.rule}', says `deps = {deps}`",
+            fix="say `deps = gcc` for a depfile, `deps = msvc` for what /showIncludes prints, or leave it out",
         )
 
 
