@@ -27,7 +27,7 @@ class Recipe(msgspec.Struct, frozen=True):
     id: `rule:first output`, unique. argv: the command. env: sorted (name, value or None for unset).
     inputs: paths that are always part of the key, sorted. candidates: paths it may read, sorted; the
     depfile of a run tells which it did. outputs: every path it writes. depfile: where it writes that list.
-    notes: how it tells it in its output instead, see Action.
+    notes: how it tells it in its output instead, keeps_depfile: whether that list stays; see Action.
     timeout: seconds, None for the default. tools: identity of the tools it runs, empty for those of the
     graph's platform. at: `file:line` of the rule.
 
@@ -71,6 +71,7 @@ class Recipe(msgspec.Struct, frozen=True):
     cost: float = 0.0
     editable: bool = False
     notes: str = ""
+    keeps_depfile: bool = False
 
     @property
     def tells(self) -> bool:
@@ -98,7 +99,8 @@ class Names(msgspec.Struct, frozen=True):
 
     aliases: a name that no recipe makes (a phony edge) to the ids it stands for. default: the ids that are wanted
     when nothing is asked for; None for all. validations: an id to those wanted with it, in no order. missing: an
-    id to a path it needs that is not there and nobody makes. pools: how many of a pool's jobs may run at once.
+    id to a path it needs that is not there and nobody makes. unknown_deps: an id to the way it is to tell what it reads
+    in, which nobody knows. pools: how many of a pool's jobs may run at once.
     absent: a name that no recipe makes to a path it stands for that is not there, and to who needs it; "" is what is
     wanted by default. circles: a name whose makers wait for each other, or for such, to what is to be said of it; "" as
     for absent. artefacts: a path to its canonical id and MIME type. inputs: the id of an input to the digest of
@@ -109,6 +111,7 @@ class Names(msgspec.Struct, frozen=True):
     default: tuple[str, ...] | None = None
     validations: Mapping[str, tuple[str, ...]] = {}
     missing: Mapping[str, str] = {}
+    unknown_deps: Mapping[str, str] = {}
     pools: Mapping[str, int] = {}
     absent: Mapping[str, tuple[str, str]] = {}
     circles: Mapping[str, str] = {}

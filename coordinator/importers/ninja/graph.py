@@ -20,6 +20,7 @@ from shared.model.graph import Names, Place, Recipe
 
 _CONSOLE = "console"
 SHELL = ("/bin/sh", "-c")
+_DEPS = ("gcc", "msvc")
 
 Identity = Callable[[tuple[str, ...]], str]
 
@@ -76,8 +77,9 @@ class Importer:
         self._apart = {id(manifest.edges[number]): around for number, around in (apart or {}).items()}
         self._own = frozenset((*map(id, manifest.makers()), *self._apart))
         self.missing: dict[str, str] = {}
+        self.unknown_deps: dict[str, str] = {}
         makers = self.makers.items()
-        self.made = {places.of(path) for path, edge in makers if not edge.phony and not self.rebuilds(edge)}
+        self.made = {places.of(path, edge.at) for path, edge in makers if not edge.phony and not self.rebuilds(edge)}
         self.namings = Namings(places, tree, self.made, named)
 
     def run(self, headers: tuple[str, ...] = ()) -> Imported:
@@ -123,6 +125,7 @@ class Importer:
             default=tuple(wanted),
             validations=validations,
             missing=self.missing,
+            unknown_deps=self.unknown_deps,
             pools={name: depth for name, depth in self.manifest.pools.items() if depth > 0},
             absent=self._unmade(default),
             circles=circles,
@@ -214,12 +217,15 @@ class Importer:
         late = self._late(edge)
         command = self.manifest.command(edge)
         heads = programs(command)
-        notes = self.manifest.notes(edge)
+        deps = self.manifest.deps(edge)
+        notes = self.manifest.notes(edge) if deps == "msvc" else ""
         written = "" if notes else self.manifest.depfile(edge)
         depfile = of(written, edge.at) if written else None
         if depfile is not None and outside(depfile):
             depfile = None
         id_ = self.id_of(edge)
+        if deps and deps not in _DEPS:
+            self.unknown_deps[id_] = deps
         inputs, beyond, after, always = self._inputs(edge, late, id_)
         place = self._place(edge, command, heads)
         rspfile = self.manifest.rspfile(edge)
@@ -255,6 +261,7 @@ class Importer:
             outside=beyond,
             description=ask(edge, "description"),
             notes=notes,
+            keeps_depfile=depfile is not None and not deps,
         )
 
     def _output(self, path: str, edge: Edge) -> str:
