@@ -199,7 +199,8 @@ def _run_jobs(project: Project, request: Request, options: Options, progress: Ni
 
 def _tell_stats(report: BuildReport) -> None:
     rows = [("planned", report.planned), ("executed", report.executed), *sorted(report.reused.items())]
-    rows += [("failed", report.failed), ("skipped", report.skipped), ("files looked at", report.files)]
+    rows += [("failed", report.failed), ("skipped", report.skipped), ("repeated", report.repeated)]
+    rows += [("files looked at", report.files)]
     rows += [("bytes up", report.bytes_up), ("bytes down", report.bytes_down)]
     for line in render.table([(name, f"{count:,}") for name, count in rows], head=("metric", "count")):
         render.out(line)
@@ -282,6 +283,6 @@ def _explain(project: Project, request: Request) -> None:
 
     seen = building.look(project, request)
     for id_, job in seen.plan.jobs.items():
-        outputs = seen.graph.recipes[id_].outputs if seen.graph else (id_,)
+        outputs = seen.graph.recipes[id_].told if seen.graph else (id_,)
         for reason in job.reasons:
             render.err(f"ninja explain: {outputs[0]} is dirty: {sentence(reason)}")

@@ -360,7 +360,7 @@ class Attempt:
             planned=len(self.plan.jobs) + len(ran.added),
             executed=tally.executed,
             reused=count_how(reused),
-            failed=len(ran.failures), skipped=len(ran.skipped),
+            failed=len(ran.failures), skipped=len(ran.skipped), repeated=ran.repeated,
             layers=tuple(len(layer) for layer in self.plan.layers),
             outputs_written=len(written), outputs_removed=len(removed),
             bytes_up=ran.bytes_up + tally.bytes_up,
