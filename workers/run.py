@@ -23,7 +23,7 @@ from workers.printed import Printed, complaint, interrupted
 from workers.sandbox.broken import Broken
 from workers.sandbox.fetching import InputsMissing
 from workers.sandbox.home import Home
-from workers.sandbox.kept import LEAST, Kept, tidied
+from workers.sandbox.kept import LEAST, Kept, effort, tidied
 from workers.sandbox.marks import Marks
 from workers.sandbox.memory import Memory
 from workers.sandbox.sandbox import Sandbox
@@ -98,7 +98,7 @@ class CommandRun:
     def _hand_on(self, home: Home, sandbox: Sandbox, marks: Marks, *, observed: bool) -> None:
         """Leave what was laid out to later jobs that need much of the same."""
         given = {item.path: item for item in self.action.inputs if item.mode != "link"}
-        kept = tidied(sandbox.tree, given, marks.laid, observed=observed) if len(given) >= LEAST else None
+        kept = tidied(sandbox.tree, given, marks.laid, observed=observed) if effort(given.values()) >= LEAST else None
         if kept is not None:
             with suppress(OSError):  # then it goes with the rest of the sandbox
                 home.keep(kept)

@@ -73,7 +73,7 @@ class Workshop:
         root = memory.root if memory is not None else self._root
         with self._lock:
             if root not in self._homes:
-                self._homes[root] = Home(root, (self._slots, _KEPT_IN_MEMORY if memory is not None else _KEPT))
+                self._homes[root] = Home(root, (2 * self._slots, _KEPT_IN_MEMORY if memory is not None else _KEPT))
             return self._homes[root]
 
     def slots(self, kind: str) -> SlotPool:

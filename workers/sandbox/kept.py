@@ -10,13 +10,20 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from shared.model.action import Input
 from workers.sandbox.marks import Laid, laid_of, mark, noticed
 
-LEAST = 24  # files; fewer are laid out sooner than they are compared
+LEAST = 24  # times the effort of one small file; less is laid out sooner than it is compared
+_LIKE_A_FILE = 64 << 10  # bytes that take as long to copy and to check as a file takes to be made
+
+
+def effort(items: Iterable[Input]) -> float:
+    """What it takes to lay files out, in small files."""
+    return sum(1 + item.size / _LIKE_A_FILE for item in items)
 
 
 class Kept(NamedTuple):
@@ -47,15 +54,14 @@ class KeptTrees:
 
     def take(self, inputs: Iterable[Input], *, observed: bool) -> Kept | None:
         """The tree that is nearest to what a job needs; None where laying out anew is less work."""
-        wanted = {item.path for item in inputs if item.mode != "link"}
-        if len(wanted) < LEAST:
+        wanted = {item.path: item for item in inputs if item.mode != "link"}
+        anew = effort(wanted.values())
+        if anew < LEAST:
             return None
         with self._lock:
-            fits = [kept for kept in self._kept if kept.observed == observed]
-            if not fits:
-                return None
-            nearest = min(fits, key=lambda kept: len(kept.items.keys() ^ wanted))
-            if len(nearest.items.keys() ^ wanted) * 2 > len(wanted):
+            left = [(_difference(kept, wanted), kept) for kept in self._kept if kept.observed == observed]
+            least, nearest = min(left, key=itemgetter(0), default=(anew, None))
+            if nearest is None or least * 2 > anew:
                 return None
             self._kept.remove(nearest)
             return nearest
@@ -76,6 +82,16 @@ class KeptTrees:
         return [one.tree for one in kept]
 
 
+def _difference(kept: Kept, wanted: Mapping[str, Input]) -> float:
+    """What it takes to make of a tree what a job needs, in small files."""
+    lacked = (item for path, item in wanted.items() if not _serves(kept.items.get(path), item))
+    return effort(lacked) + len(kept.items.keys() - wanted.keys())
+
+
+def _serves(there: Input | None, wanted: Input) -> bool:
+    return there is not None and (there.hash, there.mode) == (wanted.hash, wanted.mode)
+
+
 def adapt(kept: Kept, inputs: Iterable[Input], folders: set[str]) -> dict[str, Input]:
     """Take from a tree all that a job is not given; what is left of its files. OSError.
 
@@ -85,7 +101,7 @@ def adapt(kept: Kept, inputs: Iterable[Input], folders: set[str]) -> dict[str, I
     left: dict[str, Input] = {}
     for path, item in kept.items.items():
         other = wanted.get(path)
-        if other is not None and (other.hash, other.mode) == (item.hash, item.mode):
+        if other is not None and _serves(item, other):
             left[path] = other
         else:
             os.unlink(f"{kept.tree}/{path}")  # noqa: PTH108 - as a string

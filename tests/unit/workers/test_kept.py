@@ -199,12 +199,36 @@ def test_a_tree_that_is_too_different_stays_for_another(bench: Bench) -> None:
 
 
 def test_a_few_files_are_laid_out_anew(bench: Bench) -> None:
-    few = bench.given(names=NAMES[: LEAST - 1])
+    few = bench.given(names=NAMES[: LEAST - 1])  # of a byte each
     bench.run(few)
 
     bench.run(few)
 
     assert len(bench.laid_out) == LEAST - 1
+
+
+def test_a_few_large_files_are_handed_on_and_go_before_many_small_ones(tmp_path: Path) -> None:
+    """As the links of test programs have them: an object of their own, and the same libraries."""
+    trees = KeptTrees((9, 1 << 30))
+    libraries = [Input(f"lib/{number}.so", hashing.EMPTY, 4 << 20) for number in range(3)]
+    small = [Input(f"obj/{number}.o", hashing.EMPTY, 1000) for number in range(20)]
+    for number, items in enumerate((libraries, small)):
+        given = {item.path: item for item in items}
+        assert trees.give(Kept(tmp_path / str(number), given, {}, {""}, observed=False)) == []
+
+    nearest = trees.take([*libraries, *small[:12]], observed=False)
+
+    assert nearest is not None
+    assert nearest.items.keys() == {item.path for item in libraries}
+    assert trees.take(small, observed=False) is None  # too little to compare
+
+
+def test_a_tree_of_files_that_hold_something_else_is_of_no_use(tmp_path: Path) -> None:
+    trees = KeptTrees((9, 1 << 30))
+    items = {path: Input(path, hashing.of_bytes(b"other"), 5) for path in NAMES}
+    trees.give(Kept(tmp_path / "tree", items, {}, {""}, observed=False))
+
+    assert trees.take([Input(path, hashing.EMPTY, 0) for path in NAMES], observed=False) is None
 
 
 @pytest.mark.parametrize(("most", "kept"), [((2, 1 << 20), 2), ((9, 2 * LEAST), 2), ((0, 1 << 20), 0), ((9, 1), 0)])
