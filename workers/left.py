@@ -67,13 +67,11 @@ class Left:
 
     def _tell_own_root(self) -> None:
         """Have a depfile that stays name the tree where it lies in truth; no flag of a compiler does that."""
-        path = self._action.depfile
-        if path is None or not self._action.keeps_depfile:
-            return
-        data = outputs.read(self._tree, path, DEPFILE_LIMIT)
-        seen, real = (os.fsencode(root.replace(" ", "\\ ")) for root in (self._seen.root, self._action.root))
-        if data is not None and seen in data:
-            (self._tree / path).write_bytes(data.replace(seen, real))
+        for path in self._action.kept_depfile:
+            data = outputs.read(self._tree, path, DEPFILE_LIMIT)
+            seen, real = (os.fsencode(root.replace(" ", "\\ ")) for root in (self._seen.root, self._action.root))
+            if data is not None and seen in data:
+                (self._tree / path).write_bytes(data.replace(seen, real))
 
     def _declared(self) -> tuple[Output, ...]:
         complaints: list[str] = []

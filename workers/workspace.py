@@ -162,8 +162,7 @@ class WorkspaceRun:
         stdout, stderr = printed.logs()
         trace, beyond = self._trace(printed)
         action = self._read or self._action
-        depfile = (action.depfile,) if action.keeps_depfile and action.depfile is not None else ()
-        made = (self._output(path) for path in dict.fromkeys((*action.outputs, *depfile)))
+        made = (self._output(path) for path in dict.fromkeys((*action.outputs, *action.kept_depfile)))
         return ActionResult(
             key=key_after_run(action, trace, beyond),
             outputs=tuple(output for output in made if output is not None),

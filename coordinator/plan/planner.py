@@ -31,7 +31,7 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
         _refuse_missing(graph, wanted)
     else:
         _refuse_missing(graph, graph.recipes)
-    _refuse_unknown_deps(graph, reasons)
+    _refuse_wrong_deps(graph, reasons)
     layers = layers_of(graph, reasons)
     expected = expected_seconds(graph, manifest, reasons)
     priority = priorities(graph, layers, expected)
@@ -108,15 +108,14 @@ def _refuse_missing(graph: BuildGraph, ids: Collection[str]) -> None:
         )
 
 
-def _refuse_unknown_deps(graph: BuildGraph, ids: Collection[str]) -> None:
-    for id_ in sorted(graph.names.unknown_deps.keys() & set(ids)) if graph.names.unknown_deps else ():
-        deps, recipe = graph.names.unknown_deps[id_], graph.recipes[id_]
+def _refuse_wrong_deps(graph: BuildGraph, ids: Collection[str]) -> None:
+    for id_ in sorted(graph.names.wrong_deps.keys() & set(ids)) if graph.names.wrong_deps else ():
         raise GraphError(
             # The words of ninja, which finds out once the command has run.
-            f"unknown deps type '{deps}'",
-            at=recipe.at,
-            why=f"the edge, or its rule '{recipe.rule}', says `deps = {deps}`",
-            fix="say `deps = gcc` for a depfile, `deps = msvc` for what /showIncludes prints, or leave it out",
+            graph.names.wrong_deps[id_],
+            at=graph.recipes[id_].at,
+            why=f"`deps` of the edge, or of its rule '{graph.recipes[id_].rule}', tell how what it reads is found",
+            fix="say `deps = gcc` with a `depfile`, `deps = msvc` for what /showIncludes prints, or leave it out",
         )
 
 

@@ -103,6 +103,11 @@ class Action(msgspec.Struct, frozen=True):
         return self.depfile is not None or self.notes != ""
 
     @property
+    def kept_depfile(self) -> tuple[str, ...]:
+        """The path of the depfile, if it stays."""
+        return (self.depfile,) if self.keeps_depfile and self.depfile is not None else ()
+
+    @property
     def command(self) -> tuple[str, ...]:
         """The command as it is run where the tree appears at its root."""
         return tuple(word.replace(ROOT, self.root) for word in self.argv)

@@ -79,6 +79,11 @@ class Recipe(msgspec.Struct, frozen=True):
         return self.depfile is not None or self.notes != ""
 
     @property
+    def kept_depfile(self) -> tuple[str, ...]:
+        """The path of the depfile, if it stays."""
+        return (self.depfile,) if self.keeps_depfile and self.depfile is not None else ()
+
+    @property
     def command(self) -> tuple[str, ...]:
         """The command as it is run where the tree lies at its root."""
         return tuple(word.replace(ROOT, self.root) for word in self.argv)
@@ -99,8 +104,8 @@ class Names(msgspec.Struct, frozen=True):
 
     aliases: a name that no recipe makes (a phony edge) to the ids it stands for. default: the ids that are wanted
     when nothing is asked for; None for all. validations: an id to those wanted with it, in no order. missing: an
-    id to a path it needs that is not there and nobody makes. unknown_deps: an id to the way it is to tell what it reads
-    in, which nobody knows. pools: how many of a pool's jobs may run at once.
+    id to a path it needs that is not there and nobody makes. wrong_deps: an id to what is wrong with how it is to
+    tell what it reads. pools: how many of a pool's jobs may run at once.
     absent: a name that no recipe makes to a path it stands for that is not there, and to who needs it; "" is what is
     wanted by default. circles: a name whose makers wait for each other, or for such, to what is to be said of it; "" as
     for absent. artefacts: a path to its canonical id and MIME type. inputs: the id of an input to the digest of
@@ -111,7 +116,7 @@ class Names(msgspec.Struct, frozen=True):
     default: tuple[str, ...] | None = None
     validations: Mapping[str, tuple[str, ...]] = {}
     missing: Mapping[str, str] = {}
-    unknown_deps: Mapping[str, str] = {}
+    wrong_deps: Mapping[str, str] = {}
     pools: Mapping[str, int] = {}
     absent: Mapping[str, tuple[str, str]] = {}
     circles: Mapping[str, str] = {}

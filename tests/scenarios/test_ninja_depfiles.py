@@ -247,3 +247,29 @@ def test_it_runs_again_once_what_it_read_is_made(pair: Pair) -> None:
 
     assert (pair.windrow / "out").read_text() == "1\n1\n", first.said
     assert pair.by_windrow().ran == ()
+
+
+def test_a_file_that_was_a_source_may_become_a_depfile(plain: Pair) -> None:
+    plain.write("other.d", "other: gone\n")
+    plain.write(
+        "build.ninja",
+        PLAIN.replace("build other: cat source\n  deps = gcc\n", "rule cp\n  command = cp $in $out\nbuild other: cp other.d\n"),
+    )
+    assert [one.code for one in plain.both()] == [0, 0]
+    plain.write("build.ninja", PLAIN.replace("  deps = gcc\n", ""))
+
+    assert _same(plain) == ("other",)
+
+    assert (plain.windrow / "other.d").read_text() == "other: source part\n"
+    assert _same(plain) == ()
+
+
+def test_only_what_was_asked_for_comes_from_afar(plain: Pair) -> None:
+    assert plain.by_windrow("--download", "targets", "other").code == 0
+    plain.forget()
+    for path in ("sub/out", "sub/out.d"):
+        plain.delete(path)
+
+    assert plain.by_windrow("--download", "targets", "sub/out").code == 0
+
+    assert (plain.windrow / "sub/out.d").read_text() == "sub/out: in part\n"

@@ -31,8 +31,7 @@ def collect(tree: Path, action: Action, others: list[str], root: str) -> tuple[O
     """
     if len(others) > MOST:
         raise Broken(f"it wrote more than {MOST:,} files besides its outputs, {others[0]} among them")
-    depfile = (action.depfile,) if action.keeps_depfile and action.depfile is not None else ()
-    declared = dict.fromkeys((*action.outputs, *depfile))
+    declared = dict.fromkeys((*action.outputs, *action.kept_depfile))
     made = [_take(tree, path, action.root, root) for path in declared]
     for path in others:
         if path in declared:

@@ -34,6 +34,6 @@ def undeclared(recipes: Iterable[Recipe], jobs: Mapping[str, JobEntry]) -> dict[
         entry = jobs.get(recipe.id)
         if entry is not None and entry.also:
             found[recipe.id] = entry.also
-        if recipe.keeps_depfile and recipe.depfile is not None:
-            found[recipe.id] = (*found.get(recipe.id, ()), recipe.depfile)
+        if kept := recipe.kept_depfile:
+            found[recipe.id] = (*found.get(recipe.id, ()), *kept)
     return found

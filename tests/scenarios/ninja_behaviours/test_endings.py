@@ -56,14 +56,21 @@ def test_so_it_is_with_what_makes_the_build_file(pair: Pair) -> None:
     assert ours.err == "ninja: error: rebuilding 'build.ninja': interrupted by user\n"
 
 
-def test_deps_of_a_kind_that_there_is_not_are_an_error_of_who_needs_the_edge(pair: Pair) -> None:
-    rule = "rule r\n  command = touch $out\n  deps = foo\n  depfile = $out.d\nrule ok\n  command = touch $out\n"
+@pytest.mark.parametrize(
+    ("deps", "told"),
+    [
+        ("foo\n  depfile = $out.d", "unknown deps type 'foo'"),
+        ("gcc\n  depfile =", "edge with deps=gcc but no depfile makes no sense"),
+    ],
+)
+def test_deps_that_cannot_be_are_an_error_of_who_needs_the_edge(pair: Pair, deps: str, told: str) -> None:
+    rule = f"rule r\n  command = touch $out\n  deps = {deps}\nrule ok\n  command = touch $out\n"
     pair.write("build.ninja", rule + "build a: r\nbuild b: ok\ndefault b\n")
     assert same(pair).code == 0
 
     theirs, ours = pair.both("a")
 
-    assert (ours.code, "unknown deps type 'foo'" in theirs.err) == (theirs.code, True)
-    assert "ninja: error: build.ninja:7: unknown deps type 'foo'\n" in ours.err
+    assert (ours.code, told in theirs.said) == (theirs.code, True)
+    assert f"ninja: error: build.ninja:7: {told}\n" in ours.err
     assert "  fix: say `deps = gcc`" in ours.err
     assert not (pair.windrow / "a").exists()
