@@ -52,7 +52,9 @@ def run(arguments: Sequence[str]) -> int:
         render.out("ninja: build stopped: interrupted by user.")
         return Interrupted.exit_code
     except RemakingFailed as error:
-        if error.outputs:
+        if error.interrupted:
+            render.err(f"ninja: error: rebuilding '{error.outputs[0]}': interrupted by user")
+        elif error.outputs:
             render.out(f"FAILED: [code={error.ended_with}] {' '.join(error.outputs)} \n{error.command}")
             render.err(f"ninja: error: rebuilding '{error.outputs[0]}': subcommand failed")
         else:
@@ -145,9 +147,11 @@ def _build_in(project: Project, options: Options) -> int:
         download=options.download,
         typed=typed,
         keep_response_files=options.keep_response_files,
+        keep_depfiles=options.keep_depfiles,
         at_once=options.jobs or 0,
     )
-    return _dry(project, request, options) if options.dry else _run_jobs(project, request, options, progress)
+    doing = _dry if options.dry else _run_jobs
+    return doing(project, request, options, progress)
 
 
 def _refuse_phony_cycles(project: Project, targets: Sequence[str]) -> None:
@@ -195,7 +199,8 @@ def _run_jobs(project: Project, request: Request, options: Options, progress: Ni
 
 def _tell_stats(report: BuildReport) -> None:
     rows = [("planned", report.planned), ("executed", report.executed), *sorted(report.reused.items())]
-    rows += [("failed", report.failed), ("skipped", report.skipped), ("files looked at", report.files)]
+    rows += [("failed", report.failed), ("skipped", report.skipped), ("repeated", report.repeated)]
+    rows += [("files looked at", report.files)]
     rows += [("bytes up", report.bytes_up), ("bytes down", report.bytes_down)]
     for line in render.table([(name, f"{count:,}") for name, count in rows], head=("metric", "count")):
         render.out(line)
@@ -245,7 +250,7 @@ def _own(project: Project) -> frozenset[str]:
     return frozenset((manifest.files[0], *(path for edge in manifest.makers() for path in edge.all_outputs)))
 
 
-def _dry(project: Project, request: Request, options: Options) -> int:
+def _dry(project: Project, request: Request, options: Options, progress: NinjaProgress) -> int:
     from coordinator import build as building  # noqa: PLC0415
 
     seen = building.look(project, request)
@@ -264,11 +269,11 @@ def _dry(project: Project, request: Request, options: Options) -> int:
         return 0
     if options.explain:
         _explain(project, request)
-    order = [id_ for layer in seen.plan.layers for id_ in layer]
-    for number, id_ in enumerate(order if not options.quiet else (), 1):
-        recipe = seen.graph.recipes[id_]
-        text = recipe.command[-1] if options.verbose or not recipe.description else recipe.description
-        render.out(f"[{number}/{len(order)}] {text}")
+    progress.planned(seen.plan, seen.graph, build="", revision=0)
+    for id_ in (id_ for layer in seen.plan.layers for id_ in layer):
+        progress.started(id_, "")
+        progress.finished(id_, "executed", 0.0)
+    progress.close()
     return 0
 
 
@@ -278,6 +283,6 @@ def _explain(project: Project, request: Request) -> None:
 
     seen = building.look(project, request)
     for id_, job in seen.plan.jobs.items():
-        outputs = seen.graph.recipes[id_].outputs if seen.graph else (id_,)
+        outputs = seen.graph.recipes[id_].told if seen.graph else (id_,)
         for reason in job.reasons:
             render.err(f"ninja explain: {outputs[0]} is dirty: {sentence(reason)}")

@@ -43,10 +43,13 @@ class Cleaning:
             for path in (*edge.all_outputs, *edge.all_inputs, *self._imported.late_outputs(edge))
         }
         made = {path: artefact.hash for path, artefact in manifest.artefacts.items()} if manifest else {}
+        # What an edge makes beside its outputs is dead when these are.
+        jobs = [*manifest.jobs.values()] if manifest else []
+        alive = {path for job in jobs if not named_now.isdisjoint(job.outputs) for path in job.also}
 
         def remove() -> int:
             for path, hash_ in made.items():
-                if path not in named_now and self._holds(path, hash_):
+                if path not in named_now and path not in alive and self._holds(path, hash_):
                     self._remove(self._project.settings.root / path, self._shown(path))
             return 0
 

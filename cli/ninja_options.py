@@ -45,7 +45,7 @@ options:
 _MODES = {
     "stats": "print what was done, and how long it took",
     "explain": "explain what caused a command to execute",
-    "keepdepfile": "accepted: what depfiles said is kept, see -t deps",
+    "keepdepfile": "don't delete depfiles after they're read by ninja",
     "keeprsp": "don't delete @response files on success",
 }
 _WARNINGS = ("phonycycle=err", "phonycycle=warn")
@@ -74,6 +74,7 @@ class Options(msgspec.Struct):
     explain: bool = False
     stats: bool = False
     keep_response_files: bool = False
+    keep_depfiles: bool = False
     strict_phony: bool = False
     tool: str = ""
     strict: bool = False
@@ -174,7 +175,7 @@ def _debug(options: Options, mode: str) -> None:
         case "stats":
             options.stats = True
         case "keepdepfile":
-            pass
+            options.keep_depfiles = True
         case "keeprsp":
             options.keep_response_files = True
         case _:

@@ -18,7 +18,7 @@ from coordinator.importers.ninja.near import near
 from coordinator.keying.beyond import BeyondSets
 from coordinator.project import Project
 from shared.clock import SystemClock
-from shared.errors import UsageError
+from shared.errors import UnknownTarget, UsageError
 from shared.settings import Settings
 
 TOOLS = {
@@ -105,7 +105,7 @@ options:
         "xh",
         (),
         """\
-usage: ninja -t compdb-targets [options] target [targets]
+usage: ninja -t compdb [-hx] target [targets]
 
 options:
   -h     display this help message
@@ -239,9 +239,13 @@ class _Tools:
 
     def _compdb_targets(self, words: list[str]) -> Iterable[str]:
         if not words:
+            render.out(_TAKES["compdb-targets"][2])
             raise UsageError("compdb-targets expects the name of at least one target")
         expand, folder = "-x" in self._flags, str(self._folder)
-        return [listings.compdb_targets(self._lookup, words, directory=folder, expand=expand)]
+        try:
+            return [listings.compdb_targets(self._lookup, words, directory=folder, expand=expand)]
+        except UnknownTarget as error:
+            raise Fatal(error.what, fix=error.fix) from error
 
     def _targets(self, words: list[str]) -> Iterable[str]:
         mode = words[0] if words else "depth"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -19,7 +18,10 @@ CONSOLE = "console"  # the pool whose jobs have the terminal, one at a time
 DEFAULT_STATUS = "[%f/%t] "
 _DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
 _DIRECTIVES = frozenset("strufpPocewEW%")
-_ESCAPE = re.compile(r"\x1b\[[^A-Za-z]*[A-Za-z]")
+# What ninja takes out of what commands print where nobody could see colours, and what takes no room on a line.
+_ESCAPE = re.compile(r"\x1b(?:\[[^A-Za-z]*[A-Za-z]?)?")
+_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
+_ELLIPSIS = "..."
 _HOUR = 3600  # seconds
 
 
@@ -32,8 +34,10 @@ class NinjaProgress:
         for found in _DIRECTIVE.finditer(self._status):
             if found[1] not in _DIRECTIVES:
                 raise Fatal(f"unknown placeholder '{found[0]}' in $NINJA_STATUS")
-        self._lively = sys.stdout.isatty() and environ.get("TERM", "dumb") != "dumb"
-        self._colours = self._lively or environ.get("CLICOLOR_FORCE", "0") != "0"
+        able = sys.stdout.isatty() and environ.get("TERM", "dumb") != "dumb"
+        # Whole commands are not to be written over.
+        self._lively = able and not verbose
+        self._colours = able or environ.get("CLICOLOR_FORCE", "0") != "0"
         self._recipes: Mapping[str, Recipe] = {}
         self._total = self._finished = 0
         self._running: set[str] = set()
@@ -79,7 +83,7 @@ class NinjaProgress:
 
     def said(self, job: str, text: str) -> None:
         """See BuildObserver."""
-        self._plain(text)
+        self._plain(self._shown(text))
 
     def failed(self, failure: Failure) -> None:
         """See BuildObserver."""
@@ -89,8 +93,12 @@ class NinjaProgress:
         outputs = " ".join(recipe.told) if recipe else failure.job
         command = recipe.command[-1] if recipe else failure.command
         code = failure.exit_code or 1
-        failed = "\x1b[31mFAILED: \x1b[0m" if self._colours else "FAILED: "
-        self._plain(f"{failed}[code={code}] {outputs} \n{command}\n{failure.output or failure.message}")
+        failed = f"FAILED: [code={code}] "
+        failed = f"\x1b[31m{failed}\x1b[0m" if self._colours else failed
+        # The code is told already; what else is wrong is not, whatever the command printed.
+        message = "" if failure.message == f"exit code {failure.exit_code}" else failure.message
+        said = "".join(f"{text}\n" for text in (self._shown(failure.output).rstrip("\n"), message) if text)
+        self._plain(f"{failed}{outputs} \n{command}\n{said}")
 
     def skipped(self, job: str, because: str) -> None:
         """See BuildObserver."""
@@ -135,14 +143,10 @@ class NinjaProgress:
         if self._console:
             self._held.append(text)
             return
-        if not self._lively or self._verbose:
+        if not self._lively:
             self._plain(text)
             return
-        width = shutil.get_terminal_size().columns
-        if len(text) > width - 1:
-            kept = max(0, (width - 4) // 2)
-            text = f"{text[:kept]}...{text[len(text) - kept :]}"
-        sys.stdout.write(f"\r{text}\x1b[K")
+        sys.stdout.write(f"\r{elided(text, _columns())}\x1b[K")
         sys.stdout.flush()
         self._over = True
 
@@ -181,14 +185,51 @@ class NinjaProgress:
             self._held.append(text)
             return
         self._end_line()
-        text = text if self._colours else _ESCAPE.sub("", text)
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
+
+    def _shown(self, text: str) -> str:
+        """What a command printed, without colours where these cannot be shown."""
+        return text if self._colours else _ESCAPE.sub("", text)
 
     def _end_line(self) -> None:
         if self._over:
             sys.stdout.write("\n")
             self._over = False
+
+
+def _columns() -> int:
+    """How wide the terminal is now; 0 where it does not say."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):
+        return 0
+
+
+def elided(text: str, width: int) -> str:
+    """A line with its middle left out where it is longer than `width`, unless that is 0; colours take no room."""
+    if not width or len(text) <= width:
+        return text
+    pieces = _COLOUR.split(text)  # text and colours in turn
+    visible = sum(map(len, pieces[::2]))
+    if visible <= width:
+        return text
+    room = max(0, width - len(_ELLIPSIS))
+    left, right, dots = room // 2, visible - (room - room // 2), _ELLIPSIS[:width]
+    shown: list[str] = []
+    at = 0
+    for number, piece in enumerate(pieces):
+        if number % 2:
+            # Also those of what is left out: they colour what comes behind.
+            shown.append(piece)
+            continue
+        end = at + len(piece)
+        shown.append(piece[: max(0, left - at)])
+        if at <= left < end:
+            shown.append(dots)
+        shown.append(piece[max(0, right - at) :])
+        at = end
+    return "".join(shown)
 
 
 def _clock(seconds: float) -> str:

@@ -32,6 +32,8 @@ def lines(report: BuildReport) -> Iterator[str]:
     if report.failures:
         yield ""
     yield _headline(report)
+    if report.repeated:
+        yield f"{plural(report.repeated, 'job')} run again for files not given at first; the warnings above name them"
     yield from _cache(report)
     yield from _outputs(report)
 

@@ -135,6 +135,7 @@ class Attempt:
             clock=self.clock,
             includes=self.project.includes,
             beyond=self.project.beyond,
+            keep_depfiles=self.request.keep_depfiles,
         )
         preparer.bring(self.plan.changes.edited)
         timeout = self.request.timeout
@@ -200,7 +201,13 @@ class Attempt:
     def _finish(self, ran: RunReport) -> BuildReport:
         """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""
         self.record.ran(ran)
-        response_files.settle(self.settings.root, self.graph.recipes, ran, keep=self.request.keep_response_files)
+        response_files.settle(
+            self.settings.root,
+            self.graph.recipes,
+            ran,
+            keep_response_files=self.request.keep_response_files,
+            keep_depfiles=self.request.keep_depfiles,
+        )
         whole = not ran.skipped and all(failure.rule in self.lenient for failure in ran.failures)
         if whole or self.request.failures != 1:
             self.done = self._materialise(whole=whole)
@@ -353,7 +360,7 @@ class Attempt:
             planned=len(self.plan.jobs) + len(ran.added),
             executed=tally.executed,
             reused=count_how(reused),
-            failed=len(ran.failures), skipped=len(ran.skipped),
+            failed=len(ran.failures), skipped=len(ran.skipped), repeated=ran.repeated,
             layers=tuple(len(layer) for layer in self.plan.layers),
             outputs_written=len(written), outputs_removed=len(removed),
             bytes_up=ran.bytes_up + tally.bytes_up,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,6 +25,7 @@ from shared.errors import LocalError, RemakingFailed, named
 SCHEMA = "windrow.generator/3"
 _FILE = "generator.json"
 _MOST = 20  # times in a row
+_KILLED = 128  # what shells add to the number of the signal that ended a command
 
 # Told what is about to be done, and why; where it is to print to: descriptor 1 or 2.
 Say = Callable[[str, str], int]
@@ -139,14 +141,16 @@ class Regeneration:
             )
         except OSError as error:
             raise LocalError(f"the build file cannot be made anew: {error}", at=edge.at) from error
-        if done.returncode:
+        code = done.returncode if done.returncode >= 0 else _KILLED - done.returncode
+        if code:
             failed = RemakingFailed(
-                f"making {self._imported.ninja.file} anew failed with exit code {done.returncode}",
+                f"making {self._imported.ninja.file} anew failed with exit code {code}",
                 at=edge.at,
                 why=f"the command was: {command}",
                 fix="what it printed is above",
             )
-            failed.outputs, failed.command, failed.ended_with = edge.all_outputs, command, done.returncode
+            failed.outputs, failed.command, failed.ended_with = edge.all_outputs, command, code
+            failed.interrupted = code == _KILLED + signal.SIGINT or -done.returncode in (signal.SIGTERM, signal.SIGHUP)
             raise failed
 
     def _inputs(self, edge: Edge, known: Digests | None) -> Digests | None:

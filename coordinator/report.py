@@ -19,10 +19,11 @@ Status = Literal["ok", "failed", "no-changes", "interrupted"]
 class BuildReport(msgspec.Struct, frozen=True):
     """Counts are jobs, bytes are bytes, seconds are seconds; revision is 0 when nothing was committed.
 
-    executed counts each execution of all passes, and outputs and bytes are those of all; the other counts of jobs are
-    those of the last pass, and what it took over from an earlier one is not reused. done: the jobs that have a result,
-    each with the key it is stored under. reused_jobs: those of them that a stored result stood for. tests: those of the
-    graph that the plan is one of. made: what those jobs made, path to blob.
+    executed counts each execution of all passes, and outputs and bytes are those of all; the other counts of jobs
+    are those of the last pass, and what it took over from an earlier one is not reused. repeated: as in RunReport.
+    done: the jobs that have a result, each with the key it is stored under. reused_jobs: those of them that a
+    stored result stood for. tests: those of the graph that the plan is one of. made: what those jobs made, path to
+    blob.
     """
 
     build: str
@@ -36,6 +37,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     reused: Mapping[str, int] = {}
     failed: int = 0
     skipped: int = 0
+    repeated: int = 0
     layers: tuple[int, ...] = ()
     outputs_written: int = 0
     outputs_removed: int = 0
@@ -68,6 +70,7 @@ class BuildReport(msgspec.Struct, frozen=True):
             "reused": {name: self.reused.get(name, 0) for name in ("cut_off", "local", "remote", "shared")},
             "failed": self.failed,
             "skipped": self.skipped,
+            "repeated": self.repeated,
             "layers": list(self.layers),
             "outputs_written": self.outputs_written,
             "outputs_removed": self.outputs_removed,

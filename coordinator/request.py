@@ -16,8 +16,9 @@ class Request(msgspec.Struct, frozen=True):
     the workspace: all, those of the targets, or only what commands need that run there. all_tests: run every test job,
     whatever is stored. commit: whether a new revision is made of it. base: the hash of the manifest that it must start
     from ("" for none), where that matters. typed: the targets as `rest.typed` writes them down; "" if nobody typed any.
-    keep_response_files: leave those of imported commands in the tree, as those of failed ones are. at_once: how many
-    jobs may run at once, here and on the farm together; 0 for as many as there are slots.
+    keep_response_files: leave those of imported commands in the tree, as those of failed ones are. keep_depfiles: leave
+    those too that are taken in. at_once: how many jobs may run at once, here and on the farm together; 0 for as many as
+    there are slots.
     """
 
     targets: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class Request(msgspec.Struct, frozen=True):
     base: str | None = None
     typed: str = ""
     keep_response_files: bool = False
+    keep_depfiles: bool = False
     at_once: int = 0
 
     @property

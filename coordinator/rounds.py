@@ -112,6 +112,7 @@ def _together(reports: list[BuildReport]) -> BuildReport:
         revision=max(report.revision for report in every),
         planned=sum(report.planned for report in every),
         executed=sum(report.executed for report in every),
+        repeated=sum(report.repeated for report in every),
         reused=reused,
         layers=tuple(count for report in every for count in report.layers),
         outputs_written=sum(report.outputs_written for report in every),

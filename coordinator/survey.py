@@ -136,7 +136,8 @@ def wanted_here(graph: BuildGraph, question: Question) -> frozenset[str]:
     if question.download == "none":
         return frozenset()
     ids = select(graph, question.targets) if question.targets else graph.names.default or ()
-    return frozenset(path for id_ in ids for path in graph.recipes[id_].outputs)
+    recipes = (graph.recipes[id_] for id_ in ids)
+    return frozenset(path for recipe in recipes for path in (*recipe.outputs, *recipe.kept_depfile))
 
 
 def _all(snapshot: Snapshot, _known: Collection[str]) -> Snapshot:
@@ -149,6 +150,8 @@ def _refuse_overwriting(snapshot: Snapshot, graph: BuildGraph, manifest: Manifes
     for path, maker in graph.producer.items():
         if path in snapshot.sources and (path in committed or path == PROJECT_FILE):
             recipe = graph.recipes[maker]
+            if path in recipe.kept_depfile:
+                continue  # left by an earlier build, when the edge did not say so
             raise GraphError(
                 f"output {path} would overwrite a source",
                 at=recipe.at,

@@ -101,11 +101,14 @@ class BuildFailed(WindrowError):
 
 
 class RemakingFailed(BuildFailed):
-    """The build file was to be made anew; outputs: of the edge whose command failed, if it was one."""
+    """The build file was to be made anew; outputs: of the edge whose command failed, if it was one.
+
+    interrupted: somebody ended that command by a signal.
+    """
 
     code = "W1004"
     outputs: tuple[str, ...] = ()
-    command, ended_with = "", 0
+    command, ended_with, interrupted = "", 0, False
 
 
 class TestsFailed(WindrowError):

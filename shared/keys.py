@@ -40,6 +40,8 @@ class Body:
         outside: tuple[tuple[str, str], ...] = (),
         root: str = "",
         notes: str = "",
+        *,
+        keeps_depfile: bool = False,
     ) -> None:
         self._root = root
         made, noted = tuple(map(self.at, outputs)), depfile and self.at(depfile)
@@ -48,6 +50,8 @@ class Body:
             self._fields += (cwd, [(self.at(path), text) for path, text in files], outside)
         if notes:
             self._fields += (notes,)
+        if keeps_depfile:
+            self._fields += (True,)
 
     def at(self, path: str) -> str:
         """A path as keys have it."""
@@ -77,6 +81,7 @@ def body_of(action: Action) -> Body:
         action.outside,
         action.root,
         action.notes,
+        keeps_depfile=action.keeps_depfile,
     )
 
 

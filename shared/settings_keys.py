@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from shared.globs import compiled
-from shared.model.path import normalise
+from shared.model.path import written
 from shared.redaction import has_credentials, redact
 
 PROJECT_FILE = "windrow.toml"
@@ -82,7 +82,7 @@ def _filled(value: str) -> str:
 
 def _inside(value: str) -> str:
     try:
-        normalise(value)
+        written(value)
     except ValueError as error:
         return f"'{value}': {error}"
     return ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import ConfigError, NoProject, named
-from shared.model.path import normalise
+from shared.model.path import written
 from shared.settings import (
     BlueprintSettings,
     EmitSettings,
@@ -120,7 +120,7 @@ def _settings(
     scanned = taken("scan")
     if emit.folder:
         # What is written for others is no source of ours.
-        scanned["ignore"] = (*scanned.get("ignore", ()), f"/{normalise(emit.folder)}/")
+        scanned["ignore"] = (*scanned.get("ignore", ()), f"/{written(emit.folder)}/")
     return Settings(
         root=root,
         project=values["project.name"],
@@ -152,14 +152,14 @@ def _ninja(given: dict[str, Any], project: SettingsFile | None) -> NinjaSettings
             at=project.where(("ninja",)) if project else "",
             fix='file = "build/build.ninja"',
         )
-    return NinjaSettings(**{**given, "file": normalise(given["file"])})
+    return NinjaSettings(**{**given, "file": written(given["file"])})
 
 
 def _context_rules(given: dict[str, Any], project: SettingsFile | None) -> str:
     """The folder that `[context-rules]`, which may be empty, names."""
     if project is None or "context-rules" not in project.tables:
         return ""
-    return normalise(given.get("directory", ".context"))
+    return written(given.get("directory", ".context"))
 
 
 def _tests(given: dict[str, Any], project: SettingsFile | None) -> TestSettings | None:
@@ -172,9 +172,9 @@ def _tests(given: dict[str, Any], project: SettingsFile | None) -> TestSettings 
             at=project.where(("tests", "pass_env")),
             fix="take it out of one of them",
         )
-    results = normalise(given.get("results", TestSettings().results))
+    results = written(given.get("results", TestSettings().results))
     if "coverage" in given:
-        given["coverage"] = normalise(given["coverage"])
+        given["coverage"] = written(given["coverage"])
     return TestSettings(**{**given, "results": results}, at=project.where(("tests",)))
 
 
@@ -187,12 +187,12 @@ def _blueprint(given: dict[str, Any], project: SettingsFile | None) -> Blueprint
             at=project.where(("blueprint",)) if project else "",
             fix='file = "movie.yaml"',
         )
-    file = normalise(given["file"])
+    file = written(given["file"])
     stem = file.rpartition("/")[2].partition(".")[0]
     return BlueprintSettings(
         file,
-        normalise(given["inputs"]) if given.get("inputs") else "",
-        normalise(given["folder"]) if given.get("folder") else f"build/{stem}",
+        written(given["inputs"]) if given.get("inputs") else "",
+        written(given["folder"]) if given.get("folder") else f"build/{stem}",
     )
 
 

@@ -15,7 +15,7 @@ from shared.keys import given_trace, key_after_run, rooted
 from shared.model.action import Action, Input, Output, Trace
 from workers.execute.trace import trace_of
 from workers.execute.view import Seen
-from workers.named import named_by
+from workers.named import DEPFILE_LIMIT, named_by
 from workers.printed import Printed
 from workers.sandbox import loose, outputs
 from workers.sandbox.broken import Broken
@@ -52,6 +52,8 @@ class Left:
             changed = self._marks.changed()
             self._rewritten = frozenset(path for path in changed if loose.rewritable(path, self._action))
             loose.refuse_changed([path for path in changed if path not in self._rewritten])
+        if self._seen.root != self._action.root:
+            self._tell_own_root()
         others = [*self._sandbox.undeclared(loose.MOST + 1), *sorted(self._rewritten)]
         made = loose.collect(self._tree, self._action, others, self._seen.root)
         if self._seen.root != self._action.root:
@@ -62,6 +64,14 @@ class Left:
                     "the tree can appear at its own path"
                 )
         return made
+
+    def _tell_own_root(self) -> None:
+        """Have a depfile that stays name the tree where it lies in truth; no flag of a compiler does that."""
+        for path in self._action.kept_depfile:
+            data = outputs.read(self._tree, path, DEPFILE_LIMIT)
+            seen, real = (os.fsencode(root.replace(" ", "\\ ")) for root in (self._seen.root, self._action.root))
+            if data is not None and seen in data:
+                (self._tree / path).write_bytes(data.replace(seen, real))
 
     def _declared(self) -> tuple[Output, ...]:
         complaints: list[str] = []

@@ -10,7 +10,7 @@ from workers.printed import Printed
 from workers.sandbox import outputs
 from workers.sandbox.broken import Broken
 
-_DEPFILE_LIMIT = 64 << 20  # bytes
+DEPFILE_LIMIT = 64 << 20  # bytes
 
 
 def named_by(action: Action, tree: Path, said: Printed) -> tuple[str, ...] | None:
@@ -22,7 +22,7 @@ def named_by(action: Action, tree: Path, said: Printed) -> tuple[str, ...] | Non
         if not said.whole:
             raise Broken("it printed more than is kept, so what it read cannot be told")
         return said.named
-    data = outputs.read(tree, action.depfile, _DEPFILE_LIMIT) if action.depfile is not None else None
+    data = outputs.read(tree, action.depfile, DEPFILE_LIMIT) if action.depfile is not None else None
     if data is None:
         return None
     text = data.decode("utf-8", "replace")

@@ -21,6 +21,7 @@ class Told(TypedDict, total=False):
     marks: str
     printed: Printed | None
     carried: dict[str, bytes]
+    interrupted: bool
 
 
 def outcome_of(
@@ -43,6 +44,7 @@ def outcome_of(
         marks=told.get("marks", ""),
         worker=ticket.workshop.name,
         carried=told.get("carried", {}),
+        interrupted=told.get("interrupted", False),
         seconds=ticket.workshop.clock.monotonic() - started,
         bytes_up=bytes_up + (printed.moved if printed else 0),
         bytes_down=bytes_down,

@@ -15,6 +15,7 @@ from workers.execute.slot import Ended
 from workers.ticket import Ticket
 
 _NO_SPACE = os.strerror(errno.ENOSPC).encode()
+_INTERRUPTS = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 _NOT_FOUND, _NOT_RUNNABLE, _TIMED_OUT, _KILLED = 127, 126, 124, 128  # as shells and timeout(1) have them
 
 
@@ -64,6 +65,16 @@ class Printed:
         texts = (complaint, *(data.decode("utf-8", "replace") for data in reversed(self._data)))
         found = dict.fromkeys(path for text in texts for path in wanted(text, self._roots, action.cwd))
         return tuple(path for path in found if path not in given)
+
+
+def interrupted(ended: Ended) -> bool:
+    """Whether somebody ended a command as people end what they do not want to go on; a time limit is nobody.
+
+    A shell whose last command ended so says it by its exit code; as in ninja, that counts for Ctrl-C alone.
+    """
+    if ended.timed_out or ended.error:
+        return False
+    return ended.signal in _INTERRUPTS or ended.exit_code == _KILLED + signal.SIGINT
 
 
 def complaint(program: str, timeout: float, ended: Ended) -> tuple[int, str]:

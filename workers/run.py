@@ -19,7 +19,7 @@ from workers.execute.slot import UNSEEN, Ended, Request, Slot
 from workers.execute.view import Seen, seen_of
 from workers.left import Left
 from workers.outcome import Told, outcome_of
-from workers.printed import Printed, complaint
+from workers.printed import Printed, complaint, interrupted
 from workers.sandbox.broken import Broken
 from workers.sandbox.fetching import InputsMissing
 from workers.sandbox.home import Home
@@ -139,8 +139,11 @@ class CommandRun:
             if memory is not None and run.lacked_space(ended):
                 raise DiskFull(f"no space left in {memory.root}", at=str(sandbox.tree))
             code, message = complaint(self.action.command[0], self.order.timeout, ended)
-            named_paths = () if ended.timed_out else run.wanted(message)
-            return self._end("failed", message=message, exit_code=code, printed=run, wanted=named_paths)
+            stopped = interrupted(ended)
+            named_paths = () if ended.timed_out or stopped else run.wanted(message)
+            return self._end(
+                "failed", message=message, exit_code=code, printed=run, wanted=named_paths, interrupted=stopped
+            )
         try:
             return self._store(left(self.ticket, sandbox, seen), ended, run)
         except Broken as error:

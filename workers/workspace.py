@@ -17,13 +17,14 @@ from shared import hashing
 from shared.depfile import located
 from shared.errors import named
 from shared.keys import key_after_run
-from shared.model.action import ROOT, ActionResult, Input, Output, Timings, Trace
+from shared.model.action import ROOT, Action, ActionResult, Input, Output, Timings, Trace
 from shared.model.job import JobOutcome, Status
+from shared.model.path import is_normal
 from workers.execute.slot import Ended, Request, Slot
 from workers.execute.trace import trace_of
 from workers.named import named_by
 from workers.outcome import Told, outcome_of
-from workers.printed import Printed, complaint
+from workers.printed import Printed, complaint, interrupted
 from workers.sandbox.broken import Broken
 from workers.sandbox.sandbox import check_paths
 from workers.ticket import Ticket
@@ -40,6 +41,8 @@ class WorkspaceRun:
         self._root = self._action.root or str(workspace)
         self._started = ticket.workshop.clock.monotonic()
         self._begun = 0  # in nanoseconds by the file system
+        self._read: Action | None = None  # with what it says it has read besides what it was said to read
+        self._lacked: tuple[str, ...] = ()  # these
 
     def outcome(self) -> JobOutcome:
         """Run it."""
@@ -108,11 +111,13 @@ class WorkspaceRun:
         printed = Printed(self._ticket, streams, ended, (self._root,))
         if ended.error or ended.exit_code != 0:
             code, message = complaint(argv[0], self._order.timeout, ended)
-            return self._end("failed", message=message, exit_code=code, printed=printed)
+            stopped = interrupted(ended)
+            return self._end("failed", message=message, exit_code=code, printed=printed, interrupted=stopped)
         for path, _ in self._action.files:
             self._at(path).unlink(missing_ok=True)
         try:
-            return self._end("executed", result=self._result(ended, printed), printed=printed)
+            result = self._result(ended, printed)
+            return self._end("executed", result=result, printed=printed, wanted=self._lacked)
         except Broken as error:
             return self._end("failed", message=str(error), printed=printed)
 
@@ -156,9 +161,10 @@ class WorkspaceRun:
     def _result(self, ended: Ended, printed: Printed) -> ActionResult:
         stdout, stderr = printed.logs()
         trace, beyond = self._trace(printed)
-        made = (self._output(path) for path in dict.fromkeys(self._action.outputs))
+        action = self._read or self._action
+        made = (self._output(path) for path in dict.fromkeys((*action.outputs, *action.kept_depfile)))
         return ActionResult(
-            key=key_after_run(self._action, trace, beyond),
+            key=key_after_run(action, trace, beyond),
             outputs=tuple(output for output in made if output is not None),
             stdout=stdout,
             stderr=stderr,
@@ -173,12 +179,37 @@ class WorkspaceRun:
         paths = named_by(self._action, self._workspace, said)
         if paths is None:
             return None, ""
+        workshop = self._ticket.workshop
+        reads = located(paths, (self._root,), self._action.links, self._action.cwd)
         # It may read what lies in none of the project's folders: here all of them are.
-        action, workshop = msgspec.structs.replace(self._action, mounts=()), self._ticket.workshop
-        reads = located(paths, (self._root,), action.links, action.cwd)
+        action = msgspec.structs.replace(self._with_lacked(reads.inside), mounts=())
         trace = trace_of(action, reads, workshop.prober, self._content)
         read = workshop.beyond.read(trace.beyond, self._begun)
         return msgspec.structs.replace(trace, beyond=read.paths), read.state
+
+    def _with_lacked(self, paths: frozenset[str]) -> Action:
+        """The action with files that it names and nobody foresaw: all of the tree was there to be read."""
+        action = self._action
+        known = {*action.outputs, action.depfile, *(item.path for item in action.inputs), *dict(action.files)}
+        self._lacked = tuple(filter(is_normal, sorted(paths.difference(known))))
+        found = [item for path in self._lacked if (item := self._input(path))]
+        if not found:
+            return action
+        self._read = msgspec.structs.replace(action, inputs=tuple(sorted((*action.inputs, *found))))
+        return self._read
+
+    def _input(self, path: str) -> Input | None:
+        """A file of the tree as it is now; None for what is none."""
+        place = self._at(path)
+        try:
+            mode = place.lstat().st_mode
+            if not stat.S_ISREG(mode):
+                return None
+            return Input(path, *hashing.of_file(place), "exec" if mode & stat.S_IXUSR else "file")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise named(error, place, "reading") from error
 
     def _content(self, item: Input) -> bytes:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coordinator.dispatch.states import JobRun
 from coordinator.progress import Failure
-from shared.errors import BlobMissing
+from shared.errors import BlobMissing, Interrupted
 from shared.model.action import Action, ActionResult, Log
 from shared.model.graph import Recipe
 from shared.model.job import JobOutcome
@@ -15,7 +15,18 @@ from shared.storage.blobs import BlobStore
 
 
 def failure_of(recipe: Recipe, action: Action, outcome: JobOutcome, blobs: BlobStore) -> Failure:
-    """The failure with its command and all it printed, stdout first."""
+    """The failure with its command and all it printed, stdout first.
+
+    Interrupted for a command of an imported build that somebody ended by a signal: as with ninja, it is the build that
+    is not to go on.
+    """
+    if outcome.interrupted and recipe.loose:
+        raise Interrupted(
+            "interrupted",
+            at=recipe.at,
+            why=f"the command of {recipe.id} was {outcome.message}",
+            fix="finished jobs are kept; build again to go on",
+        )
     texts = (_text(log, blobs) for log in (outcome.stdout, outcome.stderr))
     output, record = split("\n".join(text for text in texts if text))
     return Failure(

@@ -58,6 +58,7 @@ class Preparer:
 
     settle: has the workspace hold what a result says, and tells which store it came from; None when it was there.
     BlobMissing if any of it is gone, also of what the workspace does not hold. wanted: whether it is to hold any of it.
+    keep_depfiles: also those that are taken in; a result that came without is none then.
     """
 
     def __init__(  # noqa: PLR0913 - what it goes by
@@ -77,8 +78,9 @@ class Preparer:
         clock: Clock,
         includes: Includes = lambda recipe, _tree: recipe.candidates,
         beyond: FilesBeyond | None = None,
+        keep_depfiles: bool = False,
     ) -> None:
-        self.beyond = beyond
+        self.beyond, self.keep_depfiles = beyond, keep_depfiles
         self._sets = BeyondSets(tree.manifest)
         self.includes = includes
         self.tree, self.blobs, self.results, self.root = tree, blobs, results, root
@@ -98,7 +100,7 @@ class Preparer:
         force: what a result names is gone, do not look for it. sure: no result may stand for it. Raises SourceMoved
         when a source no longer holds what was scanned.
         """
-        recipe = self.tree.graph.recipes[job]
+        recipe = self._recipe(job)
         again = force or not self.use_cache or job in self.again
         forced = again or sure or recipe.rule in self.fresh
         # A scan of includes, which costs more than the rest: once a job.
@@ -123,6 +125,12 @@ class Preparer:
             wanted=self.wanted(recipe),
             carried=carried(self.blobs, {i.hash: i.size for i in action.inputs if i.hash in sent}) if sent else {},
         )
+
+    def _recipe(self, job: str) -> Recipe:
+        recipe = self.tree.graph.recipes[job]
+        if self.keep_depfiles and recipe.depfile is not None and recipe.loose:
+            return msgspec.structs.replace(recipe, keeps_depfile=True)
+        return recipe
 
     def _look_up(self, recipe: Recipe, could_read: Paths) -> tuple[Reuse | None, float]:
         """A result that fits; else when there was none, or 0 where one lacks bytes, which may be there by and by."""
@@ -255,8 +263,8 @@ class Preparer:
         tree = given.tree if given else trace.tree
         if recipe.finds == "tree":
             tree = True
-        # An earlier failure may have left them in the tree: what counts is what this command brings along.
-        own = {path for path, _ in recipe.files}
+        # An earlier run may have left them in the tree: what counts is what this command brings along, or tells.
+        own = {recipe.depfile, *(path for path, _ in recipe.files)}
         wanted = (
             *trace.used,
             *recipe.libraries,
@@ -295,6 +303,7 @@ class Preparer:
             outside=recipe.outside,
             libraries=recipe.libraries,
             notes=recipe.notes,
+            keeps_depfile=recipe.keeps_depfile,
             console=recipe.place == "workspace" and recipe.pool == CONSOLE,
         )
 

@@ -35,7 +35,10 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class RunReport(msgspec.Struct, frozen=True):
-    """What came of the jobs: results by job, how each was come by, failures in order, jobs not run."""
+    """What came of the jobs: results by job, how each was come by, failures in order, jobs not run.
+
+    repeated: how many jobs were run again because of files that they were not given, or that were others elsewhere.
+    """
 
     results: dict[str, ActionResult]
     how: dict[str, How]
@@ -45,6 +48,7 @@ class RunReport(msgspec.Struct, frozen=True):
     bytes_up: int = 0
     bytes_down: int = 0
     saved_seconds: float = 0.0
+    repeated: int = 0
 
     @property
     def keys(self) -> dict[str, str]:

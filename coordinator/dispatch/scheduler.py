@@ -15,7 +15,7 @@ from coordinator.dispatch.elsewhere import ReadElsewhere
 from coordinator.dispatch.failures import failure_of, never_stored, printed
 from coordinator.dispatch.lane import Lanes
 from coordinator.dispatch.performer import JobStarted, Performer, Report
-from coordinator.dispatch.prepare import Preparer, Reuse
+from coordinator.dispatch.prepare import CONSOLE, Preparer, Reuse
 from coordinator.dispatch.release import ReadyJobs
 from coordinator.dispatch.report import Options, RunReport
 from coordinator.dispatch.states import UNDER_WAY, JobRun, Prepared, Settled, State
@@ -52,8 +52,7 @@ class Scheduler:
         options: Options,
         here: Callable[[], Performer] | None = None,
     ) -> None:
-        self._alive = alive
-        self._tree, self._preparer, self._settle = tree, preparer, settle
+        self._alive, self._tree, self._preparer, self._settle = alive, tree, preparer, settle
         self._observer, self._clock, self._options = observer, clock, options
         self._graph = tree.graph
         self._dependants = self._graph.dependants()
@@ -105,9 +104,7 @@ class Scheduler:
             if now - self._checked >= TICK_SECONDS:
                 self._checked = now
                 self._alive()
-            wait = TICK_SECONDS
-            if deadline is not None:
-                wait = min(wait, max(0.0, deadline - self._clock.monotonic()))
+            wait = TICK_SECONDS if deadline is None else min(TICK_SECONDS, max(0.0, deadline - now))
             try:
                 return self._inbox.get(timeout=wait)
             except queue.Empty:
@@ -199,7 +196,12 @@ class Scheduler:
     # -- performing -------------------------------------------------------------------------------
 
     def _submit_prepared(self) -> None:
-        self._lanes.hand_over(lambda run: self._runs.move(run, State.SUBMITTED))
+        self._lanes.hand_over(self._submitted)
+
+    def _submitted(self, run: JobRun) -> None:
+        self._runs.move(run, State.SUBMITTED)
+        if run.pool == CONSOLE:  # what tells of it comes before what it prints to the same terminal
+            self._on_started(JobStarted(run.id, "here"))
 
     def _on_started(self, message: JobStarted) -> None:
         run = self._runs[message.job]
@@ -250,8 +252,7 @@ class Scheduler:
     def _on_settled(self, message: Settled) -> None:
         run = self._runs[message.job]
         if isinstance(message.error, BlobMissing) and run.remakes < REMAKES:
-            run.remakes += 1
-            run.force = True
+            run.remakes, run.force = run.remakes + 1, True
             self._again(run)
             return
         if isinstance(message.error, ReadElsewhere):
@@ -395,6 +396,5 @@ class Scheduler:
 
     def report(self) -> RunReport:
         """What came of the jobs until now."""
-        up, down = self._bytes_up + self._preparer.bytes_up, self._bytes_down
-        runs, failures, added = self._runs, self._failures, self._added
-        return report_of(runs, failures, added, bytes_up=up, bytes_down=down, saved_seconds=self._saved)
+        of, up = (self._runs, self._failures, self._added), self._bytes_up + self._preparer.bytes_up
+        return report_of(*of, bytes_up=up, bytes_down=self._bytes_down, saved_seconds=self._saved)

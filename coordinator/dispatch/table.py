@@ -80,4 +80,5 @@ def report_of(
         bytes_up=bytes_up,
         bytes_down=bytes_down,
         saved_seconds=saved_seconds,
+        repeated=sum(run.given is not None or run.elsewhere for run in runs),
     )

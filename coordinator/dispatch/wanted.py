@@ -35,6 +35,8 @@ def asked_for(run: JobRun, outcome: JobOutcome, tree: RunTree, is_open: Callable
     recipe, graph = tree.graph.recipes[run.id], tree.graph
     had = {item.path for item in run.order.action.inputs}
     there: Iterable[str] = tree.all_paths() if recipe.loose else tree.snapshot.sources
+    if recipe.place == "workspace" and outcome.status == "executed":
+        there = ()  # it ran among all of it, and read what it names; only of what is made yet it read too old a state
     found = match_wanted(outcome.wanted, (path for path in there if path not in had))
     after: frozenset[str] = frozenset()
     if recipe.loose:

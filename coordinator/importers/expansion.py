@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from coordinator.importers.templates import OF_FILE, ShellTemplate, Template
 from shared.errors import GraphError
 from shared.globs import PathIndex, compiled
-from shared.model.path import normalise
+from shared.model.path import written
 from shared.model.snapshot import Snapshot
 from shared.settings import Rule
 
@@ -124,7 +124,7 @@ class CompiledRule:
         if len(path) < 256 and _PLAIN.fullmatch(path):
             return path
         try:
-            return normalise(path)
+            return written(path)
         except ValueError as error:
             raise GraphError(
                 f"rule '{self.name}' cannot have the {what} {path!r}",

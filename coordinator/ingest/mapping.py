@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from shared.errors import ConfigError, PathsCollide
-from shared.model.path import normalise
+from shared.model.path import written
 
 ContentType = Literal["markdown", "summary", "asset", "readme", "unknown"]
 Profile = Literal["part-chapter", "preserve"]
@@ -144,7 +144,7 @@ def _by_pattern(source: str, kind: ContentType, path: str) -> Mapped:
     if not path:
         return Mapped(source, kind)
     try:
-        if normalise(path) != path:
+        if written(path) != path:
             return Mapped(source, kind, error=f"a pattern sends it to {path!r}, which is no path", code="INVALID_PATH")
     except ValueError as error:
         return Mapped(source, kind, error=f"a pattern sends it to {path!r}: {error}", code="INVALID_PATH")
@@ -159,7 +159,7 @@ def _unsafe(path: str) -> str:
     if "" in parts or "." in parts:
         return "Invalid path: a part of it is empty, or it is absolute"
     try:
-        normalise(path)
+        written(path)
     except ValueError as error:
         return f"Invalid path: {error}"
     return ""

@@ -33,6 +33,7 @@ def body_of(recipe: Recipe, platform: str) -> keys.Body:
         recipe.outside,
         recipe.root,
         recipe.notes,
+        keeps_depfile=recipe.keeps_depfile,
     )
 
 

@@ -180,6 +180,9 @@ class _Marker:
             for path in recipe.outputs:
                 if path in self.outputs_off:
                     yield OutputMissing(path) if path in self.missing else OutputAltered(path)
+        for path in recipe.kept_depfile:
+            if path in self.outputs_off and self.made[path].job == recipe.id:
+                yield OutputMissing(path) if path in self.missing else OutputAltered(path)
         if not recipe.stored and recipe.outputs and recipe.outputs[0] in self.stored:
             # It was for the store alone, and now the workspace wants it.
             yield from (OutputMissing(path) for path in recipe.outputs if path not in self.facts.snapshot.outputs)

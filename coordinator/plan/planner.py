@@ -31,6 +31,7 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
         _refuse_missing(graph, wanted)
     else:
         _refuse_missing(graph, graph.recipes)
+    _refuse_wrong_deps(graph, reasons)
     layers = layers_of(graph, reasons)
     expected = expected_seconds(graph, manifest, reasons)
     priority = priorities(graph, layers, expected)
@@ -104,6 +105,17 @@ def _refuse_missing(graph: BuildGraph, ids: Collection[str]) -> None:
             at=recipe.at,
             why=f"rule '{recipe.rule}' names it as an input",
             fix="bring the file back, or generate the build files anew",
+        )
+
+
+def _refuse_wrong_deps(graph: BuildGraph, ids: Collection[str]) -> None:
+    for id_ in sorted(graph.names.wrong_deps.keys() & set(ids)) if graph.names.wrong_deps else ():
+        raise GraphError(
+            # The words of ninja, which finds out once the command has run.
+            graph.names.wrong_deps[id_],
+            at=graph.recipes[id_].at,
+            why=f"`deps` of the edge, or of its rule '{graph.recipes[id_].rule}', tell how what it reads is found",
+            fix="say `deps = gcc` with a `depfile`, `deps = msvc` for what /showIncludes prints, or leave it out",
         )
 
 

@@ -14,7 +14,7 @@ from shared.errors import LocalError, UnreadableFile, named
 
 _IGNORE_FILE = ".gitignore"
 # What shared/model/path.py refuses, and names that are no UTF-8 (they arrive as lone surrogates).
-_UNUSABLE = re.compile("[\x00-\x1f\x7f\\\\\ud800-\udfff]")
+_UNUSABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Walked(NamedTuple):
@@ -79,11 +79,12 @@ def walk(
                 _add_output(walked, path, entry)
             elif rules and rules.ignored(path, folder=is_folder):
                 continue
-            elif _usable(path, entry.name, walked, is_folder=is_folder):
-                if is_folder:
-                    stack.append((path, rules))
-                else:
-                    _add_file(walked, path, entry)
+            elif is_folder:
+                _refuse_unusable(path, entry.name)
+                stack.append((path, rules))
+            else:
+                _refuse_unusable(path, entry.name)
+                _add_file(walked, path, entry)
     return walked
 
 
@@ -121,7 +122,7 @@ def read_link(root: str, path: str) -> str | None:
         raise LocalError(
             f"the symlink {path} holds a path that cannot be used: {text!r}",
             at=path,
-            why="it holds a control character, a backslash, or bytes that are not UTF-8",
+            why="it holds a control character, or bytes that are not UTF-8",
             fix=f'leave it out: [scan] ignore = ["/{path}"]',
         )
     return text
@@ -190,15 +191,11 @@ def _add_output(walked: Walked, path: str, entry: os.DirEntry[str]) -> None:
         raise unreadable(error, path) from error
 
 
-def _usable(path: str, name: str, walked: Walked, *, is_folder: bool) -> bool:
+def _refuse_unusable(path: str, name: str) -> None:
     if _UNUSABLE.search(name):
         raise LocalError(
             f"the name {path!r} cannot be used",
             at=repr(path),
-            why="it holds a control character, a backslash, or bytes that are not UTF-8",
+            why="it holds a control character, or bytes that are not UTF-8",
             fix="rename it, or leave it out: [scan] ignore takes patterns like .gitignore, with ? for such a character",
         )
-    if path is name and (name[0] == "~" or (len(name) > 1 and name[1] == ":" and name[0].isalpha())):
-        walked.warnings.append(f"{name}{'/' if is_folder else ''} is left out: a path cannot begin like this")
-        return False
-    return True

@@ -69,7 +69,8 @@ class Action(msgspec.Struct, frozen=True):
     what it reads is noticed, and kept in a trace. console: it has this process's own terminal. outside:
     absolute paths beyond the tree that it reads, with their digests. libraries: paths among inputs for which another
     input stands: that they are read is no news. notes: what stands before each path in the lines of its output that
-    say what it read, in place of a depfile; "" where none do.
+    say what it read, in place of a depfile; "" where none do. keeps_depfile: the depfile is an output too, which may be
+    left out; else it is taken in and goes.
     """
 
     kind: str
@@ -94,11 +95,17 @@ class Action(msgspec.Struct, frozen=True):
     libraries: tuple[str, ...] = ()
     console: bool = False
     notes: str = ""
+    keeps_depfile: bool = False
 
     @property
     def tells(self) -> bool:
         """Whether it says itself what it read."""
         return self.depfile is not None or self.notes != ""
+
+    @property
+    def kept_depfile(self) -> tuple[str, ...]:
+        """The path of the depfile, if it stays."""
+        return (self.depfile,) if self.keeps_depfile and self.depfile is not None else ()
 
     @property
     def command(self) -> tuple[str, ...]:

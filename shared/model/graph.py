@@ -27,7 +27,7 @@ class Recipe(msgspec.Struct, frozen=True):
     id: `rule:first output`, unique. argv: the command. env: sorted (name, value or None for unset).
     inputs: paths that are always part of the key, sorted. candidates: paths it may read, sorted; the
     depfile of a run tells which it did. outputs: every path it writes. depfile: where it writes that list.
-    notes: how it tells it in its output instead, see Action.
+    notes: how it tells it in its output instead, keeps_depfile: whether that list stays; see Action.
     timeout: seconds, None for the default. tools: identity of the tools it runs, empty for those of the
     graph's platform. at: `file:line` of the rule.
 
@@ -71,11 +71,17 @@ class Recipe(msgspec.Struct, frozen=True):
     cost: float = 0.0
     editable: bool = False
     notes: str = ""
+    keeps_depfile: bool = False
 
     @property
     def tells(self) -> bool:
         """Whether a run says itself what it read."""
         return self.depfile is not None or self.notes != ""
+
+    @property
+    def kept_depfile(self) -> tuple[str, ...]:
+        """The path of the depfile, if it stays."""
+        return (self.depfile,) if self.keeps_depfile and self.depfile is not None else ()
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -98,7 +104,8 @@ class Names(msgspec.Struct, frozen=True):
 
     aliases: a name that no recipe makes (a phony edge) to the ids it stands for. default: the ids that are wanted
     when nothing is asked for; None for all. validations: an id to those wanted with it, in no order. missing: an
-    id to a path it needs that is not there and nobody makes. pools: how many of a pool's jobs may run at once.
+    id to a path it needs that is not there and nobody makes. wrong_deps: an id to what is wrong with how it is to
+    tell what it reads. pools: how many of a pool's jobs may run at once.
     absent: a name that no recipe makes to a path it stands for that is not there, and to who needs it; "" is what is
     wanted by default. circles: a name whose makers wait for each other, or for such, to what is to be said of it; "" as
     for absent. artefacts: a path to its canonical id and MIME type. inputs: the id of an input to the digest of
@@ -109,6 +116,7 @@ class Names(msgspec.Struct, frozen=True):
     default: tuple[str, ...] | None = None
     validations: Mapping[str, tuple[str, ...]] = {}
     missing: Mapping[str, str] = {}
+    wrong_deps: Mapping[str, str] = {}
     pools: Mapping[str, int] = {}
     absent: Mapping[str, tuple[str, str]] = {}
     circles: Mapping[str, str] = {}

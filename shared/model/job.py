@@ -45,6 +45,7 @@ class JobOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     wanted: relative paths a failed command named as not found, in no fixed place of the tree; or paths that one which
     succeeded says it has read and was not given. marks: the last digits of the digests of what its trace has beyond the
     tree, where that is another machine's. carried: bytes of small outputs by digest, which are in the store as well.
+    interrupted: it failed because a signal ended it by which people end what runs (SIGINT, SIGTERM, SIGHUP).
     """
 
     job: str
@@ -63,3 +64,4 @@ class JobOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     bytes_up: int = 0
     bytes_down: int = 0
     carried: dict[str, bytes] = {}
+    interrupted: bool = False

@@ -20,14 +20,11 @@ def normalise(text: str) -> str:
 def _normalised(text: str) -> str:
     if not text:
         raise ValueError("the path is empty")
-    if "\0" in text or any(ord(c) < 32 or ord(c) == 127 for c in text):
+    if any(ord(c) < 32 or ord(c) == 127 for c in text):
+        # The system takes all but NUL. But paths are printed, and are the lines of lists that are hashed.
         raise ValueError("the path holds a control character")
-    if "\\" in text:
-        raise ValueError("the path holds a backslash; use '/'")
-    if text.startswith(("/", "~")):
+    if text.startswith("/"):
         raise ValueError("the path is absolute; paths are relative to the project's root")
-    if len(text) > 1 and text[1] == ":" and text[0].isalpha():
-        raise ValueError("the path names a drive")
     parts: list[str] = []
     for part in text.split("/"):
         if part in ("", "."):
@@ -52,6 +49,20 @@ def _normalised(text: str) -> str:
     except UnicodeEncodeError as error:
         raise ValueError("the path is not valid UTF-8") from error
     return path
+
+
+def written(text: str) -> str:
+    r"""The same for a path that a person wrote down: ValueError as well for what is hardly meant as such a path.
+
+    `~/x`, `C:/x` and `a\b` are names that a tree may have; who writes one means a home, a drive or two folders.
+    """
+    if "\\" in text:
+        raise ValueError("the path holds a backslash; use '/'")
+    if text == "~" or text.startswith("~/"):
+        raise ValueError("the path is absolute; paths are relative to the project's root")
+    if len(text) > 1 and text[1] == ":" and text[0].isalpha():
+        raise ValueError("the path names a drive")
+    return normalise(text)
 
 
 def is_normal(text: str) -> bool:

@@ -21,18 +21,21 @@ from workers.sandbox.links import leads_inside, relative_to
 MOST = 10_000  # files besides the outputs
 _SHOWN = 5
 # See the scanner: a link with such a text is no source either.
-_UNUSABLE = re.compile("[\x00-\x1f\x7f\\\\\ud800-\udfff]")
+_UNUSABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def collect(tree: Path, action: Action, others: list[str], root: str) -> tuple[Output, ...]:
     """The outputs that are there, in the order declared, then `others`: files of the tree that nobody declared.
 
-    root: where the command saw the tree. Broken for what cannot be an output.
+    A depfile that stays is one of the outputs. root: where the command saw the tree. Broken for what cannot be one.
     """
     if len(others) > MOST:
         raise Broken(f"it wrote more than {MOST:,} files besides its outputs, {others[0]} among them")
-    made = [_take(tree, path, action.root, root) for path in dict.fromkeys(action.outputs)]
+    declared = dict.fromkeys((*action.outputs, *action.kept_depfile))
+    made = [_take(tree, path, action.root, root) for path in declared]
     for path in others:
+        if path in declared:
+            continue
         if not is_normal(path):
             raise Broken(f"it wrote {path!r}, which is not a path that a file of the tree can have")
         made.append(_take(tree, path, action.root, root, declared=False))

@@ -19,7 +19,7 @@ from coordinator.importers.blueprint.model import (
     Values,
 )
 from shared.errors import GraphError
-from shared.model.path import normalise
+from shared.model.path import written
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _REF = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,63})((?:\[(?:\*|[A-Za-z][A-Za-z0-9_]{0,63})\])*)")
@@ -258,7 +258,7 @@ class _Reader:
 
     def _path(self, path: tuple[str | int, ...], value: str) -> str:
         try:
-            return normalise(value)
+            return written(value)
         except ValueError as error:
             raise GraphError(f"'{value}' is no path of the project", at=self._at(*path), why=str(error)) from error
 

@@ -76,8 +76,9 @@ class Importer:
         self._apart = {id(manifest.edges[number]): around for number, around in (apart or {}).items()}
         self._own = frozenset((*map(id, manifest.makers()), *self._apart))
         self.missing: dict[str, str] = {}
+        self.wrong_deps: dict[str, str] = {}
         makers = self.makers.items()
-        self.made = {places.of(path) for path, edge in makers if not edge.phony and not self.rebuilds(edge)}
+        self.made = {places.of(path, edge.at) for path, edge in makers if not edge.phony and not self.rebuilds(edge)}
         self.namings = Namings(places, tree, self.made, named)
 
     def run(self, headers: tuple[str, ...] = ()) -> Imported:
@@ -123,6 +124,7 @@ class Importer:
             default=tuple(wanted),
             validations=validations,
             missing=self.missing,
+            wrong_deps=self.wrong_deps,
             pools={name: depth for name, depth in self.manifest.pools.items() if depth > 0},
             absent=self._unmade(default),
             circles=circles,
@@ -214,12 +216,15 @@ class Importer:
         late = self._late(edge)
         command = self.manifest.command(edge)
         heads = programs(command)
-        notes = self.manifest.notes(edge)
+        deps = self.manifest.deps(edge)
+        notes = self.manifest.notes(edge) if deps == "msvc" else ""
         written = "" if notes else self.manifest.depfile(edge)
         depfile = of(written, edge.at) if written else None
         if depfile is not None and outside(depfile):
             depfile = None
         id_ = self.id_of(edge)
+        if deps and (wrong := _wrong(deps, written)):
+            self.wrong_deps[id_] = wrong
         inputs, beyond, after, always = self._inputs(edge, late, id_)
         place = self._place(edge, command, heads)
         rspfile = self.manifest.rspfile(edge)
@@ -255,6 +260,7 @@ class Importer:
             outside=beyond,
             description=ask(edge, "description"),
             notes=notes,
+            keeps_depfile=depfile is not None and not deps,
         )
 
     def _output(self, path: str, edge: Edge) -> str:
@@ -359,6 +365,13 @@ class Importer:
         if edge.pool or self.manifest.value(edge, "local"):
             return "here"
         return "here" if any(fnmatchcase(edge.rule, pattern) for pattern in self.local) else "any"
+
+
+def _wrong(deps: str, depfile: str) -> str:
+    """What ninja says of an edge with such deps, once it has run; "" if nothing."""
+    if deps == "gcc" and not depfile:
+        return "edge with deps=gcc but no depfile makes no sense"
+    return "" if deps in {"gcc", "msvc"} else f"unknown deps type '{deps}'"
 
 
 def told_by_commands(manifest: Manifest) -> tuple[tuple[tuple[str, ...], ...], set[str]]:

@@ -20,7 +20,7 @@ from shared.uncollected import uncollected
 from shared.version import VERSION
 
 # The number changes whenever the importer makes another recipe of an edge, or the rows below change.
-_SCHEMA = f"windrow.graph/5 {VERSION}\n".encode()
+_SCHEMA = f"windrow.graph/6 {VERSION}\n".encode()
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
@@ -58,6 +58,7 @@ class _Row(msgspec.Struct, frozen=True, gc=False, array_like=True):
     libraries: tuple[str, ...]
     description: str
     notes: str
+    keeps_depfile: bool
 
 
 class _Common(msgspec.Struct, frozen=True, array_like=True):
@@ -165,6 +166,7 @@ def _packed(imported: Imported) -> _Graph:
             one.libraries,
             one.description,
             one.notes,
+            one.keeps_depfile,
         )
         for one in imported.recipes
     ]
@@ -202,6 +204,7 @@ def _unpacked(graph: _Graph) -> Imported:
             libraries=row.libraries,
             description=row.description,
             notes=row.notes,
+            keeps_depfile=row.keeps_depfile,
         )
         for row in graph.rows
     ]

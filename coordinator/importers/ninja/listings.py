@@ -26,10 +26,10 @@ def compdb(manifest: Manifest, rules: Sequence[str], *, directory: str, expand: 
 
 def compdb_targets(lookup: Lookup, targets: Iterable[str], *, directory: str, expand: bool = False) -> str:
     """`-t compdb-targets [-x] TARGET…`: what targets need, as a JSON compilation database; UnknownTarget."""
-    targets = list(targets)
+    targets = [lookup.target(name) for name in targets]
     for target in targets:
         if target not in lookup.makers:
-            raise UnknownTarget(f"'{target}' is not a target", why="no `build` statement makes it")
+            raise UnknownTarget(f"'{target}' is not a target (i.e. it is not an output of any `build` statement)")
     chosen = [edge for edge in lookup.order(targets) if edge.all_inputs and not edge.phony]
     return _database(lookup.manifest, chosen, directory, expand=expand)
 

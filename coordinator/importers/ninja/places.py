@@ -43,7 +43,7 @@ class Places:
         try:
             return normalise(full[len(self._inside) :])
         except ValueError as error:
-            raise GraphError(f"'{text}' cannot be a path of the build", at=at, why=str(error)) from error
+            raise GraphError(f"{text!r} cannot be a path of the build", at=at, why=str(error)) from error
 
     def marked(self, text: str) -> str:
         """A text with the root's own path replaced by the mark that stands for it."""

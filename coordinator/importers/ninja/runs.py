@@ -28,5 +28,12 @@ def ordered(recipes: Iterable[Recipe], jobs: Mapping[str, JobEntry]) -> list[Rec
 
 
 def undeclared(recipes: Iterable[Recipe], jobs: Mapping[str, JobEntry]) -> dict[str, tuple[str, ...]]:
-    """The paths that jobs made and their edges do not name, by id."""
-    return {recipe.id: entry.also for recipe in recipes if (entry := jobs.get(recipe.id)) is not None and entry.also}
+    """The paths that jobs make and their edges do not name as outputs, by id: those of the last runs, and depfiles."""
+    found: dict[str, tuple[str, ...]] = {}
+    for recipe in recipes:
+        entry = jobs.get(recipe.id)
+        if entry is not None and entry.also:
+            found[recipe.id] = entry.also
+        if kept := recipe.kept_depfile:
+            found[recipe.id] = (*found.get(recipe.id, ()), *kept)
+    return found

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
 import re
 import sys
+import termios
 from collections.abc import Mapping
 
 import msgspec
 import pytest
 
 from cli.ninja_options import Fatal
-from cli.progress_ninja import NinjaProgress
+from cli.progress_ninja import NinjaProgress, elided
 from coordinator.progress import Failure
 from shared.model.changes import ChangeSet
 from shared.model.graph import BuildGraph, Recipe
@@ -28,8 +31,23 @@ PLAN = Plan(0, "", (tuple(JOBS),), JOBS, {}, ChangeSet())
 
 
 class Terminal(io.StringIO):
+    """What a terminal of 20 columns is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ends = pty.openpty()
+        termios.tcsetwinsize(self._ends[1], (24, 20))
+
     def isatty(self) -> bool:
         return True
+
+    def fileno(self) -> int:
+        return self._ends[1]
+
+    def close(self) -> None:
+        for end in self._ends:
+            os.close(end)
+        super().close()
 
 
 def progress_of(
@@ -140,8 +158,26 @@ def terminal_of(patch: pytest.MonkeyPatch) -> Terminal:
     """To be had within a test: pytest puts streams of its own in place before each."""
     terminal = Terminal()
     patch.setattr(sys, "stdout", terminal)
-    patch.setenv("COLUMNS", "20")
+    patch.setenv("COLUMNS", "7")  # what ninja does not look at
     return terminal
+
+
+LONG = "[2/5] D c \x1b[32mgreen and long 12345678901234567890123456789012345678901234567890abcdefghij\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (80, "[2/5] D c \x1b[32mgreen and long 1234567890123...23456789012345678901234567890abcdefghij\x1b[0m"),
+        (30, "[2/5] D c \x1b[32mgre...7890abcdefghij\x1b[0m"),
+        (8, "[2...\x1b[32mhij\x1b[0m"),
+        (2, "..\x1b[32m\x1b[0m"),
+        (85, LONG),
+        (0, LONG),
+    ],
+)
+def test_the_middle_of_a_long_line_is_left_out_as_ninja_does(width: int, shown: str) -> None:
+    assert elided(LONG, width) == shown
 
 
 def test_on_a_terminal_one_line_is_written_over_until_something_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,8 +189,30 @@ def test_on_a_terminal_one_line_is_written_over_until_something_is_said(monkeypa
     progress.close()
 
     shown = terminal.getvalue()
-    assert shown == "\r[0/2] Building a.o\x1b[K\nwarning\n\r[1/2] ca...in > out\x1b[K\n"
-    assert all(len(line) < 20 for line in re.split(r"\r|\x1b\[K|\n", shown))
+    assert shown == "\r[0/2] Building a.o\x1b[K\nwarning\n\r[1/2] ca.../in > out\x1b[K\n"
+    assert all(len(line) <= 20 for line in re.split(r"\r|\x1b\[K|\n", shown))
+
+
+def test_whole_commands_are_shown_once_and_not_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_of(monkeypatch)
+    progress = progress_of(environ={"TERM": "xterm"}, verbose=True)
+    progress.started("cat:b/out", "w")
+    progress.finished("cat:b/out", "executed", 1.0)
+    progress.failed(Failure("cc:b/a.o", "cc", 3, "exit code 3", "cc", "\x1b[31mred\x1b[0m"))
+
+    assert terminal.getvalue().splitlines() == [
+        "[1/2] cat /src/in > out",
+        "[2/2] cc -c a.c",
+        "\x1b[31mFAILED: [code=3] \x1b[0ma.o ",
+        "cc -c a.c",
+        "\x1b[31mred\x1b[0m",
+    ]
+
+
+def test_what_is_wrong_is_told_though_the_command_printed_something(capsys: pytest.CaptureFixture[str]) -> None:
+    progress_of().failed(Failure("cc:b/a.o", "cc", 0, "expected ':' in depfile", "cc", "a warning"))
+
+    assert capsys.readouterr().out.splitlines()[-2:] == ["a warning", "expected ':' in depfile"]
 
 
 def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def test_a_flood_of_files_is_refused(farm: RootedFarm) -> None:
 
 
 def test_a_file_with_a_name_that_no_source_can_have_is_refused(farm: RootedFarm) -> None:
-    outcome = farm.run("sh", "-c", "touch 'a\\b'")
+    outcome = farm.run("sh", "-c", "touch \"$(printf 'a\\tb')\"")
 
     assert outcome.status == "failed"
     assert "not a path that a file of the tree can have" in outcome.message

@@ -101,11 +101,9 @@ BAD_PATHS = [
     "/etc/passwd",
     "a//b",
     "a/./b",
-    "~/x",
-    "C:/x",
-    "a\\b",
     "a\0b",
     "a\nb",
+    "a\tb",
     ".git/x",
 ]
 
