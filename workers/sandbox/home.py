@@ -27,14 +27,7 @@ class Home:
 
     def __init__(self, root: Path, most: tuple[int, int] = (0, 0)) -> None:
         self.trees = KeptTrees(most)
-        path = root / f"w-{os.getpid()}-{os.urandom(4).hex()}"
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            path.mkdir(mode=0o700)
-            self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise named(error, path, "writing") from error
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        path, self._lock = _made(root)
         # Real, so that paths a command prints or notes down can be recognised.
         self.path = path.resolve()
         self._numbers = itertools.count(1)
@@ -76,6 +69,23 @@ class Home:
         self._removing.shutdown(wait=True, cancel_futures=True)
         remove(self.path)
         os.close(self._lock)
+
+
+def _made(root: Path) -> tuple[Path, int]:
+    """A new folder, and the descriptor that holds its lock; LocalError."""
+    while True:
+        path = root / f"w-{os.getpid()}-{os.urandom(4).hex()}"
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700)
+            lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise named(error, path, "writing") from error
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # A worker that starts at the same time may have found it unlocked, and taken it for a dead one's.
+        if os.fstat(lock).st_nlink:
+            return path, lock
+        os.close(lock)
 
 
 def _sweep(root: Path, spare: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import threading
@@ -375,6 +376,26 @@ def test_what_a_dead_worker_left_is_removed_and_a_live_one_is_spared(tmp_path: P
     live.close()
     second.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_another_worker_took_for_a_dead_ones_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both start at once: one is not done with locking its folder when the other looks for what is unlocked."""
+    lock, others = fcntl.flock, list[Home]()
+
+    def late(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        others.append(Home(tmp_path))
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    home = Home(tmp_path)
+
+    home.place().mkdir()
+    assert sorted(tmp_path.iterdir()) == sorted([home.path, others[0].path])
+    home.close()
+    others[0].close()
 
 
 def test_places_are_given_out_once(tmp_path: Path) -> None:
