@@ -33,8 +33,8 @@ PROJECT = Project(
     requirements=("cmake>=3.29",),
 )
 
-# Every edge, without an hour of compiles: the compiler reads all of a unit's headers and puts the macros that they leave
-# into the object, and a link is the digests of its objects. Depfiles, generated sources, their order are as they come.
+# Every edge, without an hour of compiles: the compiler reads all of a unit's headers, and the macros that they leave
+# are its object; a link is the digests of objects. Depfiles, generated sources and their order are as they come.
 WHOLE = PROJECT._replace(
     name="z3-whole",
     form="its units preprocessed instead of compiled",
