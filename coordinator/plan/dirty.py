@@ -180,7 +180,7 @@ class _Marker:
             for path in recipe.outputs:
                 if path in self.outputs_off:
                     yield OutputMissing(path) if path in self.missing else OutputAltered(path)
-        for path in recipe.kept_depfile:
+        for path in recipe.kept_depfile if recipe.keeps_depfile else ():  # most have none
             if path in self.outputs_off and self.made[path].job == recipe.id:
                 yield OutputMissing(path) if path in self.missing else OutputAltered(path)
         if not recipe.stored and recipe.outputs and recipe.outputs[0] in self.stored:
