@@ -253,7 +253,9 @@ def test_a_file_that_was_a_source_may_become_a_depfile(plain: Pair) -> None:
     plain.write("other.d", "other: gone\n")
     plain.write(
         "build.ninja",
-        PLAIN.replace("build other: cat source\n  deps = gcc\n", "rule cp\n  command = cp $in $out\nbuild other: cp other.d\n"),
+        PLAIN.replace(
+            "build other: cat source\n  deps = gcc\n", "rule cp\n  command = cp $in $out\nbuild other: cp other.d\n"
+        ),
     )
     assert [one.code for one in plain.both()] == [0, 0]
     plain.write("build.ninja", PLAIN.replace("  deps = gcc\n", ""))
