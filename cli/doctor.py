@@ -12,9 +12,10 @@ import click
 
 from cli import render
 from cli.options import given_project, project_options
+from cli.performers import sandbox_memory, sandbox_root
 from coordinator.project import Project
 from shared import hashing, toolchain
-from shared.errors import LocalError, WindrowError
+from shared.errors import LocalError, WindrowError, named
 from shared.model.manifest import revision_name
 
 if TYPE_CHECKING:
@@ -92,6 +93,23 @@ def _isolation(project: Project) -> Iterator[Finding]:
     way = isolation()
     needed = way == "rewriting" and project.imported is not None
     yield Finding("warn" if needed else "ok", "isolation", f"{way}: {_ISOLATION[way]}")
+
+
+def _watched(project: Project) -> Iterator[Finding]:
+    """Where jobs run, and whether it shows there what they read."""
+    from workers.sandbox.marks import observable  # noqa: PLC0415 - as above
+
+    memory = sandbox_memory()
+    for root in (*([memory.root] if memory is not None else ()), sandbox_root(project.settings.cache_dir)):
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise named(error, root, "making") from error
+        if observable(root / f"doctor-{secrets.token_hex(4)}"):
+            yield Finding("ok", "sandboxes", f"{root}: what commands read is seen")
+            continue
+        verdict = "ok" if project.imported is None else "warn"
+        yield Finding(verdict, "sandboxes", f"{root}: reading is not seen; who does not say what it reads reads all")
 
 
 def _storage(project: Project) -> Iterator[Finding]:
@@ -188,6 +206,7 @@ _CHECKS: tuple[tuple[str, Callable[[Project], Iterator[Finding]], tuple[str, ...
     ("workspace", _workspace, ()),
     ("tools", _tools, ()),
     ("isolation", _isolation, ()),
+    ("sandboxes", _watched, ()),
     ("storage", _storage, ()),
     ("broker", _broker, ()),
     ("workers", _workers, ("broker",)),

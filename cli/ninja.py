@@ -174,11 +174,16 @@ def _refuse_phony_cycles(project: Project, targets: Sequence[str]) -> None:
 
 def _run_jobs(project: Project, request: Request, options: Options, progress: NinjaProgress) -> int:
     from cli import fallback  # noqa: PLC0415
+    from coordinator.report import InterruptedBuild  # noqa: PLC0415
 
     if options.explain:
         _explain(project, request)
     try:
         report = fallback.build(project, request, progress, strict=options.strict)
+    except InterruptedBuild as error:
+        if options.report:
+            _write_report(Path(options.report), error.report.status, progress.edges(), project)
+        raise
     finally:
         progress.close()
     if options.stats:

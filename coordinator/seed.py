@@ -8,7 +8,8 @@ from coordinator import refnames
 from coordinator.project import Project
 from shared import canonical, hashing
 from shared.clock import iso
-from shared.model.manifest import Manifest, Pointer
+from shared.model import stored_manifest
+from shared.model.manifest import Pointer
 
 
 def seed(project: Project) -> None:
@@ -18,7 +19,7 @@ def seed(project: Project) -> None:
     """
     try:
         data = (project.settings.state_dir / "manifest.json").read_bytes()
-        manifest = msgspec.json.decode(data, type=Manifest)
+        manifest = stored_manifest.decode(data)
     except (OSError, msgspec.MsgspecError):
         return  # there is none, or none that can be used: everything is built
     refs, name = project.stores.refs, refnames.pointer(*project.name)

@@ -6,12 +6,16 @@ Keys sorted by code point, UTF-8, no white space, NaN and infinities refused.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
+_PACKER = msgspec.msgpack.Encoder()
+# How MessagePack writes NaN and infinities. Other bytes may look like it, but never those of a text in UTF-8.
+_NO_NUMBER = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 _PLAIN = frozenset((str, int, bool, type(None)))
 
 
@@ -19,7 +23,7 @@ def encode(value: Any) -> bytes:
     """Canonical bytes of a JSON-like value or Struct; ValueError for NaN or an infinity."""
     data = _ENCODER.encode(value)
     # The encoder writes NaN as null, so only a value with a null can hold one.
-    if b"null" in data:
+    if b"null" in data and _NO_NUMBER.search(_PACKER.encode(value)):
         _refuse_nan(msgspec.to_builtins(value))
     return data
 

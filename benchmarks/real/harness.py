@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.real import comparing, sources
-from benchmarks.real.comparing import Tree
-from benchmarks.real.engines import Engine, Ran
+from benchmarks.real.engines import Engine
+from benchmarks.real.notes import Left, Notes
 from benchmarks.real.project import Edit, Project
 from benchmarks.real.sources import Unavailable
 
 
-class Left(NamedTuple):
-    """A case: what was executed, and what lies in the build folder afterwards."""
-
-    ran: Ran
-    tree: Tree
+class TimeUp(Exception):
+    """A run was stopped, and is to be gone on with; says of what."""
 
 
 class Case(NamedTuple):
@@ -33,7 +32,8 @@ class Case(NamedTuple):
 class Place:
     """A configured project; every engine gets a copy of it at the same path.
 
-    home: an empty folder. edges: how many commands a clean build of everything runs.
+    home: an empty folder, or one that an earlier Place of this project has left. edges: how many commands a clean build
+    of everything runs.
     """
 
     def __init__(self, project: Project, home: Path, cache: Path) -> None:
@@ -49,22 +49,35 @@ class Place:
         self.project, self.home = project, home
         self.environ = {**sources.environment(first, home / "bin"), **dict(project.environ)}
         self.folder, self._kept = home / "place" / "tree", home / "configured"
-        self.folder.mkdir(parents=True)
-        shutil.copytree(fetched, self.folder / "src", symlinks=True)
-        self._call(project.configure)
-        self.targets = self._targets()
-        self.edges = sum(line.startswith("[") for line in self._said(("ninja", "-n", "-C", "build")).splitlines())
-        self.folder.parent.rename(self._kept)
+        try:
+            self.notes = Notes.read(home / "notes.json")
+        except FileNotFoundError:
+            self.notes = self._configured(fetched)
+        self.targets, self.edges = self.notes.targets, self.notes.edges
 
-    def through(self, engine: Engine, cases: tuple[Case, ...]) -> dict[str, Left]:
-        """What an engine does in each case, one after the other."""
-        shutil.rmtree(self.folder.parent, ignore_errors=True)
-        shutil.copytree(self._kept, self.folder.parent, symlinks=True)
-        left = {}
+    def through(self, engine: Engine, cases: tuple[Case, ...], until: float = math.inf) -> dict[str, Left]:
+        """What an engine does in each case, one after the other, as far as it has not done so already.
+
+        TimeUp when the clock of `time.monotonic` says `until` before the last case has ended.
+        """
+        notes, who = self.notes, engine.name
+        left = notes.left(who)
+        if not notes.known(who):
+            shutil.rmtree(self.folder.parent, ignore_errors=True)
+            shutil.copytree(self._kept, self.folder.parent, symlinks=True)
         for case in cases:
-            case.change(self.folder)
-            ran = engine.run(self.folder / "build", self.targets)
+            if case.name in left:
+                continue
+            if time.monotonic() > until:
+                raise TimeUp(f"{case.name} by {who}")
+            if not notes.begun(who, case.name):
+                case.change(self.folder)
+                notes.change_made(who, case.name)
+            ran = notes.ran(who, engine.run(self.folder / "build", self.targets, until))
+            if not ran.ended:
+                raise TimeUp(f"{case.name} by {who}, after {ran.seconds:.0f} s and {len(ran.executed)} outputs")
             left[case.name] = Left(ran, comparing.tree(self.folder / "build", self.project.differs))
+            notes.ended(who, left[case.name])
         return left
 
     def cases(self) -> tuple[Case, ...]:
@@ -90,6 +103,17 @@ class Place:
             Case("deleted object", delete),
             Case("no-op at the end", lambda _folder: None),
         )
+
+    def _configured(self, fetched: Path) -> Notes:
+        # Of a run that was stopped while it configured.
+        shutil.rmtree(self.folder.parent, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        shutil.copytree(fetched, self.folder / "src", symlinks=True)
+        self._call(self.project.configure)
+        edges = sum(line.startswith("[") for line in self._said(("ninja", "-n", "-C", "build")).splitlines())
+        targets = self._targets()
+        self.folder.parent.rename(self._kept)
+        return Notes.begin(self.home / "notes.json", targets, edges)
 
     def _targets(self) -> tuple[str, ...]:
         if self.project.slice is None:

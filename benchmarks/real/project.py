@@ -37,6 +37,7 @@ class Project(NamedTuple):
     deleted: str  # an object file, relative to build
     touched: str = ""  # a source; by default the one that is edited
     subfolder: str = ""  # of src, where the build description lies
+    form: str = ""  # how it is configured, where that is not as it comes
     targets: tuple[str, ...] = ()
     slice: Slice | None = None
     requirements: tuple[str, ...] = ()  # of PyPI, for PATH

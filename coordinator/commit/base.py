@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +12,8 @@ import msgspec
 from coordinator import refnames
 from shared import atomic, hashing
 from shared.errors import CorruptRecord, LocalError, SchemaUnknown
-from shared.model.manifest import MANIFEST_SCHEMA, POINTER_SCHEMA, Manifest, Pointer, revision_name
+from shared.model import stored_manifest
+from shared.model.manifest import POINTER_SCHEMA, READABLE, Manifest, Pointer, revision_name
 from shared.model.path import is_normal
 from shared.storage.refs import RefStore
 
@@ -136,7 +137,7 @@ def _highest(refs: RefStore, base: Base) -> Base:
 
 
 def _pointer(data: bytes) -> Pointer:
-    pointer = _decode(data, Pointer, POINTER_SCHEMA, "current.json")
+    pointer = _decode(data, msgspec.json.Decoder(Pointer).decode, {POINTER_SCHEMA}, "current.json")
     if pointer.revision < 1 or not hashing.is_digest(pointer.manifest_hash):
         raise CorruptRecord("current.json cannot be read", why="it names no revision")
     return pointer
@@ -153,7 +154,7 @@ def _local(path: Path | None, pointer: Pointer) -> Manifest | None:
     if hashing.of_bytes(data) != pointer.manifest_hash:
         return None
     # It was examined before it was kept.
-    return msgspec.json.decode(data, type=Manifest)
+    return stored_manifest.decode(data)
 
 
 def _give_up(path: Path | None, new: Manifest | None, outdated: Callable[[Manifest, Manifest | None], None]) -> None:
@@ -161,7 +162,7 @@ def _give_up(path: Path | None, new: Manifest | None, outdated: Callable[[Manife
     if path is None:
         return
     try:
-        old = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        old = stored_manifest.decode(path.read_bytes())
     except (OSError, msgspec.MsgspecError):
         return
     if not _fault(old):
@@ -183,7 +184,7 @@ def _fetch(refs: RefStore, base: Base, pointer: Pointer) -> tuple[Manifest, byte
 
 def _read(data: bytes, project: str, branch: str, revision: int) -> Manifest:
     name = f"manifest {revision_name(revision)}"
-    manifest = _decode(data, Manifest, MANIFEST_SCHEMA, name)
+    manifest = _decode(data, stored_manifest.decode, READABLE, name)
     problem = _fault(manifest)
     if (manifest.project, manifest.branch, manifest.revision) != (project, branch, revision):
         problem = f"it belongs to {manifest.project}/{manifest.branch} {revision_name(manifest.revision)}"
@@ -207,21 +208,22 @@ def _fault(manifest: Manifest) -> str:
     return ""
 
 
-def _decode(data: bytes, kind: type[_Record], schema: str, name: str) -> _Record:
+def _decode(data: bytes, read: Callable[[bytes], _Record], schemas: Set[str], name: str) -> _Record:
     try:
         head = msgspec.json.decode(data, type=_Head)
     except msgspec.MsgspecError as error:
         raise CorruptRecord(f"{name} cannot be read", why=str(error)) from error
     family, _, major = head.schema.rpartition("/")
-    if head.schema != schema:
-        if family == schema.rpartition("/")[0] and major.isdigit():
+    if head.schema not in schemas:
+        newest = max(schemas)
+        if family == newest.rpartition("/")[0] and major.isdigit():
             raise SchemaUnknown(
-                f"{name} has schema {head.schema}; this Windrow reads {schema}",
+                f"{name} has schema {head.schema}; this Windrow reads {newest}",
                 why=f"it was written by {head.tool or 'a newer Windrow'}",
                 fix="use that version of Windrow, or a newer one",
             )
         raise CorruptRecord(f"{name} cannot be read", why=f"its schema is {head.schema!r}")
     try:
-        return msgspec.json.decode(data, type=kind)
+        return read(data)
     except msgspec.MsgspecError as error:
         raise CorruptRecord(f"{name} cannot be read", why=str(error)) from error

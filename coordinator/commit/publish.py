@@ -11,6 +11,7 @@ from coordinator.commit.base import Base, keep, load, revisions
 from coordinator.lock.lease import Lease
 from shared import canonical, failpoint, hashing
 from shared.errors import Conflict, LockLost, StoreUnavailable
+from shared.model import stored_manifest
 from shared.model.manifest import Manifest, Pointer, revision_name
 from shared.storage.refs import RefStore
 from shared.version import VERSION
@@ -90,7 +91,7 @@ def _write(refs: RefStore, base: Base, complete: Manifest) -> tuple[Manifest, by
     revision = base.next_revision
     while True:
         manifest = msgspec.structs.replace(complete, revision=revision)
-        data = canonical.encode(manifest)
+        data = stored_manifest.encode(manifest)
         name = refnames.manifest(base.project, base.branch, revision)
         if refs.create(name, data) is not None:
             return manifest, data

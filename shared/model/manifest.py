@@ -9,7 +9,8 @@ import msgspec
 from shared.model.action import Trace
 from shared.model.file import FileState, Mode
 
-MANIFEST_SCHEMA = "windrow.manifest/1"
+MANIFEST_SCHEMA = "windrow.manifest/2"
+READABLE = frozenset(("windrow.manifest/1", MANIFEST_SCHEMA))
 POINTER_SCHEMA = "windrow.pointer/1"
 
 

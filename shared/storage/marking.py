@@ -11,6 +11,7 @@ import msgspec
 
 from shared import hashing
 from shared.errors import CorruptRecord, SchemaUnknown
+from shared.model import stored_manifest
 from shared.model.action import RESULT_SCHEMA, TRACES_SCHEMA
 from shared.model.manifest import MANIFEST_SCHEMA, POINTER_SCHEMA, Manifest, Pointer, revision_name
 from shared.storage.ages import AgedRefs
@@ -121,7 +122,7 @@ def read_manifest(refs: AgedRefs, name: str) -> Manifest:
     if record is None:
         raise CorruptRecord(f"{name} is not in the store", at=name, fix="windrow cache verify")
     try:
-        manifest = msgspec.json.decode(record.data, type=Manifest)
+        manifest = stored_manifest.decode(record.data)
     except msgspec.DecodeError as error:
         raise _unreadable(name) from error
     if manifest.schema != MANIFEST_SCHEMA:

@@ -22,7 +22,10 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _CLOSED = re.compile(
     r"(?:.*-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|gfortran|ld|ld\.\w+|ar|gcc-ar|llvm-ar|ranlib|strip|objcopy|nm)"
     r"(?:-\d+(?:\.\d+)*)?|rm|cp|mv|ln|mkdir|touch|echo|true|:|cd|install|cat|printf|test|\[|gzip|cmp"
+    r"|(?:sha\d+|md5|b2)sum|cksum|wc|head|tail|sort|uniq|cut|tr|od|base64|chmod|sleep"
 )
+# With these words some of them read what a file names.
+_LISTED = re.compile(r"(?:sha\d+|md5|b2|ck)sum\s+(?:-\S+\s+)*?(?:-\w*c|--check)(?!\S)|\s--files0-from")
 _THIN = re.compile(r"(?:^|[\s/;&-])ar(?:-\d+)?\s+(?:-?[a-zA-Z]*T[a-zA-Z]*\s|(?:\S+\s+)*?--thin\s)")
 _COMPILER = re.compile(r"(?:.*-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-\d+(?:\.\d+)*)?")
 # So a compiler of another name is told to compile: what else writes depfiles may find its files in ways of its own.
@@ -89,7 +92,7 @@ def finds(command: str, heads: tuple[str, ...], first_input: str, *, depfile: bo
         (depfile and _COMPILES.search(command)) or any(_COMPILER.fullmatch(basename(head)) for head in heads)
     ):
         return "includes"
-    if depfile or not heads or _UNTOLD.search(command):
+    if depfile or not heads or _UNTOLD.search(command) or _LISTED.search(command):
         return "tree"
     if all(_CLOSED.fullmatch(basename(head)) or basename(head) in _GENERATORS for head in heads):
         tools = [head for head in heads if basename(head) in _GENERATORS]

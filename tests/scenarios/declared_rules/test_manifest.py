@@ -46,7 +46,7 @@ def test_manifest_contains_version_last_build_and_files(built: RuleProject) -> N
     """S3-40, box 3: `version` is the schema, `lastBuild` is created_at, `files` are the sources."""
     manifest = built.manifest()
 
-    assert manifest.schema == "windrow.manifest/1"
+    assert manifest.schema == "windrow.manifest/2"
     assert abs(datetime.fromisoformat(manifest.created_at) - datetime.now(UTC)).total_seconds() < 60
     assert set(manifest.sources) == {path for path in built.tree() if path not in EVERYTHING}
 

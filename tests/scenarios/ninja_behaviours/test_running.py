@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -167,6 +168,26 @@ def test_an_interrupted_build_leaves_nothing_half_made(pair: Pair) -> None:
 
     assert process.returncode == 130
     assert not (pair.windrow / "b").exists()
+
+
+def test_an_interrupted_build_reports_what_had_ended(pair: Pair) -> None:
+    fifo = pair.home / "fifo"
+    os.mkfifo(fifo)
+    rules = f"rule copy\n  command = cp $in $out\nrule wait\n  command = echo begun > {fifo}; sleep 60\n"
+    pair.write("build.ninja", rules + "build b: copy a\nbuild c: wait b\n")
+    pair.write("a", "1\n")
+    report = pair.home / "report.json"
+
+    with subprocess.Popen(
+        [*WINDROW, "--report", str(report)], cwd=pair.windrow, env=environment(pair), stdout=subprocess.PIPE
+    ) as process:
+        assert fifo.read_text() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+    told = json.loads(report.read_text())
+    assert (process.returncode, told["status"]) == (130, "interrupted")
+    assert [(edge["outputs"], edge["how"]) for edge in told["edges"]] == [(["b"], "executed")]
 
 
 def environment(pair: Pair) -> dict[str, str]:

@@ -9,6 +9,7 @@ import pytest
 from cli.doctor import worker_finding
 from shared.queue import Beat
 from tests.console import Console
+from workers.sandbox.marks import observable
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,17 @@ def test_what_fails_fails_once(tmp_path: Path, settings: str, failed: list[str],
     assert [what for what, (verdict, _) in checks.items() if verdict == "FAIL"] == failed
     told = {what: text for what, (verdict, text) in checks.items() if verdict == "warn" and what in left}
     assert told == {what: f"not looked at, since {why} failed" for what, why in left.items()}
+
+
+def test_it_tells_whether_it_is_seen_what_commands_read(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/windrow.toml").write_text('[project]\nname = "seen"\n')
+    sandboxes = tmp_path / "sandboxes"
+
+    said = Console(tmp_path / "tree", tmp_path / "cache", WINDROW_SANDBOX_DIR=str(sandboxes)).run("doctor", "--json")
+
+    told = [one["text"] for one in said.json()["checks"] if one["what"] == "sandboxes"]
+    seen = "what commands read is seen" if observable(tmp_path / "probe") else "reading is not seen"
+    assert len(told) == 1
+    assert told[0].startswith(f"{sandboxes}: {seen}")
+    assert list(sandboxes.iterdir()) == []

@@ -8,7 +8,8 @@ from coordinator.commit.fold import fold
 from coordinator.diff import diff
 from coordinator.keying.beyond import BeyondSets, BeyondTable
 from coordinator.plan.dirty import Facts, mark
-from shared import canonical, hashing
+from shared import hashing
+from shared.model import stored_manifest
 from shared.model.action import ActionResult, Output, Trace
 from shared.model.changes import ChangeSet
 from shared.model.file import FileState
@@ -46,7 +47,7 @@ def folded(base: Manifest | None = None, *names: str, made: tuple[str, ...] | No
 
 
 def test_equal_sets_are_kept_once_and_come_back_whole() -> None:
-    manifest = msgspec.json.decode(canonical.encode(folded()), type=Manifest)
+    manifest = stored_manifest.decode(stored_manifest.encode(folded()))
     sets = BeyondSets(manifest)
 
     assert manifest.beyond == HELD

@@ -163,7 +163,7 @@ def test_a_damaged_pointer_is_said_kept_and_replaced(refs: MemoryRefs, junk: byt
     assert load(refs, "p", "main").problems == ()
 
 
-@pytest.mark.parametrize("junk", [None, b"", b"{}", b'{"schema":"windrow.manifest/1"}'])
+@pytest.mark.parametrize("junk", [None, b"", b"{}", b'{"schema":"windrow.manifest/1"}', b'{"schema":"windrow.manifest/2"}'])
 def test_a_damaged_manifest_is_said_and_numbered_past(refs: MemoryRefs, junk: bytes | None) -> None:
     first = commit(refs, load(refs, "p", "main"), "b-1", 1)
     second = commit(refs, first, "b-2", 2)
@@ -208,7 +208,7 @@ def test_a_manifest_of_another_project_is_refused(refs: MemoryRefs) -> None:
 
 
 def test_a_manifest_of_a_newer_windrow_is_an_error_that_says_so(refs: MemoryRefs) -> None:
-    store_as_is(refs, {"schema": "windrow.manifest/2", "tool": "windrow 9.1"})
+    store_as_is(refs, {"schema": "windrow.manifest/3", "tool": "windrow 9.1"})
 
     with pytest.raises(SchemaUnknown) as caught:
         load(refs, "p", "main")

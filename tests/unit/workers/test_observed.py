@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from shared.model.action import Trace
 from shared.model.job import JobOutcome
 from tests.fakes.rooted import RootedFarm, ways
 from workers.execute.isolation import Isolation
-from workers.sandbox.marks import observable
+from workers.sandbox.marks import noticed, observable
 
 WAYS: list[Isolation] = [*ways(), "rewriting"]
 
@@ -159,3 +161,32 @@ def test_where_access_is_not_noted_that_is_known(tmp_path: Path) -> None:
     if said.returncode != 0:
         pytest.skip("no file system can be mounted here")
     assert said.stdout == "False\n"
+
+
+@pytest.mark.parametrize("kind", ["btrfs", "xfs", "ext4"])
+def test_where_files_are_copied_without_being_read_that_is_known(tmp_path: Path, kind: str) -> None:
+    """`cp` has XFS and Btrfs clone a file, which leaves its time of access as it was."""
+    image, place = tmp_path / "image", tmp_path / "place"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(400 << 20)  # a hole
+    made = shutil.which(f"mkfs.{kind}") and subprocess.run([f"mkfs.{kind}", "-q", image], check=False).returncode == 0
+    if not made or subprocess.run(["mount", "-o", "loop", image, place], check=False).returncode != 0:
+        pytest.skip(f"no {kind} can be made and mounted here")
+    try:
+        assert observable(place / "site") == (kind == "ext4")
+        assert list(place.glob("site*")) == []
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.parametrize("command", [("cp", "a", "b"), ("cat", "a"), ("ln", "-s", "a", "b"), ("dd", "if=a", "of=b")])
+def test_what_counts_as_observable_shows_how_commands_read(tmp_path: Path, command: tuple[str, ...]) -> None:
+    if not observable(tmp_path / "probe"):
+        pytest.skip("this file system does not show every access")
+    (tmp_path / "a").write_text("a")
+    os.utime(tmp_path / "a", ns=(1, 946_684_800 * 10**9))
+
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+    assert noticed((tmp_path / "a").lstat()) == (command[0] != "ln")
