@@ -101,7 +101,7 @@ class BatchRunner:
             outcome = self._perform(order, partial(self._ran, envelope) if index + 1 == len(orders) else _nothing)
             # Whoever ends a worker with all its processes does not mean the job, and still less the build.
             if outcome.interrupted:
-                if ledger.stopping:
+                if self._ledger.stopping:  # since it began
                     return index
                 outcome = msgspec.structs.replace(outcome, interrupted=False)
             if ledger.killed and outcome.status not in ("executed", "reused"):
