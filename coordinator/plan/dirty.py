@@ -176,6 +176,8 @@ class _Marker:
     def _outputs(self, recipe: Recipe) -> Iterator[Reason]:
         if recipe.loose and not self.facts.sources_only:
             yield from (AlwaysRuns(path) for path in recipe.outputs if path not in self.made)
+            if recipe.keeps_depfile:
+                yield from (AlwaysRuns(path) for path in recipe.kept_depfile if path not in self.made)
         if not self.outputs_off.isdisjoint(recipe.outputs):
             for path in recipe.outputs:
                 if path in self.outputs_off:
