@@ -57,10 +57,12 @@ class Marks:
                 os.utime(f"{self._tree}/{folder}", ns=(_UNREAD, _LAID_OUT))
 
     def read(self) -> Read:
-        """What was read. An input that is gone counts too, and one that is empty: its size alone told all."""
-        given = self._action.inputs
-        inputs = [item.path for item in given if not item.size or self._accessed(item.path, gone=True)]
-        folders = [folder for folder in self._folders if self._accessed(folder, gone=False)]
+        """What was read. An input that is gone counts too, and one that is empty: its size alone told all.
+
+        So does one that has changed as a file: an output that is linked to it holds what it does.
+        """
+        inputs = [item.path for item in self._action.inputs if not item.size or self._used(item.path)]
+        folders = [folder for folder in self._folders if (now := self._status(folder)) is not None and noticed(now)]
         return Read(tuple(sorted(inputs)), tuple(sorted(folders)))
 
     def changed(self) -> list[str]:
@@ -68,11 +70,15 @@ class Marks:
         made = frozenset(self._action.outputs)
         return sorted(item.path for item in self._action.inputs if item.path not in made and self._differs(item))
 
-    def _accessed(self, path: str, *, gone: bool) -> bool:
+    def _used(self, path: str) -> bool:
+        now = self._status(path)
+        return now is None or noticed(now) or laid_of(now) != self.laid[path]
+
+    def _status(self, path: str) -> os.stat_result | None:
         try:
-            return noticed(os.lstat(f"{self._tree}/{path}"))
+            return os.lstat(f"{self._tree}/{path}")
         except (FileNotFoundError, NotADirectoryError):
-            return gone
+            return None
 
     def _differs(self, item: Input) -> bool:
         path = f"{self._tree}/{item.path}"

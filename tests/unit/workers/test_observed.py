@@ -190,3 +190,10 @@ def test_what_counts_as_observable_shows_how_commands_read(tmp_path: Path, comma
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
 
     assert noticed((tmp_path / "a").lstat()) == (command[0] != "ln")
+
+
+@pytest.mark.parametrize("command", ["ln data/a.txt out", "cp -l data/a.txt out", "mv data/a.txt out"])
+def test_a_file_that_becomes_an_output_without_being_read_was_read(farm: RootedFarm, command: str) -> None:
+    outcome = farm.run("sh", "-c", command, observed=True, primary=())
+
+    assert "data/a.txt" in trace_of(outcome).used
