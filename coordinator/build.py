@@ -108,7 +108,9 @@ def _run(
                 told = moved.what
                 observer.warned(f"{told}; looking again")
             except (Interrupted, KeyboardInterrupt) as error:
-                raise InterruptedBuild(_so_far(before, tally, project.clock.monotonic() - began)) from error
+                so_far = _so_far(before, tally, project.clock.monotonic() - began)
+                at, why = (error.at, error.why) if isinstance(error, Interrupted) else ("", "")
+                raise InterruptedBuild(so_far, at=at, why=why) from error
         if before is not None:
             before.record.end("failed")
         raise SourceMoved(

@@ -86,8 +86,8 @@ class BuildReport(msgspec.Struct, frozen=True):
 class InterruptedBuild(Interrupted):
     """A build was interrupted after its jobs had begun; `report` tells what it did until then."""
 
-    def __init__(self, report: BuildReport) -> None:
-        super().__init__("interrupted", fix="finished jobs are kept; build again to go on")
+    def __init__(self, report: BuildReport, *, at: str = "", why: str = "") -> None:
+        super().__init__("interrupted", at=at, why=why, fix="finished jobs are kept; build again to go on")
         self.report = report
 
 

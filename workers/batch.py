@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
+import msgspec
+
 from shared.clock import Clock
 from shared.envelope import Envelope, unpack
 from shared.errors import WindrowError
@@ -97,6 +99,11 @@ class BatchRunner:
                 return index
             ledger.at(envelope.batch, order, len(orders) - index)
             outcome = self._perform(order, partial(self._ran, envelope) if index + 1 == len(orders) else _nothing)
+            # Whoever ends a worker with all its processes does not mean the job, and still less the build.
+            if outcome.interrupted:
+                if self._ledger.stopping:  # since it began
+                    return index
+                outcome = msgspec.structs.replace(outcome, interrupted=False)
             if ledger.killed and outcome.status not in ("executed", "reused"):
                 return index
             self._outbox.put(box, outcome)

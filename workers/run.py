@@ -196,8 +196,8 @@ class CommandRun:
         return self.ticket.patiently(lambda: carried(self.workshop.blobs, sizes))
 
     def _lacks(self, made: tuple[Output, ...]) -> bool:
-        """Whether an output that it declares is not there, which a loose action may leave out."""
-        return not {output.path for output in made}.issuperset(self.action.outputs)
+        """Whether an output that it declares is not there, which a loose action may leave out, or a depfile to stay."""
+        return not {output.path for output in made}.issuperset((*self.action.outputs, *self.action.kept_depfile))
 
     def _keep(self, result: ActionResult) -> str:
         """Have later builds find a result; a remark when that could not be done, since nothing is wrong with it."""

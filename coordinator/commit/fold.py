@@ -104,7 +104,7 @@ def _entry(
         files=noted_texts(recipe.files),
         outside=recipe.outside,
         also=tuple(sorted(made.difference(recipe.outputs))),
-        always=recipe.always or not made.issuperset(recipe.outputs),
+        always=recipe.always or not made.issuperset((*recipe.outputs, *recipe.kept_depfile)),
         cost=recipe.cost,
         beyond=table.name(trace.beyond),
     )

@@ -350,4 +350,4 @@ def _reusable(recipe: Recipe) -> bool:
 def _left_out(recipe: Recipe, result: ActionResult) -> bool:
     """Whether a result lacks an output: such a job is never up to date."""
     made = {output.path for output in result.outputs}
-    return not made.issuperset(recipe.outputs)
+    return not made.issuperset((*recipe.outputs, *recipe.kept_depfile))

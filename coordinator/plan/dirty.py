@@ -176,11 +176,13 @@ class _Marker:
     def _outputs(self, recipe: Recipe) -> Iterator[Reason]:
         if recipe.loose and not self.facts.sources_only:
             yield from (AlwaysRuns(path) for path in recipe.outputs if path not in self.made)
+            if recipe.keeps_depfile:
+                yield from (AlwaysRuns(path) for path in recipe.kept_depfile if path not in self.made)
         if not self.outputs_off.isdisjoint(recipe.outputs):
             for path in recipe.outputs:
                 if path in self.outputs_off:
                     yield OutputMissing(path) if path in self.missing else OutputAltered(path)
-        for path in recipe.kept_depfile:
+        for path in recipe.kept_depfile if recipe.keeps_depfile else ():  # most have none
             if path in self.outputs_off and self.made[path].job == recipe.id:
                 yield OutputMissing(path) if path in self.missing else OutputAltered(path)
         if not recipe.stored and recipe.outputs and recipe.outputs[0] in self.stored:

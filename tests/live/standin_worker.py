@@ -1,7 +1,7 @@
 """A worker process for tests of the farm: everything real but what performs jobs.
 
 A job's argv says what it does: `noop`; `wait` (until cancelled, or until the file named next exists);
-`die` (kills this process, unless the file named next exists). Every try appends a line to the journal.
+`ended` (a signal ends it once the file named next exists, if that was not there before); `die` (kills this process, unless the file named next exists). Every try appends a line to the journal.
 """
 
 # ruff: noqa: E402 - run as a script, it must find our packages first
@@ -61,6 +61,11 @@ class StandIn:
             if rest:
                 Path(rest[0]).touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        if name == "ended" and not Path(rest[0]).exists():
+            while not Path(rest[0]).exists():
+                self._stops[order.build].wait(0.01)
+            told = {"message": "killed by SIGTERM", "interrupted": True, "worker": self._worker}
+            return JobOutcome(order.job, order.attempt, "failed", exit_code=143, **told)
         if name == "store":
             ran()  # and then it takes long to store what was made
         if name in ("wait", "store"):

@@ -72,6 +72,32 @@ def test_a_job_that_kills_one_worker_succeeds_on_another(rig: Rig) -> None:
         assert build.outcomes[0].status == "executed"
 
 
+def test_a_job_that_is_ended_together_with_its_worker_is_done_by_another(rig: Rig, tmp_path: Path) -> None:
+    rig.worker()
+    with rig.build() as build:
+        build.submit("a", "ended", str(tmp_path / "now"))
+        worker = rig.process_of(build.wait_started("a"))
+        worker.send_signal(signal.SIGTERM)
+        until(lambda: "stopping: finishing" in rig.logs(), what="the worker to stop")
+        rig.worker()
+        (tmp_path / "now").touch()
+        build.wait(1)
+
+        assert [outcome.status for outcome in build.outcomes] == ["executed"]
+    assert rig.performed()["a"] == 2
+
+
+def test_a_job_that_somebody_ends_on_a_worker_has_failed(rig: Rig, tmp_path: Path) -> None:
+    rig.worker()
+    with rig.build() as build:
+        build.submit("a", "ended", str(tmp_path / "now"))
+        build.wait_started("a")
+        (tmp_path / "now").touch()
+        build.wait(1)
+
+        assert [(outcome.status, outcome.interrupted) for outcome in build.outcomes] == [("failed", False)]
+
+
 def test_a_frozen_worker_is_replaced_and_what_it_says_when_it_thaws_is_dropped(rig: Rig) -> None:
     rig.worker(slots=1)
     with rig.build() as build:

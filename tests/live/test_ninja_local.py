@@ -22,7 +22,8 @@ BUILD = """\
 pool few
   depth = 1
 rule cat
-  command = cat $in > $out
+  command = cat $in > $out && echo '$out: $in' > $out.d
+  depfile = $out.d
 rule docs_html
   command = cat $in > $out
 build any: cat in
@@ -74,4 +75,5 @@ def test_what_an_edge_a_pool_or_the_settings_call_local_runs_here_and_the_rest_o
     here = {job for job, worker in where.places.items() if worker == "here"}
     assert here == {"cat:said", "cat:pooled", "docs_html:html", "cat:in_place"}
     assert where.places.keys() - here == {"cat:any"}
+    assert (farm.folder / "any.d").read_text() == "any: in\n"
     assert farm.run("build", "--json").json()["status"] == "no-changes"

@@ -253,7 +253,9 @@ def test_a_file_that_was_a_source_may_become_a_depfile(plain: Pair) -> None:
     plain.write("other.d", "other: gone\n")
     plain.write(
         "build.ninja",
-        PLAIN.replace("build other: cat source\n  deps = gcc\n", "rule cp\n  command = cp $in $out\nbuild other: cp other.d\n"),
+        PLAIN.replace(
+            "build other: cat source\n  deps = gcc\n", "rule cp\n  command = cp $in $out\nbuild other: cp other.d\n"
+        ),
     )
     assert [one.code for one in plain.both()] == [0, 0]
     plain.write("build.ninja", PLAIN.replace("  deps = gcc\n", ""))
@@ -273,3 +275,19 @@ def test_only_what_was_asked_for_comes_from_afar(plain: Pair) -> None:
     assert plain.by_windrow("--download", "targets", "sub/out").code == 0
 
     assert (plain.windrow / "sub/out.d").read_text() == "sub/out: in part\n"
+
+
+def test_an_edge_that_does_not_write_the_one_that_is_to_stay_runs_each_time(plain: Pair) -> None:
+    plain.write("build.ninja", PLAIN.replace("echo '$out: $in part' > $out.d", "true"))
+
+    for _ in range(2):
+        assert "sub/out" in _same(plain)
+    assert _same(plain, "other") == ()
+
+
+def test_an_edge_runs_again_once_its_depfile_is_to_stay(plain: Pair) -> None:
+    assert _same(plain) == ("other", "sub/out")
+    plain.write("build.ninja", PLAIN.replace("  deps = gcc\n", ""))
+
+    assert _same(plain) == ("other",)
+    assert _same(plain) == ()

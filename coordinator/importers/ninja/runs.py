@@ -34,6 +34,6 @@ def undeclared(recipes: Iterable[Recipe], jobs: Mapping[str, JobEntry]) -> dict[
         entry = jobs.get(recipe.id)
         if entry is not None and entry.also:
             found[recipe.id] = entry.also
-        if kept := recipe.kept_depfile:
-            found[recipe.id] = (*found.get(recipe.id, ()), *kept)
+        if recipe.keeps_depfile:
+            found[recipe.id] = (*found.get(recipe.id, ()), *recipe.kept_depfile)
     return found

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.console import Console
 from tests.scenarios.ninja_behaviours.comparison import same
 from tests.scenarios.ninja_pair import Pair
 
@@ -74,3 +77,13 @@ def test_deps_that_cannot_be_are_an_error_of_who_needs_the_edge(pair: Pair, deps
     assert f"ninja: error: build.ninja:7: {told}\n" in ours.err
     assert "  fix: say `deps = gcc`" in ours.err
     assert not (pair.windrow / "a").exists()
+
+
+def test_windrow_build_says_whose_command_it_was(tmp_path: Path) -> None:
+    (tmp_path / "build.ninja").write_text(TWO.format("kill -TERM $$$$"))
+    (tmp_path / "windrow.toml").write_text('[project]\nname = "x"\n\n[ninja]\nfile = "build.ninja"\n')
+
+    ended = Console(tmp_path, tmp_path / "cache").run("build")
+
+    assert ended.code == 130
+    assert "  at: build.ninja:3\n  why: the command of r:a was killed by SIGTERM\n" in ended.err

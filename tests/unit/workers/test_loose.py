@@ -188,6 +188,17 @@ def test_a_depfile_may_be_left_out(farm: RootedFarm) -> None:
     assert farm.results.known == {}
 
 
+def test_a_depfile_that_stays_is_an_output_and_names_the_tree_where_it_is(farm: RootedFarm) -> None:
+    script = 'cat {root}/src/in.txt > out; echo "out: $PWD/src/in.txt src/in.txt" > out.d'
+    told = {"outputs": ("out",), "depfile": "out.d"}
+
+    kept, taken_in = farm.run("sh", "-c", script, keeps_depfile=True, **told), farm.run("sh", "-c", script, **told)
+
+    assert farm.made(kept) == {"out": b"in\n", "out.d": f"out: {farm.root}/src/in.txt src/in.txt\n".encode()}
+    assert farm.made(taken_in) == {"out": b"in\n"}
+    assert kept.result.key != taken_in.result.key
+
+
 def test_an_empty_depfile_says_that_nothing_was_read(farm: RootedFarm) -> None:
     outcome = farm.run("sh", "-c", "echo > out; : > out.d", outputs=("out",), depfile="out.d", primary=("tool.sh",))
 
