@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -160,13 +161,16 @@ def test_what_it_forked_does_not_outlive_it(farm: Farm, tmp_path: Path) -> None:
     assert outcome.seconds < 15
 
     def gone() -> bool:
-        return not any(str(tmp_path / "sandboxes") in os.readlink(f"/proc/{pid}/cwd") for pid in _readable())
+        return not any(str(tmp_path / "sandboxes") in folder for folder in _working_folders())
 
     until(gone, what="the end of its children")
 
 
-def _readable() -> list[str]:
-    return [pid for pid in os.listdir("/proc") if pid.isdigit() and os.access(f"/proc/{pid}/cwd", os.R_OK)]
+def _working_folders() -> Iterator[str]:
+    """Those of all processes that may be looked at."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):  # it ended, or is another's
+            yield os.readlink(f"/proc/{pid}/cwd")
 
 
 def test_a_worker_with_another_version_of_it_refuses(farm: Farm) -> None:
