@@ -16,7 +16,9 @@ help:
 	@echo "make rules   compile context rules to CLAUDE.md, AGENTS.md and .mdc files"
 	@echo "make test    the whole suite (installs what it needs)"
 	@echo "make check   ruff, mypy --strict, import-linter, unit tests"
-	@echo "make faults  the long fault sweeps      make bench  the measurements"
+	@echo "make faults  the long fault sweeps"
+	@echo "make clients real projects by CMake and ninja, MCP and HTTP clients"
+	@echo "make bench   the measurements"
 
 # Everything below runs in an environment of its own, made from the lock file alone.
 $(VENV)/.ready: requirements.lock pyproject.toml
@@ -58,6 +60,9 @@ live: $(VENV)/.ready
 faults: $(VENV)/.ready
 	WINDROW_SWEEPS=all $(BIN)/pytest -m "fault or slow" tests
 	WINDROW_SWEEPS=all $(BIN)/pytest tests/scenarios/test_like_ninja.py
+clients: $(VENV)/.ready
+	CI=true $(BIN)/pytest tests/live/test_real_ninja.py tests/scenarios/test_cmake_features.py \
+	  tests/scenarios/test_ninja_writers.py tests/scenarios/test_mcp.py tests/scenarios/test_http_api.py
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks
 
