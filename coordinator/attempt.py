@@ -7,7 +7,7 @@ import shutil
 
 import msgspec
 
-from coordinator import edits, response_files
+from coordinator import beside_outputs, edits
 from coordinator.afresh import afresh_of
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
@@ -201,7 +201,7 @@ class Attempt:
     def _finish(self, ran: RunReport) -> BuildReport:
         """Outputs to the workspace, then the revision; neither when a job failed, unless asked to keep going."""
         self.record.ran(ran)
-        response_files.settle(
+        beside_outputs.settle(
             self.settings.root,
             self.graph.recipes,
             ran,

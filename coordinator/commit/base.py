@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -137,7 +137,7 @@ def _highest(refs: RefStore, base: Base) -> Base:
 
 
 def _pointer(data: bytes) -> Pointer:
-    pointer = _decode(data, msgspec.json.Decoder(Pointer).decode, {POINTER_SCHEMA}, "current.json")
+    pointer = _decode(data, msgspec.json.Decoder(Pointer).decode, (POINTER_SCHEMA,), "current.json")
     if pointer.revision < 1 or not hashing.is_digest(pointer.manifest_hash):
         raise CorruptRecord("current.json cannot be read", why="it names no revision")
     return pointer
@@ -208,14 +208,14 @@ def _fault(manifest: Manifest) -> str:
     return ""
 
 
-def _decode(data: bytes, read: Callable[[bytes], _Record], schemas: Set[str], name: str) -> _Record:
+def _decode(data: bytes, read: Callable[[bytes], _Record], schemas: Sequence[str], name: str) -> _Record:
     try:
         head = msgspec.json.decode(data, type=_Head)
     except msgspec.MsgspecError as error:
         raise CorruptRecord(f"{name} cannot be read", why=str(error)) from error
     family, _, major = head.schema.rpartition("/")
     if head.schema not in schemas:
-        newest = max(schemas)
+        newest = schemas[-1]
         if family == newest.rpartition("/")[0] and major.isdigit():
             raise SchemaUnknown(
                 f"{name} has schema {head.schema}; this Windrow reads {newest}",

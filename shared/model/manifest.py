@@ -10,7 +10,7 @@ from shared.model.action import Trace
 from shared.model.file import FileState, Mode
 
 MANIFEST_SCHEMA = "windrow.manifest/2"
-READABLE = frozenset(("windrow.manifest/1", MANIFEST_SCHEMA))
+READABLE = ("windrow.manifest/1", MANIFEST_SCHEMA)  # the newest last
 POINTER_SCHEMA = "windrow.pointer/1"
 
 
