@@ -339,6 +339,11 @@ class Running:
         own = [psutil.Process(self.process.pid)] if not self.over else []
         return own + [process for process in self._family if alive(process)]
 
+    def supervisors(self) -> list[psutil.Process]:
+        """Those of them that look after commands; its family comes and goes while one looks."""
+        self.look()
+        return [process for process in self.family() if any("supervisor.py" in word for word in _words(process))]
+
     def kill(self, *, whole: bool = False) -> Built:
         """kill -9 it; `whole`: with everything that it started, at one stroke."""
         self.look()

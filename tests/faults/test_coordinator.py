@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.faults.site import JOBS, KILLED, Site, alive
@@ -116,8 +117,7 @@ def test_a_job_whose_build_and_supervisor_were_killed_is_ended_by_the_next_build
     site.hold("pair1")
     running = site.start()
     site.await_begun("pair1")
-    running.look()
-    dying = [p for p in running.family() if p.pid == running.process.pid or "supervisor.py" in " ".join(p.cmdline())]
+    dying = [psutil.Process(running.process.pid), *running.supervisors()]
     for process in dying:
         process.suspend()
     for process in dying:
@@ -258,8 +258,7 @@ def test_a_job_whose_supervisor_is_killed_ends_and_the_next_build_is_right(site:
     running = site.start("-j", "1")
     site.await_begun("pair1")
 
-    running.look()
-    (supervisor,) = (p for p in running.family() if "supervisor.py" in " ".join(p.cmdline()))
+    (supervisor,) = running.supervisors()
     supervisor.kill()
     until(lambda: running.over or site.begun().count("pair1") == 2, what="what comes of it")
     site.let_go()
