@@ -18,6 +18,7 @@ from shared.storage.blobs import BlobStore
 from workers.ledger import Ledger
 from workers.link import WorkerLink
 from workers.outbox import Box, Outbox
+from workers.twins import Twins
 
 _log = logging.getLogger("windrow.worker")
 
@@ -59,6 +60,7 @@ class BatchRunner:
         self._performer, self._link, self._ledger = performer, link, ledger
         self._blobs, self._serves, self._room, self._clock = blobs, serves, room, clock
         self._outbox = Outbox(clock)
+        self._twins = Twins()
 
     def close(self) -> None:
         """End the thread that reports."""
@@ -94,11 +96,14 @@ class BatchRunner:
         began = clock.monotonic()
         fit = self._serves(envelope.platform)
         for index, order in enumerate(orders):
-            late = index > 0 and clock.monotonic() - began > envelope.budget
-            if late or not fit or ledger.stopping or ledger.cancelled(envelope.build):
-                return index
             ledger.at(envelope.batch, order, len(orders) - index)
-            outcome = self._perform(order, partial(self._ran, envelope) if index + 1 == len(orders) else _nothing)
+            outcome = self._of_its_twin(envelope, order)
+            late = index > 0 and clock.monotonic() - began > envelope.budget
+            if outcome is None and (late or not fit or ledger.stopping or ledger.cancelled(envelope.build)):
+                return index
+            if outcome is None:
+                last = index + 1 == len(orders)
+                outcome = self._perform(order, partial(self._give_slot, envelope) if last else _nothing)
             # Whoever ends a worker with all its processes does not mean the job, and still less the build.
             if outcome.interrupted:
                 if self._ledger.stopping:  # since it began
@@ -109,11 +114,27 @@ class BatchRunner:
             self._outbox.put(box, outcome)
         return len(orders)
 
-    def _ran(self, envelope: Envelope) -> None:
-        self._ledger.storing(envelope.build, envelope.batch)
+    def _of_its_twin(self, envelope: Envelope, order: JobOrder) -> JobOutcome | None:
+        """What came of a run of the same job that is under way here; waiting for it takes no slot."""
+        twin = self._twins.of(order)
+        if twin is None:
+            return None
+        self._give_slot(envelope)
+        try:
+            return twin.wait_for(order)
+        finally:
+            self._ledger.goes_on(envelope.build, envelope.batch)
+
+    def _give_slot(self, envelope: Envelope) -> None:
+        self._ledger.waits(envelope.build, envelope.batch)
         self._room()
 
     def _perform(self, order: JobOrder, ran: Callable[[], None]) -> JobOutcome:
+        with self._twins.running(order) as run:
+            run.outcome = self._performed(order, ran)
+            return run.outcome
+
+    def _performed(self, order: JobOrder, ran: Callable[[], None]) -> JobOutcome:
         try:
             return self._performer.perform(order, ran)
         except Exception as error:  # noqa: BLE001 - whatever went wrong here, the coordinator must hear of it

@@ -16,7 +16,7 @@ class Ledger:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[tuple[str, int], Running] = {}
-        self._storing: set[tuple[str, int]] = set()
+        self._slotless: set[tuple[str, int]] = set()
         self._cancelled: dict[str, None] = {}
         self.stopping = False  # take nothing more, give back what was not begun
         self.killed = False  # what runs was killed: give it back as well
@@ -31,20 +31,25 @@ class Ledger:
         with self._lock:
             self._running[order.build, batch] = Running(order.build, batch, left, order.job, order.attempt)
 
-    def storing(self, build: str, batch: int) -> None:
-        """A batch needs no slot any more: only what its last command made is still to be stored."""
+    def waits(self, build: str, batch: int) -> None:
+        """A batch needs no slot: what its last command made is being stored, or it waits for another run of a job."""
         with self._lock:
-            self._storing.add((build, batch))
+            self._slotless.add((build, batch))
+
+    def goes_on(self, build: str, batch: int) -> None:
+        """It needs one again."""
+        with self._lock:
+            self._slotless.discard((build, batch))
 
     def end(self, build: str, batch: int) -> None:
         """All of a batch is reported."""
         with self._lock:
             self._running.pop((build, batch), None)
-            self._storing.discard((build, batch))
+            self._slotless.discard((build, batch))
 
     def slotless(self) -> int:
-        """How many batches under way need no slot any more."""
-        return len(self._storing)
+        """How many batches under way need no slot."""
+        return len(self._slotless)
 
     def running(self) -> tuple[Running, ...]:
         """What is under way."""

@@ -19,6 +19,7 @@ from workers.link import WorkerLink
 
 ORPHAN_SECONDS = 60.0  # without its marker until a build's jobs are killed: its coordinator is dead
 DEAD_SECONDS = 60.0  # without a sign of Celery's consumer, the broker being there, until this worker gives up
+GAP = 10.0  # seconds between two heartbeats after which this machine stood still, Celery's thread with it
 
 _log = logging.getLogger("windrow.worker")
 
@@ -58,6 +59,7 @@ class Presence:
         self._about, self._cancel, self._die, self._clock = about, cancel, die, clock
         self._orphaned: dict[str, float] = {}
         self._answering_since: float | None = None
+        self._beaten = clock.monotonic()
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=target, name=f"windrow-{name}", daemon=True)
@@ -95,8 +97,9 @@ class Presence:
             self._answering_since = None
             return
         now = self._clock.monotonic()
-        if self._answering_since is None:
+        if self._answering_since is None or now - self._beaten > GAP + self._link.heartbeat:
             self._answering_since = now
+        self._beaten = now
         self._end_builds(markers, now)
         self._watch(now, self._answering_since)
 

@@ -70,14 +70,12 @@ class FarmPerformer:
         self._ended = False  # closed, cancelled or given up: nothing is delivered any more
         self._cancelled = False
         self._stopping = False  # nothing more is to begin
-        self._contact = self._clock.monotonic()
-        self._away = False
+        self._away: float | None = None  # since when the broker does not answer
         self._silent = False  # it did not answer for as long as anybody wants to wait
 
     def open(self, deliver: Callable[[Report], None]) -> None:
         """See Performer; a broker that does not answer is told by a report, in time."""
         self._deliver = deliver
-        self._contact = self._clock.monotonic()
         try:
             self._link.open(self._tools)
             self._takeover = self._take_over()
@@ -304,18 +302,19 @@ class FarmPerformer:
     def _heard(self, *, lost: bool = False) -> None:
         """The broker answered."""
         with self._changed:
-            self._contact = self._clock.monotonic()
-            if self._away or lost:
-                self._delivery.interrupted(self._contact)
-            self._away = False
+            if self._away is not None or lost:
+                self._delivery.interrupted(self._clock.monotonic())
+            self._away = None
 
     def _missed(self, error: BrokerUnavailable) -> None:
         """The broker did not answer."""
         with self._changed:
-            if not self._away:
+            now = self._clock.monotonic()
+            if self._away is None:
+                # Not since it last answered: this machine may have stood still since then.
+                self._away = now
                 _log.warning("%s (%s); waiting for it", error.what, error.why)
-            self._away = True
-            silent = self._clock.monotonic() - self._contact
+            silent = now - self._away
         if silent >= self._farm.broker_patience:
             self._silent = True
             error.what = f"the broker has not answered for {silent:.0f} s"

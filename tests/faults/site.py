@@ -385,7 +385,7 @@ class Running:
         try:
             until(ended, seconds=PATIENCE, what="the end of the build")
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.text()}") from None
+            raise AssertionError(f"{error}\nbegun: {self._site.begun()}\n{self.text()}") from None
         return Built(self.process.returncode, self.text(), tuple(self._site.begun()[self._since :]))
 
     def text(self) -> str:

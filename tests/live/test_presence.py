@@ -85,14 +85,25 @@ def order(build: str) -> JobOrder:
 
 def test_a_consumer_that_does_not_move_ends_the_worker_after_a_minute(part: Part) -> None:
     part.presence.beat()
-    part.clock.advance(DEAD_SECONDS)
-    part.presence.beat()
+    for _ in range(10):
+        part.clock.advance(DEAD_SECONDS / 10)
+        part.presence.beat()
     alive = list(part.died)
 
     part.clock.advance(1)
     part.presence.beat()
 
     assert (alive, len(part.died)) == ([], 1)
+
+
+def test_a_machine_that_stood_still_is_no_consumer_that_does_not_move(part: Part) -> None:
+    part.presence.beat()
+    part.clock.advance(2 * DEAD_SECONDS)
+    part.presence.beat()
+    part.clock.advance(1)
+    part.presence.beat()
+
+    assert part.died == []
 
 
 def test_a_consumer_that_moves_keeps_the_worker_alive(part: Part) -> None:

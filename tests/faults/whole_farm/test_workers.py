@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from shared import queue
 from tests.faults.disk import fill, needs_root, small_disk
 from tests.faults.farm import SLOTS, Farm, rests
 from tests.faults.site import JOBS, KILLED, Site, alive
@@ -68,6 +69,33 @@ def test_two_projects_that_build_at_once_do_not_meet(farm: Farm, site: Site, tmp
         assert first.wait().code == 0
         site.is_right()
         assert (site.revision(), other.revision()) == (1, 1)
+    finally:
+        other.end()
+
+
+def test_a_worker_that_was_missed_does_not_run_a_job_beside_itself(farm: Farm, site: Site, tmp_path: Path) -> None:
+    """Its job is sent again, comes back to it, and waits for the run that is under way; the other slot stays free."""
+    other = farm.site(tmp_path / "other")
+    (worker,) = farm.workers
+    try:
+        site.hold("whole")
+        running = site.start()
+        site.await_begun("whole")
+
+        (claims,) = farm.redis.keys(queue.claims_key("*"))
+        claimed = farm.redis.hlen(claims)
+        worker.freeze()
+        until(lambda: not farm.beats(), what="it to be missed")
+        missed = time.monotonic() + 1.5
+        until(lambda: time.monotonic() > missed, what="its job to be sent again")
+        worker.thaw()
+        until(lambda: farm.redis.hlen(claims) > claimed, what="the job to be taken again")
+
+        assert other.right().code == 0
+        site.let_go()
+        built = running.wait()
+        assert (built.code, built.began.count("whole")) == (0, 1), built.output
+        site.is_right()
     finally:
         other.end()
 
