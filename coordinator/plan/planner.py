@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -28,9 +28,8 @@ def plan(facts: Facts, *, base_hash: str = "", targets: Iterable[str] = ()) -> P
         outside = frozenset(graph.recipes.keys() - wanted)
         stale = outside & reasons.keys()
         reasons = {id_: why for id_, why in reasons.items() if id_ in wanted}
-        _refuse_missing(graph, wanted)
-    else:
-        _refuse_missing(graph, graph.recipes)
+    _refuse_missing(graph, graph.names.missing, graph.recipes if wanted is None else wanted)
+    _refuse_missing(graph, graph.names.missing_before, reasons)
     _refuse_wrong_deps(graph, reasons)
     layers = layers_of(graph, reasons)
     expected = expected_seconds(graph, manifest, reasons)
@@ -96,12 +95,12 @@ def _refuse_absent(graph: BuildGraph, names: Iterable[str]) -> None:
             )
 
 
-def _refuse_missing(graph: BuildGraph, ids: Collection[str]) -> None:
-    for id_ in sorted(graph.names.missing.keys() & set(ids)) if graph.names.missing else ():
-        path, recipe = graph.names.missing[id_], graph.recipes[id_]
+def _refuse_missing(graph: BuildGraph, missing: Mapping[str, tuple[str, str]], ids: Collection[str]) -> None:
+    for id_ in sorted(missing.keys() & set(ids)) if missing else ():
+        (path, needer), recipe = missing[id_], graph.recipes[id_]
         raise GraphError(
             # The words of ninja, which people search for.
-            f"'{path}', needed by '{recipe.told[0]}', missing and no known rule to make it",
+            f"'{path}', needed by '{needer}', missing and no known rule to make it",
             at=recipe.at,
             why=f"rule '{recipe.rule}' names it as an input",
             fix="bring the file back, or generate the build files anew",

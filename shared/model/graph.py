@@ -104,8 +104,9 @@ class Names(msgspec.Struct, frozen=True):
 
     aliases: a name that no recipe makes (a phony edge) to the ids it stands for. default: the ids that are wanted
     when nothing is asked for; None for all. validations: an id to those wanted with it, in no order. missing: an
-    id to a path it needs that is not there and nobody makes. wrong_deps: an id to what is wrong with how it is to
-    tell what it reads. pools: how many of a pool's jobs may run at once.
+    id to a path it needs that is not there and nobody makes, and to who names it. missing_before: the same of what only
+    comes before it, which is no matter unless it runs. wrong_deps: an id to what is wrong with how it is to tell what
+    it reads. pools: how many of a pool's jobs may run at once.
     absent: a name that no recipe makes to a path it stands for that is not there, and to who needs it; "" is what is
     wanted by default. circles: a name whose makers wait for each other, or for such, to what is to be said of it; "" as
     for absent. artefacts: a path to its canonical id and MIME type. inputs: the id of an input to the digest of
@@ -115,7 +116,8 @@ class Names(msgspec.Struct, frozen=True):
     aliases: Mapping[str, tuple[str, ...]] = {}
     default: tuple[str, ...] | None = None
     validations: Mapping[str, tuple[str, ...]] = {}
-    missing: Mapping[str, str] = {}
+    missing: Mapping[str, tuple[str, str]] = {}
+    missing_before: Mapping[str, tuple[str, str]] = {}
     wrong_deps: Mapping[str, str] = {}
     pools: Mapping[str, int] = {}
     absent: Mapping[str, tuple[str, str]] = {}

@@ -68,14 +68,15 @@ class Importer:
         self.meanings = Meanings(self.makers, self._there)
         self.libraries = Libraries(manifest, places.of)
         self._orders: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._absences: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._absences: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
         self._tools: dict[tuple[str, ...], str] = {}
         self._phony_checks = any(edge.phony and edge.validations for edge in manifest.edges)
         self._ids: dict[int, str] = {}
         self._thins: dict[int, bool] = {}
         self._apart = {id(manifest.edges[number]): around for number, around in (apart or {}).items()}
         self._own = frozenset((*map(id, manifest.makers()), *self._apart))
-        self.missing: dict[str, str] = {}
+        self.missing: dict[str, tuple[str, str]] = {}
+        self.missing_before: dict[str, tuple[str, str]] = {}
         self.wrong_deps: dict[str, str] = {}
         makers = self.makers.items()
         self.made = {places.of(path, edge.at) for path, edge in makers if not edge.phony and not self.rebuilds(edge)}
@@ -124,6 +125,7 @@ class Importer:
             default=tuple(wanted),
             validations=validations,
             missing=self.missing,
+            missing_before=self.missing_before,
             wrong_deps=self.wrong_deps,
             pools={name: depth for name, depth in self.manifest.pools.items() if depth > 0},
             absent=self._unmade(default),
@@ -146,7 +148,7 @@ class Importer:
         found: dict[str, tuple[str, str]] = {}
         for edge in self.manifest.edges:
             if edge.phony:
-                asked = (path for path in edge.all_inputs if path not in edge.outputs)
+                asked = (path for path in (*edge.inputs, *edge.implicit) if path not in edge.outputs)
                 gone = next((path for path in asked if not self._comes(path)), None)
                 if gone is not None:
                     found.update(dict.fromkeys(edge.outputs, (gone, edge.outputs[0])))
@@ -282,8 +284,9 @@ class Importer:
         paths: dict[str, None] = {}
         beyond: dict[str, str] = {}
         after: tuple[str, ...] = self._order(edge.order_only) if edge.order_only else ()
-        for path in self._absent(edge.order_only) if edge.order_only else ():
-            self.missing.setdefault(id_, path)
+        for name, path in self._absent(edge.order_only) if edge.order_only else ():
+            missing = self.missing_before if path == name else self.missing
+            missing.setdefault(id_, (path, self._needer(edge, name, path)))
         extra: dict[str, None] = {}
         always = False
         for name in (*edge.inputs, *edge.implicit, *late.inputs):
@@ -297,7 +300,7 @@ class Importer:
                     if digest:
                         beyond[place] = digest
                     else:
-                        self.missing.setdefault(id_, path)
+                        self.missing.setdefault(id_, (path, self._needer(edge, name, path)))
                 elif place in paths or place in self.tree.folders or not place:
                     continue
                 elif place in self.made or place in self.tree.sources:
@@ -306,7 +309,7 @@ class Importer:
                     paths.update(dict.fromkeys(behind))
                 else:
                     paths[place] = None
-                    self.missing.setdefault(id_, path)
+                    self.missing.setdefault(id_, (path, self._needer(edge, name, path)))
         if extra:
             after = tuple(dict.fromkeys((*after, *(of(path) for path in extra))))
         return tuple(sorted(paths)), tuple(sorted(beyond.items())), after, always
@@ -331,13 +334,18 @@ class Importer:
         paths = (path for name in edge.inputs for path in self.meanings.of(name).paths)
         return any(not (place := self.places.of(path, edge.at)) or place in self.tree.folders for path in paths)
 
-    def _absent(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """What of these nobody makes and is not there; the same tuple for all edges that say the same."""
+    def _absent(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """Which of these stand for what nobody makes and is not there; the same tuple for all that say the same."""
         known = self._absences.get(names)
         if known is None:
-            found = (path for name in names for path in (*self.meanings.of(name).paths, *self.meanings.of(name).after))
-            known = self._absences[names] = tuple(path for path in found if not self._comes(path))
+            meant = ((name, self.meanings.of(name)) for name in names)
+            found = ((name, path) for name, one in meant for path in (*one.paths, *one.after))
+            known = self._absences[names] = tuple((name, path) for name, path in found if not self._comes(path))
         return known
+
+    def _needer(self, edge: Edge, name: str, path: str) -> str:
+        """Whose input a path is that an edge needs under some name: an output of a phony edge, or of its own."""
+        return next((one for one in self._within(name) if path in self.makers[one].all_inputs), edge.all_outputs[0])
 
     def _comes(self, path: str) -> bool:
         return path in self.makers or self._there(path) or self.places.of(path) in self.tree.folders

@@ -65,6 +65,9 @@ class Meanings:
             checks.update(dict.fromkeys(one.checks))
             always = always or one.always
         for name in edge.order_only:
+            if name not in self._makers and not self._there(name):
+                # As with ninja: what only comes before a phony edge may be missing. CMake names folders so.
+                continue
             one = self._follow(name, (*trail, path))
             after.update(dict.fromkeys((*one.paths, *one.after)))
             checks.update(dict.fromkeys(one.checks))

@@ -52,6 +52,36 @@ def test_a_source_that_is_gone_is_named(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize(
+    "build",
+    [
+        "build b: cat a || folder\nbuild folder: phony || gone\n",
+        "build b: cat a | folder\nbuild folder: phony || gone\n",
+        "build b: cat a || outer\nbuild outer: phony inner\nbuild inner: phony || gone\n",
+    ],
+)
+def test_what_only_comes_before_a_phony_edge_may_be_missing(pair: Pair, build: str) -> None:
+    """CMake has every compile come after the folder of its target's objects; people delete that."""
+    pair.write("build.ninja", CAT + build)
+    pair.write("a", "1\n")
+
+    assert same(pair).ran == ("b",)
+    quiet(pair)
+
+
+def test_what_only_comes_before_an_edge_may_be_missing_while_the_edge_need_not_run(pair: Pair) -> None:
+    pair.write("build.ninja", CAT + "build b: cat a || gone\nbuild c: cat b\n")
+    for path in ("a", "gone"):
+        pair.write(path, "1\n")
+    same(pair)
+
+    pair.delete("gone")
+
+    quiet(pair)
+    pair.write("a", "2\n")
+    assert complaint(pair) == "ninja: error: 'gone', needed by 'b', missing and no known rule to make it"
+
+
+@pytest.mark.parametrize(
     ("words", "build"),
     [
         (("bb",), "build b: cat a\n"),
@@ -63,6 +93,8 @@ def test_a_source_that_is_gone_is_named(pair: Pair) -> None:
         (("b",), "build b: phony c\nbuild c: phony b\n"),
         ((), "build all: phony gone\n"),
         ((), "build b: cat a || gone\n"),
+        ((), "build b: cat a || c\nbuild c: phony gone\n"),
+        (("c",), "build b: cat a || c\nbuild c: phony || d\nbuild d: phony gone\n"),
         ((), "build b: cat a\nbuild b: cat a\n"),
         ((), "build b: unheard a\n"),
         (("-f", "other.ninja"), ""),

@@ -148,10 +148,11 @@ def test_what_validates_a_target_comes_along() -> None:
 
 
 def test_an_input_that_is_missing_is_an_error_when_it_is_needed() -> None:
-    building = Building(loose("a", "in"), loose("b", "gone"), names=Names(missing={"r:b": "../gone"}, default=("r:a",)))
+    names = Names(missing={"r:b": ("../gone", "names")}, default=("r:a",))
+    building = Building(loose("a", "in"), loose("b", "gone"), names=names)
 
     assert set(building.plan().jobs) == {"r:a"}
-    with pytest.raises(GraphError, match=r"'\.\./gone', needed by '../b'") as error:
+    with pytest.raises(GraphError, match=r"'\.\./gone', needed by 'names'") as error:
         building.plan("b")
     assert error.value.at == "build.ninja:1"
 

@@ -149,7 +149,17 @@ def test_files_outside_are_named_with_what_they_hold(project: Importing) -> None
 def test_what_is_missing_is_told_of_its_recipe(project: Importing) -> None:
     imported = project.run("build out: cat ../gone\nbuild far: cat /gone\nbuild fine: cat ../in\n", sources=("in",))
 
-    assert imported.names.missing == {"cat:build/out": "../gone", "cat:build/far": "/gone"}
+    assert imported.names.missing == {"cat:build/out": ("../gone", "out"), "cat:build/far": ("/gone", "far")}
+
+
+def test_what_only_comes_before_and_is_missing_is_told_apart_and_for_a_phony_edge_not_at_all(
+    project: Importing,
+) -> None:
+    text = "build direct: cat ../in || gone\nbuild folder: phony || gone\nbuild behind: cat ../in || folder\n"
+
+    names = project.run(text, sources=("in",)).names
+
+    assert (names.missing, names.missing_before, names.absent) == ({}, {"cat:build/direct": ("gone", "direct")}, {})
 
 
 def test_sources_that_a_command_names_although_the_edge_does_not_are_inputs(project: Importing) -> None:
