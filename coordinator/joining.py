@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,10 +11,12 @@ from coordinator.importers.declared import import_rules
 from coordinator.importers.ninja.runs import ordered, undeclared
 from shared.errors import DependencyCycle
 from shared.model.graph import BuildGraph, Names, Recipe
-from shared.model.manifest import Manifest
+from shared.model.manifest import JobEntry, Manifest
 from shared.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from coordinator.imported import ImportedBuild
+    from coordinator.importers.ninja.graph import Imported
     from coordinator.project import Project
     from coordinator.tested import PythonCode
 
@@ -67,7 +70,7 @@ def _joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, cod
         recipes += expanded.recipes
     imported = tests = None
     if project.imported is not None:
-        imported = project.imported.recipes(snapshot, project.identity_of, project.environ, project.made_from())
+        imported = _imported(project, project.imported, snapshot, jobs)
         default = (*(recipe.id for recipe in recipes), *(imported.names.default or ()))
         names = msgspec.structs.replace(
             imported.names,
@@ -103,10 +106,25 @@ def _joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, cod
     )
 
 
+def _imported(project: Project, build: ImportedBuild, snapshot: Snapshot, jobs: Mapping[str, JobEntry]) -> Imported:
+    """What the build file comes to; what its jobs made besides is no source, though somebody wrote it over."""
+    imported = build.recipes(snapshot, project.identity_of, project.environ, project.made_from())
+    written = {path for entry in jobs.values() for path in entry.also if path in snapshot.sources}
+    if not written:
+        return imported
+    # Only now it is known which jobs there still are.
+    also = {path for paths in undeclared(imported.recipes, jobs).values() for path in paths}
+    left = _but(snapshot, written & also)
+    return build.recipes(left, project.identity_of, project.environ, project.made_from())
+
+
 def _without(snapshot: Snapshot, recipes: list[Recipe]) -> Snapshot:
     """A tree without what some recipes make."""
-    if not recipes:
+    return _but(snapshot, {path for recipe in recipes for path in recipe.outputs})
+
+
+def _but(snapshot: Snapshot, made: Set[str]) -> Snapshot:
+    if made.isdisjoint(snapshot.sources):
         return snapshot
-    made = {path for recipe in recipes for path in recipe.outputs}
     kept = {path: state for path, state in snapshot.sources.items() if path not in made}
     return msgspec.structs.replace(snapshot, sources=kept)

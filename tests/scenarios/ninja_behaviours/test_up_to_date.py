@@ -262,3 +262,21 @@ def test_who_reads_a_thin_archive_reads_its_members(pair: Pair) -> None:
         assert ran.code == 0, ran.said
         assert "repeated" not in ran.said
         assert subprocess.run([pair.windrow / "program"], check=False).returncode == value
+
+
+def test_what_a_link_copied_and_somebody_wrote_over_is_no_header_of_what_it_links(pair: Pair) -> None:
+    """As by a POST_BUILD of CMake: a name without an ending could be that of a header, and the copy is no output."""
+    pair.write(
+        "build.ninja",
+        "rule cc\n  command = gcc -MD -MF $out.d -c $in -o $out && echo $out >> @LOG@\n  depfile = $out.d\n  deps = gcc\n"
+        "rule ld\n  command = gcc $in -o $out && cp $out copied && echo $out >> @LOG@\n"
+        "build main.o: cc main.c\nbuild main: ld main.o\n",
+    )
+    pair.write("main.c", "int main(void) { return 0; }\n")
+    same(pair)
+
+    pair.write("copied", "by hand\n", mode=0o755)
+
+    quiet(pair)
+    pair.write("main.c", "int main(void) { return 1; }\n")
+    assert same(pair).ran == ("main.o", "main")
