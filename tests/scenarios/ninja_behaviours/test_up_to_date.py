@@ -279,4 +279,4 @@ def test_what_a_link_copied_and_somebody_wrote_over_is_no_header_of_what_it_link
 
     quiet(pair)
     pair.write("main.c", "int main(void) { return 1; }\n")
-    assert same(pair).ran == ("main.o", "main")
+    assert same(pair).ran == ("main", "main.o")
