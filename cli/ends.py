@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import signal
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,10 +11,11 @@ from typing import Any
 from cli import render
 from shared.errors import Interrupted, WindrowError
 
+_AT_ONCE = 3  # so many signals end a process that is still clearing up
 
 def ends_well(command: Callable[[], Any], arguments: Sequence[str]) -> int:
     """Run something to its exit code, whatever becomes of it; errors are told."""
-    _interrupt_on_term()
+    _interrupt_once()
     try:
         code = command()
     except WindrowError as error:
@@ -48,10 +51,22 @@ def _bug(error: Exception) -> WindrowError:
     )
 
 
-def _interrupt_on_term() -> None:
-    """SIGTERM ends a command like Ctrl-C, so that locks are given back."""
+def _interrupt_once() -> None:
+    """SIGTERM ends a command like Ctrl-C, so that locks are given back.
+
+    What clears up then is not interrupted by the next one: it would leave jobs that nobody ends, and wait for them. Who
+    asks a third time has it end at once.
+    """
+    asked = itertools.count(1)
 
     def interrupt(_signum: int, _frame: Any) -> None:
-        raise KeyboardInterrupt
+        times = next(asked)
+        if times == 1:
+            raise KeyboardInterrupt
+        if times >= _AT_ONCE:
+            os._exit(Interrupted.exit_code)
 
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A shell has what it starts in the background ignore Ctrl-C.
+        if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupt)

@@ -20,6 +20,7 @@ NINJA = shutil.which("ninja", path=f"{Path(sys.executable).parent}{os.pathsep}{o
 _OWN = frozenset((".ninja_log", ".ninja_deps", ".ninja_lock", ".windrow"))
 # Stand in texts for the folder that a tool works in, and for the file in which commands tell that they ran.
 ROOT, LOG = "@ROOT@", "@LOG@"
+_HANDLED = (signal.SIGINT, signal.SIGTERM)
 
 
 class Ran(NamedTuple):
@@ -119,7 +120,7 @@ class Pair:
 
     @contextlib.contextmanager
     def _inside(self, folder: Path, more: dict[str, str]) -> Iterator[None]:
-        before, here, handlers = dict(os.environ), Path.cwd(), signal.getsignal(signal.SIGTERM)
+        before, here, handlers = dict(os.environ), Path.cwd(), {one: signal.getsignal(one) for one in _HANDLED}
         cache = self.home / "cache"
         os.environ.update({"XDG_CACHE_HOME": str(cache), "XDG_CONFIG_HOME": str(cache / "config"), **more})
         os.chdir(folder)
@@ -129,7 +130,8 @@ class Pair:
             os.chdir(here)
             os.environ.clear()
             os.environ.update(before)
-            signal.signal(signal.SIGTERM, handlers)
+            for one, handler in handlers.items():
+                signal.signal(one, handler)
 
     def _begin(self) -> None:
         self.log.write_text("")

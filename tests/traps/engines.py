@@ -200,7 +200,8 @@ class WindrowNinja(Windrow):
     def run_here(self, argv: Sequence[str], project: Path, environ: Mapping[str, str]) -> tuple[int, str, str]:
         """As the command would in a process of its own, sooner: exit code, stdout, stderr."""
         words = argv[len(self.command("ninja")) :]
-        before, here, handler = dict(os.environ), Path.cwd(), signal.getsignal(signal.SIGTERM)
+        before, here = dict(os.environ), Path.cwd()
+        handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
         out, err = io.StringIO(), io.StringIO()
         os.environ.clear()
         os.environ.update(environ)
@@ -212,7 +213,8 @@ class WindrowNinja(Windrow):
             os.chdir(here)
             os.environ.clear()
             os.environ.update(before)
-            signal.signal(signal.SIGTERM, handler)
+            for one, handler in handlers.items():
+                signal.signal(one, handler)
         return code, out.getvalue(), err.getvalue()
 
     def built(self, root: Path, code: int, stdout: str, stderr: str) -> Built:
