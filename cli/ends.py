@@ -13,6 +13,7 @@ from shared.errors import Interrupted, WindrowError
 
 _AT_ONCE = 3  # so many signals end a process that is still clearing up
 
+
 def ends_well(command: Callable[[], Any], arguments: Sequence[str]) -> int:
     """Run something to its exit code, whatever becomes of it; errors are told."""
     _interrupt_once()

@@ -21,21 +21,19 @@ LIMITS = pytest.mark.parametrize(
 Clock = Callable[[], float]
 
 
-@LIMITS
-def test_detection_takes_less_than_100_ms_and_one_change_less_than_500(
-    built: ContextProject, limit: float, clock: Clock
-) -> None:
-    """W4-14: the best of several."""
+@pytest.mark.parametrize("limit", [2.0, pytest.param(0.5, marks=pytest.mark.slow)])
+def test_detection_takes_less_than_100_ms_and_one_change_less_than_500(built: ContextProject, limit: float) -> None:
+    """W4-14: the best of several; the limit itself holds where nobody else uses the machine, as with `make bench`."""
     built.settle()
     looks, builds = [], []
     for round_ in range(3):
-        began = clock()
+        began = time.perf_counter()
         assert not built.look().plan
-        looks.append(clock() - began)
+        looks.append(time.perf_counter() - began)
         built.edit(f".context/rules/{UNSELECTED}.md", "\nThe third", f"\nIn round {round_}:\nThe third")
-        began = clock()
+        began = time.perf_counter()
         assert built.build().executed == 4
-        builds.append(clock() - began)
+        builds.append(time.perf_counter() - began)
 
     assert min(looks) < 0.1, looks
     assert min(builds) < limit, builds
