@@ -16,6 +16,7 @@ from cli.performers import PERFORMERS
 from cli.progress_lines import LineProgress
 from coordinator import build as building
 from coordinator import rest
+from coordinator.joining import joined
 from coordinator.plan.explain import sentence
 from coordinator.plan.planner import up_to
 from coordinator.project import Project
@@ -245,7 +246,7 @@ def why(target: str, **given: Any) -> int:
 def graph(**given: Any) -> int:
     """Show every job the rules make, with its files and its layer."""
     project = given_project(given)
-    made = project.graph(building.look(project, Request()).snapshot)
+    made = joined(project, building.look(project, Request()).snapshot)
     if given["as_json"]:
         jobs = [
             {

@@ -14,7 +14,7 @@ from cli import render
 from cli.options import given_project, project_options
 from cli.performers import sandbox_memory, sandbox_root
 from coordinator.project import Project
-from shared import hashing, toolchain
+from shared import hashing
 from shared.errors import LocalError, WindrowError, named
 from shared.model.manifest import revision_name
 
@@ -75,8 +75,7 @@ def _tools(project: Project) -> Iterator[Finding]:
     if project.settings.fingerprint:
         yield Finding("ok", "tools", f"fingerprint pinned to {project.settings.fingerprint}")
         return
-    path = os.environ.get("PATH", "")
-    found = toolchain.fingerprint(project.tools(), cache=project.settings.cache_dir / "toolchains.json", path=path)
+    found = project.tools.found
     yield Finding("ok", "tools", f"{found.fingerprint}: {', '.join(sorted(found.tools)) or 'none named'}")
 
 
@@ -152,7 +151,7 @@ def _workers(project: Project) -> Iterator[Finding]:
     from coordinator.broker import Broker  # noqa: PLC0415 - redis
     from shared import queue  # noqa: PLC0415
 
-    tools = queue.toolset(project.tools())
+    tools = queue.toolset(project.tools.named())
 
     def look(client: Redis) -> tuple[Any, bool]:
         names: Any = client.zrange(queue.WORKERS, 0, -1)
@@ -165,7 +164,7 @@ def _workers(project: Project) -> Iterator[Finding]:
     if not beats:
         yield Finding("FAIL", "workers", "none is connected; start one: windrow worker, or windrow farm up")
     for beat in beats:
-        yield worker_finding(beat, project.toolchain(), asked=asked)
+        yield worker_finding(beat, project.tools.platform(), asked=asked)
 
 
 def worker_finding(beat: Beat, wanted: str, *, asked: bool) -> Finding:

@@ -17,7 +17,7 @@ from cli.options import given_project, project_options
 @click.option("--build", "build", metavar="ID", help="Of the failure in this build (default: the latest).")
 def log(job: str | None, build: str | None, **given: Any) -> int:
     """Show all that a job (an id or an output) printed; without JOB, what failed jobs of the last build did."""
-    from coordinator.history.joblog import job_logs  # noqa: PLC0415 - records of past builds
+    from coordinator.joblog import job_logs  # noqa: PLC0415 - records of past builds
 
     project = given_project(given)
     found = job_logs(project, job, build)

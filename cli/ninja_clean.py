@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cli import render
 from coordinator.imported import ImportedBuild
+from coordinator.importers.ninja.edges import Edge
 from coordinator.importers.ninja.lookup import Lookup
-from coordinator.importers.ninja.manifest import Edge
 from coordinator.importers.ninja.places import outside
 from coordinator.importers.ninja.spelling import canonical
 from coordinator.project import Project

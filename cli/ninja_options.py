@@ -12,7 +12,7 @@ import msgspec
 from cli import render
 from cli.first import VERSION
 from coordinator.importers.ninja.near import near
-from coordinator.survey import Download
+from coordinator.request import Download
 from shared.errors import UsageError
 
 USAGE = f"""\

@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from coordinator.performers import Performers
-from coordinator.project import Project
+from coordinator.project import Performers, Project
 from shared.clock import SystemClock
 from shared.errors import NoProject, UsageError
 from shared.model.manifest import revision_number

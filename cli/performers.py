@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from coordinator.dispatch.performer import Performer
-from coordinator.performers import Performers
-from coordinator.project import Project
+from coordinator.project import Performers, Project
 from shared.errors import LocalError
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def on_farm(project: Project, build: str, platform: str) -> Performer:
         build=build,
         place=project.place,
         platform=platform,
-        tools=project.tools(),
+        tools=project.tools.named(),
         blobs=project.stores.blobs,
         clock=project.clock,
     )

@@ -15,6 +15,7 @@ from cli.options import open_project, open_settings, project_options, wait_optio
 from cli.performers import PERFORMERS
 from cli.selection import no_tests, selection_json, selection_lines, tell_ties
 from coordinator import build as building
+from coordinator.joining import joined
 from coordinator.plan.explain import sentence
 from coordinator.project import Project
 from coordinator.report import BuildReport, InterruptedBuild
@@ -200,7 +201,7 @@ def _explain(project: Project, name: str, *, as_json: bool) -> int:
     from coordinator.select.ties import ties  # noqa: PLC0415
 
     seen = building.look(project, Request())
-    mapped = (seen.graph or project.graph(seen.snapshot, seen.manifest)).tests
+    mapped = (seen.graph or joined(project, seen.snapshot, seen.manifest)).tests
     assert mapped is not None
     path, found = ties(mapped, name)
     is_test = path in mapped.tests

@@ -16,8 +16,9 @@ from typing import NoReturn
 from cli import render
 from cli.ends import ends_well
 from cli.first import plainly
+from coordinator.importers.ninja.edges import Edge
 from coordinator.importers.ninja.lookup import Lookup
-from coordinator.importers.ninja.manifest import Edge, Manifest
+from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.parser import read
 from shared.errors import LocalError
 

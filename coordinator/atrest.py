@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from coordinator import refnames, rest
-from coordinator.edits import PLACED_FILE
+from coordinator.commit.left import PLACED_FILE
 from coordinator.project import Project
-from coordinator.request import Request
+from coordinator.request import Question, Request
 from coordinator.rest import ABSENT, Seen
 from coordinator.scan.statcache import FileSystemNow
-from coordinator.survey import Question, Survey
+from coordinator.survey import Survey
 from shared import calls, toolchain
 from shared.settings_keys import PROJECT_FILE
 from shared.storage.disk_refs import DiskRefs
@@ -119,9 +119,9 @@ def _paths(project: Project) -> Iterator[tuple[str, bool]]:
     if settings.tests is not None and project.code is not None:
         # A package that is installed or goes changes its folder.
         yield from ((folder, Path(folder).is_dir()) for folder in project.code.interpreter.folders)
-    for name in sorted(project.tool_names()):
+    for name in sorted(project.tools.sought()):
         yield from _sought(name, project.environ.get("PATH", ""))
-    yield from ((path, True) for path in project.tool_files())
+    yield from ((path, True) for path in project.tools.files())
     if project.context is not None:
         yield str(project.context.manifest), True
     if project.context is not None or settings.blueprint is not None or any(rule.call for rule in settings.rules):

@@ -7,9 +7,9 @@ import shutil
 
 import msgspec
 
-from coordinator import beside_outputs, edits
+from coordinator import beside_outputs
 from coordinator.afresh import afresh_of
-from coordinator.commit import materialise
+from coordinator.commit import left, materialise
 from coordinator.commit.base import Base
 from coordinator.commit.fold import fold, repeats
 from coordinator.commit.materialise import Applied
@@ -222,7 +222,7 @@ class Attempt:
             else:
                 self._still_ours()
                 committed = self.project.publish(self.seen.base, draft, self.lease)
-            edits.forget_placed(self.project, self.seen.left(self.done.removed))
+            left.forget_placed(self.settings.state_dir, self.seen.left(self.done.removed))
             if committed:
                 for problem in (*self.record.archive(committed.revision), *committed.problems):
                     self.observer.warned(problem)
@@ -236,7 +236,7 @@ class Attempt:
     def _materialise(self, *, whole: bool) -> Applied:
         gone = {path: self._hash_of_ours(path) for path in self.plan.removed} if whole else {}
         self._spare()
-        edits.note_placed(self.project, ((write.path, write.hash) for write in self.staging.writes()))
+        left.note_placed(self.settings.state_dir, ((write.path, write.hash) for write in self.staging.writes()))
         done = materialise.apply(self.settings.root, self.settings.state_dir, self.staging, gone)
         if self.placing is not None:
             done = done._replace(written=(*done.written, *self.placing.written))

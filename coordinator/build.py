@@ -14,7 +14,8 @@ import msgspec
 from coordinator.atrest import at_rest, remember
 from coordinator.commit import materialise
 from coordinator.commit.base import Base
-from coordinator.edits import forget_placed, write_pending
+from coordinator.commit.left import forget_placed
+from coordinator.edits import write_pending
 from coordinator.lock import workspace
 from coordinator.lock.lease import Lease, me
 from coordinator.progress import BuildObserver
@@ -54,7 +55,7 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     name = os.urandom(3).hex()
     if not project.pending and request.base is None and (told := at_rest(project, request)) is not None:
         return _still(project, told, name, project.clock.monotonic() - began)
-    project.look_at_tools()
+    project.tools.look_ahead()
     _clear_up(project, request)
     regenerate(project, request, observer.remaking)
     if project.context is not None:
@@ -192,7 +193,7 @@ def _nothing(
     if project.context is not None and (warning := project.context.retouch(seen.scan, seen.snapshot.touched)):
         observer.warned(warning)
     if seen.placed and not request.targets:
-        forget_placed(project, {})
+        forget_placed(project.settings.state_dir, {})
     remember(project, seen, request.question, typed=request.typed)
     return _still(project, _told(seen), name, seconds)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,19 +11,16 @@ import msgspec
 from coordinator.commit.materialise import stay_inside
 from coordinator.scan.scanner import NOT_A_FILE
 from shared import atomic, canonical, hashing
-from shared.errors import LocalError, UsageError
+from shared.errors import UsageError
 from shared.model.file import FileState
 from shared.model.graph import BuildGraph
 from shared.model.manifest import Manifest
-from shared.model.path import is_normal
 from shared.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from coordinator.project import Project
 
 INPUT, ARTEFACT = "Input:", "Artifact:"  # what canonical ids begin with
-# What builds put into the workspace that the revision does not have: whoever finds it there has not written it by hand.
-PLACED_FILE = "placed.msgpack"
 
 
 def overlaid(snapshot: Snapshot, pending: Mapping[str, bytes]) -> Snapshot:
@@ -101,49 +97,6 @@ def _holds(target: Path, data: bytes) -> bool:
         return target.read_bytes() == data
     except OSError:
         return False  # if it cannot be replaced either, writing says why
-
-
-def placed(project: Project) -> dict[str, str]:
-    """Path to digest of what builds put into the workspace and the revision does not have.
-
-    They committed nothing, or there is another revision now.
-    """
-    try:
-        noted = msgspec.msgpack.decode(_placed_file(project).read_bytes(), type=dict[str, str])
-    except (OSError, msgspec.MsgspecError):
-        return {}
-    return {path: hash_ for path, hash_ in noted.items() if is_normal(path)}
-
-
-def note_placed(project: Project, writes: Iterable[tuple[str, str]]) -> None:
-    """Note down what is about to be put into the workspace, before it is known whether it is committed."""
-    if noted := dict(writes):
-        data = msgspec.msgpack.encode({**placed(project), **noted})
-        atomic.write_atomic(_placed_file(project), data, durable=False)
-
-
-def note_left(project: Project, old: Manifest, new: Manifest | None) -> None:
-    """Note down what a revision put into the workspace, now that another is the one to go by, so far as they differ."""
-    now = new.artefacts if new else {}
-    differing = (
-        (path, made.hash)
-        for path, made in old.artefacts.items()
-        if not made.stored and ((same := now.get(path)) is None or same.hash != made.hash)
-    )
-    with suppress(LocalError):  # a tree that cannot be written is looked at all the same
-        note_placed(project, differing)
-
-
-def forget_placed(project: Project, but: Mapping[str, str]) -> None:
-    """The workspace holds what the revision says, `but` for these, which stay noted."""
-    if but:
-        atomic.write_atomic(_placed_file(project), msgspec.msgpack.encode(dict(but)), durable=False)
-    else:
-        _placed_file(project).unlink(missing_ok=True)
-
-
-def _placed_file(project: Project) -> Path:
-    return project.settings.state_dir / PLACED_FILE
 
 
 def _path_of(project: Project, id_: str) -> str:

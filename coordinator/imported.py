@@ -13,10 +13,11 @@ from coordinator.importers.ninja import compiled
 from coordinator.importers.ninja.circumstances import Late, Tree
 from coordinator.importers.ninja.commands import COMPILED
 from coordinator.importers.ninja.dyndep import match, parse_dyndep
+from coordinator.importers.ninja.edges import Edge
 from coordinator.importers.ninja.graph import Identity, Imported, Importer, told_by_commands
 from coordinator.importers.ninja.kept import KeptGraph, Told
 from coordinator.importers.ninja.lookup import Lookup
-from coordinator.importers.ninja.manifest import Edge, Manifest
+from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.places import Places, outside
 from coordinator.importers.ninja.spelling import canonical
 from coordinator.scan.beyond import Beyond

@@ -9,6 +9,7 @@ import msgspec
 
 from coordinator.importers.declared import import_rules
 from coordinator.importers.ninja.runs import ordered, undeclared
+from coordinator.project import Project
 from shared.errors import DependencyCycle
 from shared.model.graph import BuildGraph, Names, Recipe
 from shared.model.manifest import JobEntry, Manifest
@@ -17,16 +18,21 @@ from shared.model.snapshot import Snapshot
 if TYPE_CHECKING:
     from coordinator.imported import ImportedBuild
     from coordinator.importers.ninja.graph import Imported
-    from coordinator.project import Project
     from coordinator.tested import PythonCode
 
 
-def joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, code: PythonCode | None) -> BuildGraph:
-    """The graph of a tree; GraphError, ConfigError and ToolMissing as the parts raise them.
+def joined(
+    project: Project, snapshot: Snapshot, manifest: Manifest | None = None, code: PythonCode | None = None
+) -> BuildGraph:
+    """The graph of a tree that was looked at; GraphError, ConfigError and ToolMissing as the parts raise them.
+
+    The manifest tells what jobs read and took when they last ran. code: reads the tree's Python files, if it is not
+    the one in the working copy.
 
     Rules see what context rules make as no source, and may read it as they do other rules' outputs; tests see what all
     others make. Edges of a build.ninja that go in circles are no error before somebody asks for them.
     """
+    code = code or project.code
     try:
         return _joined(project, snapshot, manifest, code)
     except DependencyCycle:
@@ -50,9 +56,9 @@ def _joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, cod
     declared = import_rules(
         project.settings,
         _without(snapshot, recipes),
-        platform=project.toolchain(),
+        platform=project.tools.platform(),
         environ=project.environ,
-        identity=project.identity,
+        identity=project.tools.identity,
         others=others,
         **({"reaches": code.reaches(snapshot)} if code else {}),
     )
@@ -83,7 +89,7 @@ def _joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, cod
         warnings += imported.warnings
     if code is not None and code.tests is not None:
         made = {path for recipe in recipes for path in recipe.outputs}
-        tested = code.jobs(snapshot, made, jobs, project.identity_of((code.tests.python,)))
+        tested = code.jobs(snapshot, made, jobs, project.tools.identity_of((code.tests.python,)))
         tests = tested.mapped
         names = msgspec.structs.replace(
             names, aliases={**names.aliases, **{test: (job,) for test, job in tests.jobs.items()}}
@@ -91,7 +97,7 @@ def _joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, cod
         default = None if default is None else (*default, *(recipe.id for recipe in tested.recipes))
         recipes += tested.recipes
         if project.recording:
-            recipes += code.recordings(snapshot, made, project.identity_of((code.tests.python,)))
+            recipes += code.recordings(snapshot, made, project.tools.identity_of((code.tests.python,)))
         warnings += tested.warnings
     if imported is None and tests is None and len(recipes) == len(declared.recipes):
         return declared
@@ -108,14 +114,14 @@ def _joined(project: Project, snapshot: Snapshot, manifest: Manifest | None, cod
 
 def _imported(project: Project, build: ImportedBuild, snapshot: Snapshot, jobs: Mapping[str, JobEntry]) -> Imported:
     """What the build file comes to; what its jobs made besides is no source, though somebody wrote it over."""
-    imported = build.recipes(snapshot, project.identity_of, project.environ, project.made_from())
+    imported = build.recipes(snapshot, project.tools.identity_of, project.environ, project.made_from())
     written = {path for entry in jobs.values() for path in entry.also if path in snapshot.sources}
     if not written:
         return imported
     # Only now it is known which jobs there still are.
     also = {path for paths in undeclared(imported.recipes, jobs).values() for path in paths}
     left = _but(snapshot, written & also)
-    return build.recipes(left, project.identity_of, project.environ, project.made_from())
+    return build.recipes(left, project.tools.identity_of, project.environ, project.made_from())
 
 
 def _without(snapshot: Snapshot, recipes: list[Recipe]) -> Snapshot:

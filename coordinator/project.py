@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from coordinator import refnames, rest
 from coordinator.commit import base as bases
 from coordinator.commit import publish as publishing
 from coordinator.commit.base import Base
+from coordinator.commit.left import note_left
 from coordinator.dispatch.performer import Performer
 from coordinator.importers.declared import fingerprint
-from coordinator.joining import joined
 from coordinator.lock.lease import BuildLock, Lease
-from coordinator.performers import Closing, Performers
-from shared import calls, hashing, toolchain
+from coordinator.tools import Tools
+from shared import hashing
 from shared.clock import Clock, iso
-from shared.errors import UsageError, WindrowError
-from shared.model.graph import BuildGraph, Recipe
+from shared.errors import UsageError
+from shared.model.graph import Recipe
 from shared.model.manifest import Manifest
-from shared.model.snapshot import Snapshot
-from shared.settings import Rule, Settings
+from shared.settings import Settings
 from shared.settings_load import settings_files
 from shared.storage.compose import Stores, open_stores
 from shared.storage.disk_refs import DiskRefs
-from shared.toolchain import Toolchain
 
 if TYPE_CHECKING:
     from coordinator.ahead import Ahead
@@ -42,7 +41,27 @@ if TYPE_CHECKING:
     from coordinator.scan.beyond import Beyond
     from coordinator.tested import PythonCode
 
-_TOOLCHAINS = "toolchains.json"  # in the cache folder
+
+class Closing(Protocol):
+    """Something that is ended by close()."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+class Performers(msgspec.Struct, frozen=True):
+    """How the entry point has a project's jobs performed; the coordinator knows no worker. Who has one made closes it.
+
+    on_farm: given the project, a build and its platform, has the jobs performed on the farm that the settings name.
+    here: performs them in this process; warmed up for so many commands that are sure to run, 0 for none.
+    calls: starts what performs calls here, while it still loads these targets; None if it does not start, and then the
+    jobs that need it tell why.
+    """
+
+    on_farm: Callable[[Project, str, str], Performer]
+    here: Callable[[Project, int], Performer]
+    calls: Callable[[Collection[str]], Closing | None]
+
 
 
 class Project:
@@ -62,7 +81,6 @@ class Project:
         self._calls: Closing | None = None
         self._ahead: Ahead[Performer] | None = None
         self._failed: Ahead[dict[str, str]] | None = None
-        self._looking: threading.Thread | None = None
         self._given_stores = stores
         # What these settings were read from, and when: they may be edited while a build looks at the tree.
         self.opened = clock.monotonic()
@@ -92,9 +110,8 @@ class Project:
 
     def load_base(self, known: Base | None = None) -> Base:
         """What the next build starts from: what is known of it already, while that is still so."""
-        from coordinator.edits import note_left  # noqa: PLC0415 - it knows of projects
-
-        local, outdated = self.settings.state_dir / "manifest.json", partial(note_left, self)
+        state = self.settings.state_dir
+        local, outdated = state / "manifest.json", partial(note_left, state)
         return bases.load(self.stores.refs, *self.name, local=local, known=known, outdated=outdated)
 
     def publish(self, base: Base, draft: Manifest, lease: Lease) -> Base:
@@ -114,14 +131,16 @@ class Project:
 
         return FileLock(self._home / self.place, self.clock, lease=settings.lease)
 
-    def tools(self) -> tuple[str, ...]:
-        """The tools whose content is part of every key: those named, and those the rules' commands begin with."""
-        named = {*self.settings.tools, *toolchain.tools_of(self.settings.rules, self._path)}
-        if self.imported is not None:
-            named.update(*map(self._found, self.imported.programs))
-        if self.settings.tests is not None:
-            named.add(self.settings.tests.python)
-        return tuple(sorted(named))
+    @cached_property
+    def tools(self) -> Tools:
+        """The tools that commands of the project run."""
+        imported, blueprint = self.imported, self.blueprint
+        return Tools(
+            self.settings,
+            self.environ.get("PATH", ""),
+            programs=(lambda: imported.programs) if imported is not None else tuple,
+            called=blueprint.call_files if blueprint is not None else set,
+        )
 
     @cached_property
     def imported(self) -> ImportedBuild | None:
@@ -175,73 +194,6 @@ class Project:
         from coordinator.blueprint import ProjectBlueprint  # noqa: PLC0415 - only for projects that have one
 
         return ProjectBlueprint(self.settings, self.settings.blueprint, self.pending)
-
-    def _found(self, programs: Iterable[str]) -> set[str]:
-        """Those of some programs that are tools of this machine: on the path, or absolute and not of the project."""
-        root = f"{self.settings.root}/"
-        return {
-            name
-            for name in programs
-            if (name.startswith("/") or "/" not in name)
-            and not name.startswith(root)
-            and toolchain.which(name, self._path)
-        }
-
-    @property
-    def _path(self) -> str:
-        return self.environ.get("PATH", "")
-
-    def look_at_tools(self) -> None:
-        """Begin to take the fingerprints of the tools meanwhile, where this machine does not know them yet.
-
-        A first look reads a compiler whole, and that is most of the time until a fresh checkout has a plan.
-        """
-        cache = self.settings.cache_dir / _TOOLCHAINS
-        if self.settings.fingerprint or "_tools" in vars(self) or self._looking is not None or cache.exists():
-            return
-        tools = self.tools()
-
-        def look() -> None:
-            with suppress(WindrowError):  # whoever needs them comes by it again
-                toolchain.fingerprint(tools, cache=cache, path=self._path)
-
-        self._looking = threading.Thread(target=look, name="windrow-tools", daemon=True)
-        self._looking.start()
-
-    @cached_property
-    def _tools(self) -> Toolchain:
-        if self._looking is not None:
-            self._looking.join()
-        return toolchain.fingerprint(self.tools(), cache=self.settings.cache_dir / _TOOLCHAINS, path=self._path)
-
-    def toolchain(self) -> str:
-        """The platform that jobs are routed by: all tools of the project; ToolMissing when a named one is not here."""
-        return self.settings.fingerprint or self._tools.fingerprint
-
-    def identity(self, rule: Rule) -> str:
-        """What a rule's tools are: those named for the project, and those its command begins with."""
-        if self.settings.fingerprint:
-            return ""
-        return self._tools.identity((*self.settings.tools, *toolchain.tools_of((rule,), self._path)))
-
-    def identity_of(self, programs: tuple[str, ...]) -> str:
-        """What some programs are: those of them that are tools, and those named for the project."""
-        if self.settings.fingerprint:
-            return ""
-        return self._tools.identity((*self.settings.tools, *self._found(programs)))
-
-    def tool_files(self) -> set[str]:
-        """The files that the tools are."""
-        called = {file for rule in self.settings.rules if rule.call for file in calls.files(rule.call[0])}
-        if self.blueprint is not None:
-            called |= self.blueprint.call_files()
-        return called.union(tool.path for tool in self._tools.tools.values())
-
-    def tool_names(self) -> set[str]:
-        """What is looked for on the path: tools, what drivers among them run, and programs that may not be there."""
-        programs = self.imported.programs if self.imported else ()
-        named = {part for name in self._tools.tools for part in name.split(":")}
-        return named.union(toolchain.named_by(self.settings.rules), *programs)
 
     def blob_folders(self) -> set[str]:
         """The folders that local blobs lie in."""
@@ -375,7 +327,7 @@ class Project:
 
     def made_from(self) -> str:
         """The digest of everything the graph is made from besides the tree."""
-        declared = fingerprint(self.settings, platform=self.toolchain(), environ=self.environ)
+        declared = fingerprint(self.settings, platform=self.tools.platform(), environ=self.environ)
         if self.context is not None:
             declared = hashing.of_value([declared, self.context.made_from])
         if self.code is not None and (tests := self.code.digest()):
@@ -387,10 +339,3 @@ class Project:
         passed = self.imported.passed(self.environ)
         late = sorted((name, list(late)) for name, late in self.imported.late.items())
         return hashing.of_value([declared, self.imported.digest, late, self.imported.beyond_named(), passed])
-
-    def graph(self, snapshot: Snapshot, manifest: Manifest | None = None, code: PythonCode | None = None) -> BuildGraph:
-        """The graph of a tree that was looked at; the manifest tells what jobs read and took when they last ran.
-
-        code: reads the tree's Python files, if it is not the one in the working copy.
-        """
-        return joined(self, snapshot, manifest, code or self.code)

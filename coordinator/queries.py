@@ -12,6 +12,7 @@ import msgspec
 
 from coordinator.commit.base import Base, read_manifest, revisions
 from coordinator.history.runs import Progress, find_plan, list_runs, plan_record
+from coordinator.joining import joined
 from coordinator.lock.lease import Holder
 from coordinator.plan.explain import Explained, chain
 from coordinator.plan.planner import select
@@ -93,7 +94,7 @@ def why_json(project: Project, seen: Survey, target: str) -> dict[str, Any]:
 
     Of a target that stands for several jobs it is about the first that is out of date, if any is.
     """
-    meant = select(seen.graph or project.graph(seen.snapshot), (target,))
+    meant = select(seen.graph or joined(project, seen.snapshot), (target,))
     job = min([id_ for id_ in meant if id_ in seen.plan.jobs] or meant)
     answer: dict[str, Any] = {"schema": "windrow.why/1", "target": target, "job": job, "state": "up-to-date"}
     jobs: Mapping[str, Explained] = seen.plan.jobs

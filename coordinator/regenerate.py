@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from coordinator.imported import ImportedBuild
-from coordinator.importers.ninja.manifest import Edge
+from coordinator.importers.ninja.edges import Edge
 from shared import atomic
 from shared.depfile import dependencies
 from shared.errors import LocalError, RemakingFailed, named

@@ -6,7 +6,21 @@ from typing import Literal
 
 import msgspec
 
-from coordinator.survey import Download, Question
+Download = Literal["all", "targets", "none"]
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What a survey is asked: which targets (none: all), and whether to mark everything or re-read every file.
+
+    download: which outputs the workspace is to hold; others that are not there are in the store, and that will do.
+    all_tests: whether to mark every test job.
+    """
+
+    targets: tuple[str, ...] = ()
+    full: bool = False
+    verify: bool = False
+    download: Download = "all"
+    all_tests: bool = False
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import msgspec
 
 from coordinator.commit import base as bases
+from coordinator.commit.left import placed
 from coordinator.diff import diff, reclaim, sift
-from coordinator.edits import placed
 from coordinator.git_tree import GitTree
+from coordinator.joining import joined
 from coordinator.keying.texts import noted_texts
 from coordinator.plan.dirty import Facts
 from coordinator.plan.planner import plan
@@ -47,7 +48,7 @@ def since(project: Project, ref: str) -> Since:
     settings = project.settings
     committed = project.load_base().manifest
     known = committed.sources if committed else {}
-    put = {path: hash_ for path, hash_ in placed(project).items() if path not in known}
+    put = {path: hash_ for path, hash_ in placed(settings.state_dir).items() if path not in known}
     scanned = scan(settings, {*(committed.artefacts if committed else ()), *put})
     snapshot = reclaim(committed, scanned.snapshot, put)
     warnings = list(scanned.warnings)
@@ -55,12 +56,12 @@ def since(project: Project, ref: str) -> Since:
         found = bases.read_manifest(project.stores.refs, *project.name, revision_number(ref))
         if found is None:
             raise UnknownTarget(f"no revision {ref}", why=f"of project {project.name[0]}", fix="windrow builds")
-        graph = project.graph(snapshot, committed)
+        graph = joined(project, snapshot, committed)
         before, name = msgspec.structs.replace(found, artefacts={}), ref
     else:
         git = GitTree(settings.root, ref, project.environ.get("PATH", ""))
         then, given = _then(git, snapshot, project)
-        graph = project.graph(snapshot, committed)
+        graph = joined(project, snapshot, committed)
         name = git.commit
         try:
             was = _graph_then(project, then, given)
@@ -126,7 +127,7 @@ def _graph_then(project: Project, then: Snapshot, given: dict[str, bytes]) -> Bu
         from coordinator.tested import PythonCode  # noqa: PLC0415 - only where there is code to read
 
         code = PythonCode(settings, project.environ, given)
-    return was.graph(then, None, code)
+    return joined(was, then, None, code)
 
 
 def _as_manifest(graph: BuildGraph | None, then: Snapshot, committed: Manifest | None) -> Manifest:

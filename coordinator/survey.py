@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Literal
 
 import msgspec
 
 from coordinator.commit.base import Base
+from coordinator.commit.left import placed
 from coordinator.diff import diff, reclaim, sift
-from coordinator.edits import overlaid, placed, with_edits
+from coordinator.edits import overlaid, with_edits
+from coordinator.joining import joined
 from coordinator.plan.dirty import Facts
 from coordinator.plan.planner import plan, select
 from coordinator.project import Project
+from coordinator.request import Question
 from coordinator.scan.scanner import Scan, scan
 from shared.errors import GraphError
 from shared.model.changes import ChangeSet
@@ -22,22 +24,6 @@ from shared.model.plan import Plan
 from shared.model.snapshot import Snapshot
 from shared.model.tests import TEST_RULE
 from shared.settings_keys import PROJECT_FILE
-
-Download = Literal["all", "targets", "none"]
-
-
-class Question(msgspec.Struct, frozen=True):
-    """What a survey is asked: which targets (none: all), and whether to mark everything or re-read every file.
-
-    download: which outputs the workspace is to hold; others that are not there are in the store, and that will do.
-    all_tests: whether to mark every test job.
-    """
-
-    targets: tuple[str, ...] = ()
-    full: bool = False
-    verify: bool = False
-    download: Download = "all"
-    all_tests: bool = False
 
 
 class Survey(msgspec.Struct, frozen=True):
@@ -80,7 +66,7 @@ def survey(
     named = (*(imported.named() if imported else ()), *(project.blueprint.files() if project.blueprint else ()))
     made = {path for path, artefact in manifest.artefacts.items() if not artefact.stored} if manifest else set()
     known = manifest.sources if manifest else {}
-    put = {path: hash_ for path, hash_ in placed(project).items() if path not in known}
+    put = {path: hash_ for path, hash_ in placed(settings.state_dir).items() if path not in known}
     entered = imported.searched() if imported else ()
     scanned = scan(settings, made.union(put), verify=question.verify, named=named, entered=entered)
     looked = overlaid(scanned.snapshot, project.pending)
@@ -99,7 +85,7 @@ def survey(
     if differing is not None:
         differing(changes)
     written = reclaim(manifest, looked, put)
-    graph = project.graph(written, manifest)
+    graph = joined(project, written, manifest)
     _refuse_overwriting(looked, graph, manifest)
     here = {path for path, id_ in graph.producer.items() if not graph.recipes[id_].stored}
     more = scanned.look(here.difference(written.outputs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from coordinator.history import runs
 from coordinator.history.archive import archive
@@ -23,14 +23,35 @@ if TYPE_CHECKING:
     from coordinator.commit.base import Base
     from coordinator.dispatch.report import RunReport
     from coordinator.dispatch.tally import Tally
-    from coordinator.project import Project
+    from coordinator.history.eventlog import EventLog
+    from shared.clock import Clock
     from shared.model.manifest import Manifest
     from shared.model.snapshot import Snapshot
+    from shared.storage.compose import Stores
 
 Change = Literal["added", "modified", "deleted"]
 Status = Literal["executed", "reused", "failed", "skipped", "removed"]
 
 LOG_END = 4000  # characters of a failed job's output that are kept with the run
+
+
+class Recorded(Protocol):
+    """The project of a build, as far as its records go."""
+
+    @property
+    def stores(self) -> Stores:
+        """Where they are kept."""
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Project and branch."""
+
+    @property
+    def clock(self) -> Clock:
+        """What tells when things happened."""
+
+    def event_log(self) -> EventLog:
+        """Where its events go."""
 
 
 class BuildRecord:
@@ -41,7 +62,7 @@ class BuildRecord:
     """
 
     def __init__(
-        self, project: Project, plan: Plan, graph: BuildGraph, *, build: str, base: Base, began: float, tally: Tally
+        self, project: Recorded, plan: Plan, graph: BuildGraph, *, build: str, base: Base, began: float, tally: Tally
     ) -> None:
         self._project, self._plan, self._graph = project, plan, graph
         self._began, self._tally = began, tally

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from coordinator.dispatch.performer import Performer
-from coordinator.performers import Performers
-from coordinator.project import Project
+from coordinator.project import Performers, Project
 
 
 def here_only(here: Callable[[Project, int], Performer]) -> Performers:

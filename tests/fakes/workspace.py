@@ -10,8 +10,7 @@ import msgspec
 
 from coordinator import build as building
 from coordinator.dispatch.inline import InlinePerformer
-from coordinator.performers import Performers
-from coordinator.project import Project
+from coordinator.project import Performers, Project
 from coordinator.report import BuildReport
 from coordinator.request import Request
 from shared.clock import Clock, SystemClock

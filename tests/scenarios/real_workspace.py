@@ -9,7 +9,7 @@ from pathlib import Path
 from cli.performers import PERFORMERS
 from coordinator import build as building
 from coordinator.commit import base as bases
-from coordinator.performers import Performers
+from coordinator.project import Performers
 from coordinator.request import Request
 from coordinator.survey import Survey
 from shared.clock import Clock

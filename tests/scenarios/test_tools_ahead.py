@@ -33,16 +33,16 @@ def workspace(folder: Path, cache: Path, *, tool: str = "cp") -> RealWorkspace:
 def test_it_knows_the_same_tools_and_looks_once(tmp_path: Path) -> None:
     first, second = workspace(tmp_path / "a", tmp_path / "one"), workspace(tmp_path / "b", tmp_path / "two")
     project = first.project()
-    project.look_at_tools()
+    project.tools.look_ahead()
     ahead = [thread for thread in threading.enumerate() if thread.name == "windrow-tools"]
-    told = project.toolchain()
+    told = project.tools.platform()
 
     assert len(ahead) <= 1
     assert not any(thread.is_alive() for thread in ahead)
-    assert told == second.project().toolchain()
+    assert told == second.project().tools.platform()
     again = first.project()
-    again.look_at_tools()
-    assert again._looking is None
+    again.tools.look_ahead()
+    assert again.tools._looking is None
 
 
 def test_a_tool_that_is_not_there_is_told_as_ever(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import msgspec
 
 from coordinator.importers.ninja import text as texts
+from coordinator.importers.ninja.edges import PHONY, Context, Edge, Rule, Scope, Statements
 from coordinator.importers.ninja.evaluation import EdgeScope, chain, first
-from coordinator.importers.ninja.manifest import PHONY, Context, Edge, Manifest, Rule, Scope, Statements
+from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.spelling import canonical, packed
 from shared.errors import GraphError
 

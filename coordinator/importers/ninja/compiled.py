@@ -16,7 +16,8 @@ from typing import NamedTuple
 import msgspec
 
 from coordinator.importers.ninja.aliases import Alias, alias_in
-from coordinator.importers.ninja.manifest import Manifest, Statements
+from coordinator.importers.ninja.edges import Statements
+from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.parser import read_by
 from shared.atomic import write_atomic
 from shared.errors import LocalError

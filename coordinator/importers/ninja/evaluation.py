@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from coordinator.importers.ninja import text
+from coordinator.importers.ninja.edges import Context, Edge, Rule, Scope
 from coordinator.importers.ninja.spelling import quoted, unpacked
 from shared.errors import GraphError
-
-if TYPE_CHECKING:
-    from coordinator.importers.ninja.manifest import Context, Edge, Rule, Scope
 
 # Packed paths none of which a shell would take apart.
 _PLAIN = re.compile(r"[A-Za-z0-9_+\-./ ]*+")

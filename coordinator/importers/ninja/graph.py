@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from coordinator.importers.ninja.circumstances import Late, Tree
 from coordinator.importers.ninja.commands import builds, finds, opens_folders, programs, thin
+from coordinator.importers.ninja.edges import Edge
 from coordinator.importers.ninja.libraries import Libraries
-from coordinator.importers.ninja.manifest import Edge, Manifest
+from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.meanings import Meaning, Meanings
 from coordinator.importers.ninja.namings import Namings
 from coordinator.importers.ninja.places import Places, outside

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from coordinator.importers.ninja.manifest import Edge, Manifest
+from coordinator.importers.ninja.edges import Edge
+from coordinator.importers.ninja.manifest import Manifest
 
 _SUFFIXES = (".so", ".dylib", ".dll")
 _LIBRARY = re.compile(r"\.(so(\.\d+)*|dylib|dll)$")

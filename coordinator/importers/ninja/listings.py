@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from coordinator.importers.ninja.edges import Edge
 from coordinator.importers.ninja.lookup import Lookup
-from coordinator.importers.ninja.manifest import Edge, Manifest
+from coordinator.importers.ninja.manifest import Manifest
 from shared.errors import UnknownTarget
 
 # How a compiler is told to read its words from a file.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
-from coordinator.importers.ninja.manifest import Edge, Manifest
+from coordinator.importers.ninja.edges import Edge
+from coordinator.importers.ninja.manifest import Manifest
 from coordinator.importers.ninja.near import near
 from coordinator.importers.ninja.spelling import canonical
 from shared.errors import GraphError, UnknownTarget

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from coordinator.importers.ninja.manifest import Edge
+from coordinator.importers.ninja.edges import Edge
 from shared.errors import DependencyCycle
 
 

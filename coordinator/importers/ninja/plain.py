@@ -9,9 +9,9 @@ import re
 
 from coordinator.importers.ninja import text as texts
 from coordinator.importers.ninja.building import Building, spelt
+from coordinator.importers.ninja.edges import PHONY, Edge
 from coordinator.importers.ninja.evaluation import chain
 from coordinator.importers.ninja.lexer import Lexer
-from coordinator.importers.ninja.manifest import PHONY, Edge
 
 _GAP = re.compile(r"(?:\n|#.*+\n)*+")
 _OWN = re.compile(r"(?: ++[A-Za-z0-9_.\-]++ *+=.*+\n)++")

@@ -7,8 +7,8 @@ import msgspec
 from coordinator.importers.ninja import lexer as words
 from coordinator.importers.ninja import text as texts
 from coordinator.importers.ninja.building import Building
+from coordinator.importers.ninja.edges import RESERVED, Edge, Rule
 from coordinator.importers.ninja.lexer import Lexer, token_name
-from coordinator.importers.ninja.manifest import RESERVED, Edge, Rule
 from coordinator.importers.ninja.plain import PlainEdges
 from coordinator.importers.ninja.spelling import canonical, packed
 

@@ -14,8 +14,8 @@ from cli.performers import PERFORMERS
 from coordinator import rest
 from coordinator.atrest import at_rest, remember
 from coordinator.project import Project
-from coordinator.request import Request
-from coordinator.survey import Question, survey
+from coordinator.request import Question, Request
+from coordinator.survey import survey
 from tests.fakes.workspace import Workspace
 from tests.waiting import until
 
