@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from cli import render
-from coordinator.imported import ImportedBuild
+from coordinator.imported.build import ImportedBuild
 from coordinator.importers.ninja.edges import Edge
 from coordinator.importers.ninja.lookup import Lookup
 from coordinator.importers.ninja.places import outside

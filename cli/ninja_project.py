@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from cli.first import state_name
-from coordinator.imported import COMPILED_FILE
+from coordinator.imported.build import COMPILED_FILE
 from coordinator.importers.ninja import compiled
 from coordinator.importers.ninja.manifest import Manifest
 from shared import hashing

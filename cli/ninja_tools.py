@@ -9,7 +9,7 @@ from functools import cached_property
 
 from cli import render
 from cli.ninja_options import Fatal, Options, complaint
-from coordinator.imported import ImportedBuild
+from coordinator.imported.build import ImportedBuild
 from coordinator.importers.ninja import listings, queries
 from coordinator.importers.ninja.lookup import Lookup
 from coordinator.importers.ninja.manifest import Manifest

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from coordinator.imported import is_header
+from coordinator.imported.build import is_header
 from coordinator.project import Project
 from shared import hashing
 from shared.errors import named

@@ -39,7 +39,7 @@ def look(project: Project, request: Request) -> Survey:
     seen = survey(project, project.load_base(), request.question)
     if project.imported is None:
         return seen
-    from coordinator.regenerate import Regeneration  # noqa: PLC0415 - only for projects with a build.ninja
+    from coordinator.imported.regenerate import Regeneration  # noqa: PLC0415 - only for projects with a build.ninja
 
     return msgspec.structs.replace(seen, remade=Regeneration(project.imported).due(keep=False))
 
@@ -162,7 +162,7 @@ def regenerate(project: Project, request: Request, say: Callable[[str, str], int
     """Have an imported build file made anew if it is out of date; whether it was. Raises what `Regeneration` does."""
     if project.imported is None:
         return False
-    from coordinator.regenerate import Regeneration  # noqa: PLC0415 - only for projects with a build.ninja
+    from coordinator.imported.regenerate import Regeneration  # noqa: PLC0415 - only for projects with a build.ninja
 
     regeneration = Regeneration(project.imported)
     if regeneration.due():

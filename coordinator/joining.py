@@ -16,9 +16,9 @@ from shared.model.manifest import JobEntry, Manifest
 from shared.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from coordinator.imported import ImportedBuild
+    from coordinator.imported.build import ImportedBuild
     from coordinator.importers.ninja.graph import Imported
-    from coordinator.tested import PythonCode
+    from coordinator.python.code import PythonCode
 
 
 def joined(

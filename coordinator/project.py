@@ -32,14 +32,14 @@ from shared.storage.disk_refs import DiskRefs
 if TYPE_CHECKING:
     from coordinator.ahead import Ahead
     from coordinator.blueprint import ProjectBlueprint
-    from coordinator.context_build import ContextBuild
+    from coordinator.context.build import ContextBuild
     from coordinator.dispatch.permits import RedisPermits
     from coordinator.dispatch.tree import RunTree
-    from coordinator.headers import Headers
     from coordinator.history.eventlog import EventLog
-    from coordinator.imported import ImportedBuild
+    from coordinator.imported.build import ImportedBuild
+    from coordinator.imported.headers import Headers
+    from coordinator.python.code import PythonCode
     from coordinator.scan.beyond import Beyond
-    from coordinator.tested import PythonCode
 
 
 class Closing(Protocol):
@@ -147,7 +147,7 @@ class Project:
         """The build.ninja of the project, if its settings name one."""
         if self.settings.ninja is None:
             return None
-        from coordinator.imported import ImportedBuild  # noqa: PLC0415 - only for projects that have one
+        from coordinator.imported.build import ImportedBuild  # noqa: PLC0415 - only for projects that have one
 
         return ImportedBuild(self.settings, self.settings.ninja)
 
@@ -172,7 +172,7 @@ class Project:
         """The context rules of the project, if its settings say that it has any."""
         if not self.settings.context_rules:
             return None
-        from coordinator.context_build import ContextBuild  # noqa: PLC0415 - only for projects that have them
+        from coordinator.context.build import ContextBuild  # noqa: PLC0415 - only for projects that have them
 
         return ContextBuild(self.settings)
 
@@ -182,7 +182,7 @@ class Project:
         settings = self.settings
         if settings.tests is None and not any(rule.imports for rule in settings.rules):
             return None
-        from coordinator.tested import PythonCode  # noqa: PLC0415 - only for projects that have any
+        from coordinator.python.code import PythonCode  # noqa: PLC0415 - only for projects that have any
 
         return PythonCode(settings, self.environ)
 
@@ -273,7 +273,7 @@ class Project:
 
     @cached_property
     def _headers(self) -> Headers:
-        from coordinator.headers import Headers  # noqa: PLC0415 - only for projects with a build.ninja
+        from coordinator.imported.headers import Headers  # noqa: PLC0415 - only for projects with a build.ninja
 
         return Headers(self.settings, self.stores.blobs)
 

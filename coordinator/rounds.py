@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
-from coordinator.imported import ImportedBuild
+from coordinator.imported.build import ImportedBuild
 from coordinator.importers.ninja.edges import Edge
 from coordinator.report import BuildReport
 from coordinator.request import Request

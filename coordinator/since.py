@@ -124,7 +124,7 @@ def _graph_then(project: Project, then: Snapshot, given: dict[str, bytes]) -> Bu
     was.pending = {path: given[state.hash] for path, state in then.sources.items() if state.hash in given}
     code = None
     if was.code:
-        from coordinator.tested import PythonCode  # noqa: PLC0415 - only where there is code to read
+        from coordinator.python.code import PythonCode  # noqa: PLC0415 - only where there is code to read
 
         code = PythonCode(settings, project.environ, given)
     return joined(was, then, None, code)

@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.dispatch.prepare import SourceMoved
 from coordinator.dispatch.tree import RunTree
-from coordinator.headers import Headers
+from coordinator.imported.headers import Headers
 from shared import hashing
 from shared.model.action import ActionResult, Output
 from shared.model.file import FileState

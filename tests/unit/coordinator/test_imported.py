@@ -8,7 +8,7 @@ import pytest
 
 from cli.performers import PERFORMERS
 from coordinator import build as building
-from coordinator.imported import ImportedBuild, is_header
+from coordinator.imported.build import ImportedBuild, is_header
 from coordinator.importers.ninja.circumstances import Late
 from coordinator.project import Project
 from coordinator.request import Request

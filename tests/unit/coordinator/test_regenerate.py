@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.imported import ImportedBuild
-from coordinator.regenerate import Regeneration
+from coordinator.imported.build import ImportedBuild
+from coordinator.imported.regenerate import Regeneration
 from shared.errors import BuildFailed, WindrowError
 from shared.settings import NinjaSettings, Settings
 

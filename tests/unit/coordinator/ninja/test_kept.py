@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from coordinator.imported import ImportedBuild
+from coordinator.imported.build import ImportedBuild
 from coordinator.importers.ninja.graph import Imported
 from shared.model.file import FileState
 from shared.model.snapshot import Snapshot

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from coordinator.imported import ImportedBuild
+from coordinator.imported.build import ImportedBuild
 from coordinator.importers.ninja.edges import Edge
 from shared import atomic
 from shared.depfile import dependencies

@@ -15,7 +15,7 @@ from coordinator.importers.pytests.recorded import Recorded, parse
 from coordinator.importers.taken import taken
 from coordinator.imports.cache import ImportCache
 from coordinator.imports.contents import Contents, read
-from coordinator.interpreter import Interpreter, interpreter
+from coordinator.python.interpreter import Interpreter, interpreter
 from shared import hashing
 from shared.errors import GraphError, ToolMissing, named
 from shared.model.graph import Recipe

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import msgspec
 
-from coordinator import context_export as exports
-from coordinator.context_cache import RuleCache
-from coordinator.context_export import Export, Unusable
+from coordinator.context import export as exports
+from coordinator.context.cache import RuleCache
+from coordinator.context.export import Export, Unusable
 from coordinator.importers.context_rules import CALLS, Imported, Importer
 from coordinator.lock.lease import Holder
 from coordinator.request import Request

@@ -1,0 +1,1 @@
+"""The Python code of a project and the interpreter that runs it."""
