@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.rooted import ways
-from tests.unit.workers.test_supervisor import DAEMONS, PATH, survivors, token
+from tests.unit.workers.supervisor.commands import DAEMONS, PATH, survivors, token
 from tests.waiting import until
 from workers.execute.isolation import Isolation
 from workers.execute.slot import UNSEEN, Ended, Request, Slot, View
