@@ -22,7 +22,8 @@ from shared import queue
 from shared.errors import ToolMissing
 from shared.queue import Beat
 from shared.storage.credentials import Keys
-from tests.faults.site import LAUNCHER, Site, alive
+from tests.faults.running import alive
+from tests.faults.site import LAUNCHER, Site
 from tests.waiting import until
 
 BUCKET = "farm"

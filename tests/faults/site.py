@@ -7,17 +7,13 @@ so executions can be counted, and waits for as long as a file of its name stands
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
-import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import msgspec
 import psutil
@@ -28,6 +24,7 @@ from shared import hashing
 from shared.clock import SystemClock
 from shared.model.manifest import Manifest
 from shared.settings_load import load
+from tests.faults.running import Built, Running, words
 from tests.faults.witness import Witness, current, faults
 from tests.waiting import until
 
@@ -42,21 +39,6 @@ READS: dict[str, tuple[str, ...]] = {
     "whole": ("half0", "half1"),
 }
 JOBS = frozenset(READS)
-PATIENCE = 60.0  # seconds: a build that takes longer hangs
-
-
-class Built(NamedTuple):
-    """How a build ended: exit code (minus a signal), all it printed, the jobs that began meanwhile."""
-
-    code: int
-    output: str
-    began: tuple[str, ...]
-
-    @property
-    def report(self) -> dict[str, Any]:
-        """The object of --json."""
-        report: dict[str, Any] = json.loads(self.output[self.output.index("{\n") :])
-        return report
 
 
 class Site:
@@ -156,12 +138,12 @@ class Site:
         """A build that is not waited for."""
         argv = [*under, sys.executable, str(LAUNCHER), command, *words]
         output = self.root / f"output{len(self.running)}"
-        running = Running(argv, self, {**self.environ, **environ}, output)
+        running = Running(argv, self.tree, {**self.environ, **environ}, output, self.begun)
         self.running.append(running)
         return running
 
     def build(self, *words: str, failpoint: str = "", under: Sequence[str] = (), **environ: str) -> Built:
-        """Build everything; no build may take longer than PATIENCE."""
+        """Build everything; no build may take longer than running.PATIENCE."""
         if failpoint:
             environ["WINDROW_FAILPOINT"] = failpoint
         return self.start(*words, under=under, **environ).wait()
@@ -246,19 +228,19 @@ class Site:
         left = {p.pid: p for running in self.running if running.over for p in running.family()}
         if not any(not running.over for running in self.running):
             left.update({p.pid: p for p in self.mentioning()})
-        return [f"{pid} {' '.join(_words(process))}" for pid, process in left.items()]
+        return [f"{pid} {' '.join(words(process))}" for pid, process in left.items()]
 
     def mentioning(self) -> list[psutil.Process]:
         """Processes that name this site in their command line or environment, or work in it."""
         found = []
         for process in psutil.process_iter():
-            if process.pid != os.getpid() and any(str(self.root) in word for word in _words(process)):
+            if process.pid != os.getpid() and any(str(self.root) in word for word in words(process)):
                 found.append(process)
         return found
 
     def shells(self, job: str) -> list[psutil.Process]:
         """The shells that run a job's command just now."""
-        return [process for process in self.mentioning() if f"echo {job} >> {self.log};" in " ".join(_words(process))]
+        return [process for process in self.mentioning() if f"echo {job} >> {self.log};" in " ".join(words(process))]
 
     def rubbish(self) -> list[str]:
         """Files that only a build under way may have."""
@@ -305,109 +287,3 @@ class Site:
         finally:
             witness.stop()
         assert not witness.problems, witness.problems
-
-
-class Running:
-    """A command under way, and all processes it was ever seen to have."""
-
-    def __init__(self, argv: Sequence[str], site: Site, environ: Mapping[str, str], output: Path) -> None:
-        self._site, self._output, self._since = site, output, len(site.begun())
-        with output.open("wb") as file:
-            self.process = subprocess.Popen(
-                argv,
-                cwd=site.tree,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                start_new_session=True,
-            )
-        self._family: set[psutil.Process] = set()
-
-    @property
-    def over(self) -> bool:
-        """Whether the command itself has ended."""
-        return self.process.poll() is not None
-
-    def look(self) -> None:
-        """Note its descendants."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            self._family.update(psutil.Process(self.process.pid).children(recursive=True))
-
-    def family(self) -> list[psutil.Process]:
-        """Those of its processes that still run."""
-        own = [psutil.Process(self.process.pid)] if not self.over else []
-        return own + [process for process in self._family if alive(process)]
-
-    def supervisors(self) -> list[psutil.Process]:
-        """Those of them that look after commands; its family comes and goes while one looks."""
-        self.look()
-        return [process for process in self.family() if any("supervisor.py" in word for word in _words(process))]
-
-    def kill(self, *, whole: bool = False) -> Built:
-        """kill -9 it; `whole`: with everything that it started, at one stroke."""
-        self.look()
-        if whole:
-            # Stopped first, so that none can do anything about the end of another.
-            for number in (signal.SIGSTOP, signal.SIGKILL):
-                for process in (psutil.Process(self.process.pid), *self._family):
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        process.send_signal(number)
-        self.process.kill()
-        return self.wait()
-
-    def signal(self, number: int) -> None:
-        """Send a signal to the command itself."""
-        self.look()
-        self.process.send_signal(number)
-
-    def await_stopped(self) -> None:
-        """Wait until it has stopped itself."""
-
-        def stopped() -> bool:
-            assert not self.over, self.text()
-            return psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
-
-        until(stopped, seconds=PATIENCE, what="the process to stop itself")
-
-    def wait(self) -> Built:
-        """How it ended; AssertionError when it does not."""
-
-        looks = itertools.cycle((True, False, False, False))
-
-        def ended() -> bool:
-            if self.over:
-                return True
-            if next(looks):
-                self.look()
-            return False
-
-        try:
-            until(ended, seconds=PATIENCE, what="the end of the build")
-        except AssertionError as error:
-            raise AssertionError(f"{error}\nbegun: {self._site.begun()}\n{self.text()}") from None
-        return Built(self.process.returncode, self.text(), tuple(self._site.begun()[self._since :]))
-
-    def text(self) -> str:
-        """What it printed so far."""
-        return self._output.read_text(errors="replace")
-
-
-def _words(process: psutil.Process) -> list[str]:
-    words: list[str] = []
-    for ask in (process.cmdline, process.cwd, lambda: list(process.environ().values())):
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied, OSError):
-            found = ask()
-            words += [found] if isinstance(found, str) else found
-    return words
-
-
-def alive(process: psutil.Process) -> bool:
-    """Whether it runs, and is no zombie."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-KILLED = -signal.SIGKILL

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.faults.site import JOBS, KILLED, Site, alive
+from tests.faults.running import KILLED, alive
+from tests.faults.site import JOBS, Site
 from tests.sweeps import sampled
 from tests.waiting import until
 

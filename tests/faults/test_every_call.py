@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.site import KILLED, Site
+from tests.faults.running import KILLED
+from tests.faults.site import Site
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -8,7 +8,8 @@ from collections import Counter
 import pytest
 
 from tests.faults.farm import Farm, rests
-from tests.faults.site import KILLED, Site, alive
+from tests.faults.running import KILLED, alive
+from tests.faults.site import Site
 from tests.sweeps import sampled
 from tests.waiting import until
 

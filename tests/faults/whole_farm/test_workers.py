@@ -13,7 +13,8 @@ import pytest
 from shared import queue
 from tests.faults.disk import fill, needs_root, small_disk
 from tests.faults.farm import SLOTS, Farm, rests
-from tests.faults.site import JOBS, KILLED, Site, alive
+from tests.faults.running import KILLED, alive
+from tests.faults.site import JOBS, Site
 from tests.sweeps import sampled
 from tests.waiting import until
 
