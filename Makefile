@@ -58,8 +58,9 @@ test: lint types layers
 live: $(VENV)/.ready
 	$(BIN)/pytest -m live tests
 faults: $(VENV)/.ready
-	WINDROW_SWEEPS=all $(BIN)/pytest -m "fault or slow" tests
-	WINDROW_SWEEPS=all $(BIN)/pytest tests/scenarios/test_like_ninja.py
+	WINDROW_SWEEPS=all $(BIN)/pytest -n $(JOBS) --dist loadgroup -m "(fault or slow) and not alone" tests
+	WINDROW_SWEEPS=all $(BIN)/pytest -n $(JOBS) tests/scenarios/test_like_ninja.py
+	$(BIN)/pytest -m alone tests
 clients: $(VENV)/.ready
 	CI=true $(BIN)/pytest tests/live/test_real_ninja.py tests/scenarios/test_cmake_features.py \
 	  tests/scenarios/test_ninja_writers.py tests/scenarios/test_mcp.py tests/scenarios/test_http_api.py

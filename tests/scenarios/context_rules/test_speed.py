@@ -15,13 +15,14 @@ from tests.scenarios.context_project import JOBS, UNSELECTED, ContextProject, na
 from tests.spent import spent
 
 # The limits hold where nobody else uses the machine, as with `make bench`; beside other tests the CPU is bounded.
+ALONE = (pytest.mark.slow, pytest.mark.alone)
 LIMITS = pytest.mark.parametrize(
-    ("limit", "clock"), [(2.0, spent), pytest.param(0.5, time.perf_counter, marks=pytest.mark.slow)], ids=["cpu", "wall"]
+    ("limit", "clock"), [(2.0, spent), pytest.param(0.5, time.perf_counter, marks=ALONE)], ids=["cpu", "wall"]
 )
 Clock = Callable[[], float]
 
 
-@pytest.mark.parametrize("limit", [2.0, pytest.param(0.5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("limit", [2.0, pytest.param(0.5, marks=ALONE)])
 def test_detection_takes_less_than_100_ms_and_one_change_less_than_500(built: ContextProject, limit: float) -> None:
     """W4-14: the best of several; the limit itself holds where nobody else uses the machine, as with `make bench`."""
     built.settle()
@@ -73,6 +74,7 @@ def test_one_changed_rule_of_50_is_built_in_less_than_500_ms_from_start_to_end(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_full_build_takes_less_than_three_seconds(built: ContextProject) -> None:
     """W4-14."""
     times = []
