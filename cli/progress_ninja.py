@@ -42,6 +42,7 @@ class NinjaProgress:
         self._total = self._finished = 0
         self._running: set[str] = set()
         self._done: set[str] = set()
+        self._spared: set[str] = set()  # planned, and then found to be as it was
         self._began = time.monotonic()
         self._console = ""  # the job that has the terminal
         self._held: list[str] = []  # what is to be printed once it has not
@@ -51,6 +52,7 @@ class NinjaProgress:
     def planned(self, plan: Plan, graph: BuildGraph, *, build: str, revision: int) -> None:
         """See BuildObserver."""
         self._recipes = graph.recipes
+        self._spared.clear()
         if self._finished == self._total and self._done.isdisjoint(plan.jobs):
             # What was to be made before this could be planned is part of it.
             self._total += len(plan.jobs)
@@ -79,6 +81,11 @@ class NinjaProgress:
     def finished(self, job: str, how: How, seconds: float) -> None:
         """See BuildObserver."""
         self._how[job] = how
+        if how == "cut_off" and job not in self._done:
+            # As with ninja's restat: it turned out not to be part of the plan, so nobody hears that it ran.
+            self._total -= job not in self._spared
+            self._spared.add(job)
+            return
         self._ended(job, note="" if how in ("executed", "cut_off") else f" ({how} cache)")
 
     def said(self, job: str, text: str) -> None:
@@ -127,6 +134,8 @@ class NinjaProgress:
     def _ended(self, job: str, note: str = "") -> None:
         """A job's own line counts it among those that run, as ninja's does."""
         self._running.discard(job)
+        self._total += job in self._spared
+        self._spared.discard(job)
         self._done.add(job)  # once, even if it had to be done again
         self._finished = len(self._done)
         if job == self._console:

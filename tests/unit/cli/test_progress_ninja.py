@@ -72,9 +72,21 @@ def test_what_was_not_run_says_where_it_came_from(capsys: pytest.CaptureFixture[
     progress.finished("cc:b/a.o", "remote", 1.0)
     progress.finished("cat:b/out", "cut_off", 1.0)
 
-    assert capsys.readouterr().out == "[1/2] Building a.o (remote cache)\n[2/2] cat /src/in > out\n"
+    assert capsys.readouterr().out == "[1/2] Building a.o (remote cache)\n"
     told = [(recipe.outputs, how) for recipe, how in progress.edges()]
     assert told == [(("b/a.o",), "remote"), (("b/out", "b/log"), "cut_off")]
+
+
+def test_what_turns_out_as_it_was_is_no_line_and_not_of_the_total(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = progress_of()
+    progress.finished("cat:b/out", "cut_off", 1.0)
+    progress.finished("cc:b/a.o", "executed", 1.0)
+    assert capsys.readouterr().out == "[1/1] Building a.o\n"
+
+    # It may have to run after all, once something else is made anew.
+    progress.finished("cat:b/out", "executed", 1.0)
+    progress.finished("cat:b/out", "cut_off", 1.0)
+    assert capsys.readouterr().out == "[2/2] cat /src/in > out\n[2/2] cat /src/in > out\n"
 
 
 def test_verbose_shows_commands_and_quiet_shows_what_they_print_only(capsys: pytest.CaptureFixture[str]) -> None:
