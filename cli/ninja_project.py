@@ -107,7 +107,7 @@ def _searched(manifest: Manifest, folder: Path, root: Path) -> set[Path]:
                 places.add(path)
             elif parent not in places and os.path.exists(path):  # noqa: PTH110 - as above
                 places.add(parent)
-    inside = (Path(place) for place in places if place.startswith(below))
+    inside = (Path(place) for place in places if place.startswith(below) and not (below == "/" and _of_system(place)))
     return {place for place in inside if place.name not in _PROGRAMS}
 
 
@@ -118,11 +118,15 @@ def _places(manifest: Manifest, folder: Path, source: Path | None) -> tuple[Path
     # Strings: of thousands of files few folders are left.
     away = (os.path.join(folder, path) for path in asked if path.startswith(("/", "..")))  # noqa: PTH118
     named = {os.path.dirname(os.path.normpath(path)) for path in away}  # noqa: PTH120
-    places = {Path(place) for place in named if not f"{place}/".startswith(_SYSTEM)}
+    places = {Path(place) for place in named if not _of_system(place)}
     if source is None:
         # A guess, which may be as wide as the machine.
         return Path(os.path.commonpath([folder, *places])), places
     return source, _without_tools(places, {folder, source}) | {source}
+
+
+def _of_system(place: str) -> bool:
+    return f"{place}/".startswith(_SYSTEM)
 
 
 def _without_tools(places: set[Path], own: set[Path]) -> set[Path]:

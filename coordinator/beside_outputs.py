@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coordinator.dispatch.report import RunReport
 from shared.errors import named
-from shared.model.action import ROOT
+from shared.model.action import unmarked
 from shared.model.graph import Recipe
 
 
@@ -37,7 +37,7 @@ def leave(root: Path, recipes: Iterable[Recipe]) -> None:
             place = root / path
             try:
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(os.fsencode(text.replace(ROOT, recipe.root)))
+                place.write_bytes(os.fsencode(unmarked(text, recipe.root)))
             except OSError as error:
                 raise named(error, place, "writing") from error
 

@@ -50,10 +50,17 @@ def reads(text: str, trees: Sequence[str], links: Mapping[str, str] | None = Non
     return located(dependencies(text), trees, links, cwd)
 
 
-def located(named: Iterable[str], trees: Sequence[str], links: Mapping[str, str] | None = None, cwd: str = "") -> Reads:
+def located(
+    named: Iterable[str],
+    trees: Sequence[str],
+    links: Mapping[str, str] | None = None,
+    cwd: str = "",
+    folders: Sequence[str] = (),
+) -> Reads:
     """Where the paths lie that were named by a command that ran in the folder `cwd` of a tree.
 
-    trees: the absolute folders that it may call that tree.
+    trees: the absolute folders that it may call that tree. folders: those of the project in a tree whose root is `/`:
+    what lies in none of them is no part of it.
     A path that leads through symlinks of the tree (`links`: path to target) stands for every one of them and
     for the file at the end.
     """
@@ -67,6 +74,11 @@ def located(named: Iterable[str], trees: Sequence[str], links: Mapping[str, str]
             outside.add(path)
         else:
             inside.update(steps)
+    if folders and "/" in trees:
+        own = tuple(f"{folder}/" for folder in folders)
+        strangers = {path for path in inside if not path.startswith(own)}
+        inside -= strangers
+        outside.update(f"/{path}" for path in strangers)
     return Reads(frozenset(inside), frozenset(outside))
 
 

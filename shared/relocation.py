@@ -1,6 +1,7 @@
 """Paths of results in the words of any checkout: CMake names objects after absolute paths of their sources. Pure.
 
-What is stored for all holds a mark where a path holds that of its tree; whoever takes it puts its own there.
+What is stored for all holds a mark where a path holds that of its tree; whoever takes it puts its own there. Paths of a
+tree whose root is that of the machine are the same anywhere.
 """
 
 from __future__ import annotations
@@ -9,30 +10,32 @@ import msgspec
 
 from shared.model.action import ROOT, ActionResult, Trace
 
+_ANYWHERE = ("", "/")
+
 
 def portable(path: str, root: str) -> str:
     """A path with the mark for the tree's own path, wherever that occurs."""
-    return path.replace(root, ROOT) if root and root in path else path
+    return path.replace(root, ROOT) if root not in _ANYWHERE and root in path else path
 
 
 def portable_result(result: ActionResult, root: str) -> ActionResult:
     """A result as it is stored."""
-    return _result(result, root, ROOT) if root else result
+    return _result(result, root, ROOT) if root not in _ANYWHERE else result
 
 
 def local_result(result: ActionResult, root: str) -> ActionResult:
     """A stored result as it is in a tree at `root`."""
-    return _result(result, ROOT, root) if root else result
+    return _result(result, ROOT, root) if root not in _ANYWHERE else result
 
 
 def portable_trace(trace: Trace, root: str) -> Trace:
     """A trace as it is stored."""
-    return _trace(trace, root, ROOT) if root else trace
+    return _trace(trace, root, ROOT) if root not in _ANYWHERE else trace
 
 
 def local_trace(trace: Trace, root: str) -> Trace:
     """A stored trace as it is in a tree at `root`."""
-    return _trace(trace, ROOT, root) if root else trace
+    return _trace(trace, ROOT, root) if root not in _ANYWHERE else trace
 
 
 def _result(result: ActionResult, was: str, now: str) -> ActionResult:

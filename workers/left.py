@@ -69,7 +69,8 @@ class Left:
         """Have a depfile that stays name the tree where it lies in truth; no flag of a compiler does that."""
         for path in self._action.kept_depfile:
             data = outputs.read(self._tree, path, DEPFILE_LIMIT)
-            seen, real = (os.fsencode(root.replace(" ", "\\ ")) for root in (self._seen.root, self._action.root))
+            roots = self._seen.root, self._action.root.rstrip("/")
+            seen, real = (os.fsencode(root.replace(" ", "\\ ")) for root in roots)
             if data is not None and seen in data:
                 (self._tree / path).write_bytes(data.replace(seen, real))
 
@@ -99,7 +100,7 @@ class Left:
         noted = Trace(tree=action.tree)
         if named is not None:
             roots = tuple(dict.fromkeys((str(self._tree), self._seen.root, action.root or self._seen.root)))
-            reads = located(named, roots, action.links, action.cwd)
+            reads = located(named, roots, action.links, action.cwd, action.mounts)
             noted = trace_of(action, reads, self._ticket.workshop.prober, self._content)
             if action.loose:
                 self.lacked = self._not_given(reads.inside)

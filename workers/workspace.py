@@ -17,7 +17,7 @@ from shared import hashing
 from shared.depfile import located
 from shared.errors import named
 from shared.keys import key_after_run
-from shared.model.action import ROOT, Action, ActionResult, Input, Output, Timings, Trace
+from shared.model.action import Action, ActionResult, Input, Output, Timings, Trace, unmarked
 from shared.model.job import JobOutcome, Status
 from shared.model.path import is_normal
 from workers.execute.slot import Ended, Request, Slot
@@ -75,7 +75,7 @@ class WorkspaceRun:
             self._at(posixpath.dirname(path)).mkdir(parents=True, exist_ok=True)
         self._at(action.cwd).mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
-            self._at(path).write_bytes(os.fsencode(text.replace(ROOT, self._root)))
+            self._at(path).write_bytes(os.fsencode(unmarked(text, self._root)))
 
     def _at(self, path: str) -> Path:
         return self._workspace / path if path else self._workspace
@@ -84,7 +84,7 @@ class WorkspaceRun:
         if self._ticket.cancelled():
             return self._end("lost", message="cancelled")
         cwd, streams = self._at(self._action.cwd), (place / "stdout", place / "stderr")
-        argv = tuple(word.replace(ROOT, self._root) for word in self._action.argv)
+        argv = tuple(unmarked(word, self._root) for word in self._action.argv)
         if self._action.console:
             return self._talk(argv, cwd, streams)
         ended = slot.run(
@@ -180,7 +180,7 @@ class WorkspaceRun:
         if paths is None:
             return None, ""
         workshop = self._ticket.workshop
-        reads = located(paths, (self._root,), self._action.links, self._action.cwd)
+        reads = located(paths, (self._root,), self._action.links, self._action.cwd, self._action.mounts)
         # It may read what lies in none of the project's folders: here all of them are.
         action = msgspec.structs.replace(self._with_lacked(reads.inside), mounts=())
         trace = trace_of(action, reads, workshop.prober, self._content)

@@ -40,7 +40,7 @@ class ImportedBuild:
     def __init__(self, settings: Settings, ninja: NinjaSettings) -> None:
         self.settings, self.ninja = settings, ninja
         self.file = settings.root / ninja.file
-        self.places = Places(str(settings.root), ninja.cwd)
+        self.places = Places(str(settings.root), ninja.cwd, settings.folders)
         self.beyond = Beyond(settings.state_dir)
         self._kept = KeptGraph(settings.state_dir / GRAPH_FILE)
         self.late: dict[str, Late] = {}

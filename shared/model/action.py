@@ -14,6 +14,11 @@ from shared.model.file import Mode
 ROOT = "\0"
 
 
+def unmarked(text: str, root: str) -> str:
+    """A text with the path of the tree in place of the mark; what a path goes on with begins with a slash."""
+    return text.replace(ROOT, root.rstrip("/"))
+
+
 class Input(msgspec.Struct, frozen=True, gc=False, array_like=True, order=True):
     """A file an action is given: path in the tree, digest, size in bytes, kind."""
 
@@ -110,7 +115,7 @@ class Action(msgspec.Struct, frozen=True):
     @property
     def command(self) -> tuple[str, ...]:
         """The command as it is run where the tree appears at its root."""
-        return tuple(word.replace(ROOT, self.root) for word in self.argv)
+        return tuple(unmarked(word, self.root) for word in self.argv)
 
 
 class Log(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from shared.errors import DependencyCycle, GraphError
-from shared.model.action import ROOT
+from shared.model.action import unmarked
 from shared.model.tests import TestMap
 
 # How the inputs of a recipe are told before a run has told them, and where it may run.
@@ -86,7 +86,7 @@ class Recipe(msgspec.Struct, frozen=True):
     @property
     def command(self) -> tuple[str, ...]:
         """The command as it is run where the tree lies at its root."""
-        return tuple(word.replace(ROOT, self.root) for word in self.argv)
+        return tuple(unmarked(word, self.root) for word in self.argv)
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ class Recipe(msgspec.Struct, frozen=True):
     @property
     def told_files(self) -> tuple[tuple[str, str], ...]:
         """Its response files with the root's own path in them."""
-        return tuple((path, text.replace(ROOT, self.root)) for path, text in self.files)
+        return tuple((path, unmarked(text, self.root)) for path, text in self.files)
 
 
 class Names(msgspec.Struct, frozen=True):

@@ -32,7 +32,7 @@ def seen_of(action: Action, tree: str, keep: Sequence[str], isolation: Isolation
     if not action.root:
         return Seen(action.argv, tree, tree)
     if isolation == "rewriting":
-        option = f"-ffile-prefix-map={tree}={action.root}"
+        option = f"-ffile-prefix-map={tree}={action.root.rstrip('/')}"
         argv = mapped(tuple(word.replace(ROOT, tree) for word in action.argv), option)
         return Seen(argv, below(tree, action.cwd), tree)
     mounts = mounted(action.mounts, action.cwd)

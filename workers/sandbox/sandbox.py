@@ -13,7 +13,7 @@ from typing import Self
 
 from shared.commands import script
 from shared.errors import named
-from shared.model.action import ROOT, Action, Input
+from shared.model.action import Action, Input, unmarked
 from shared.model.path import is_normal
 from workers.sandbox.broken import Broken
 from workers.sandbox.kept import Kept, adapt
@@ -96,7 +96,7 @@ class Sandbox:
         for name, text in self.action.files:
             path = self.tree / name
             with _naming(path):
-                path.write_bytes(os.fsencode(text.replace(ROOT, root)))
+                path.write_bytes(os.fsencode(unmarked(text, root)))
 
     def lay_out_links(self, root: str = "") -> None:
         """Make the symlinks, once all else is there; Broken when one leads out of the tree.

@@ -10,7 +10,7 @@ from coordinator.importers.ninja.circumstances import Tree
 from coordinator.importers.ninja.places import Places
 from shared.errors import GraphError
 from shared.leftovers import may_be_left
-from shared.model.action import ROOT
+from shared.model.action import unmarked
 
 # A word that may name a file of the sources: absolute, or on the way up from where it runs; blanks with a backslash.
 _WORD = re.compile(r"(?<![^\s'\"=,])(?:\0/|\.\./)(?:\\.|[^\s'\";,|&<>()\\])+")
@@ -51,7 +51,7 @@ class Namings:
             words = [_ESCAPED.sub(r"\1", word) for word in words]
         if '"' in command or "'" in command:
             words += _QUOTED.findall(command)
-        found.update(path for word in words if (path := self._source(word.replace(ROOT, self._places.root))))
+        found.update(path for word in words if (path := self._source(unmarked(word, self._places.root))))
         found.difference_update(inputs)
         if any(path not in self._named and may_be_left(path, self._places.cwd) for path in found):
             return None

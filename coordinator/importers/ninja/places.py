@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Sequence
 
 from shared.errors import GraphError
 from shared.model.action import ROOT
@@ -13,15 +14,22 @@ _PLAIN = re.compile(r"(?:[A-Za-z0-9_+@=,%-][A-Za-z0-9_+@=,%.\-]*/)*[A-Za-z0-9_+@
 
 
 class Places:
-    """Texts of a build file as paths. root: the tree, absolute; cwd: where commands run, relative to it."""
+    """Texts of a build file as paths. root: the tree, absolute; cwd: where commands run, relative to it.
 
-    def __init__(self, root: str, cwd: str) -> None:
-        self.root, self.cwd = root.rstrip("/"), cwd
-        self._inside = self.root + "/"
+    folders: those of the project in a tree whose root is that of the machine; what lies in none of them is outside.
+    """
+
+    def __init__(self, root: str, cwd: str, folders: Sequence[str] = ()) -> None:
+        self.root, self.cwd = root.rstrip("/") or "/", cwd
+        self._inside = root.rstrip("/") + "/"
+        self._own = tuple(f"/{folder}/" for folder in folders) if self.root == "/" else ()
         self._prefix = f"{cwd}/" if cwd else ""
         self._known: dict[str, str] = {}
         # A mark ends where a component ends: /src/app is not in /src/apple.
-        self._mark = re.compile(re.escape(self.root) + r"(?![^/\s'\":;,=)(&|<>\]\[}{])")
+        end = r"(?![^/\s'\":;,=)(&|<>\]\[}{])"
+        # Of the machine's own root nothing is left but the slash that every path begins with.
+        names = "|".join(map(re.escape, folders)) or "(?!)"
+        self._mark = re.compile(f"(?=/(?:{names}){end})" if self.root == "/" else re.escape(self.root) + end)
 
     def of(self, text: str, at: str = "") -> str:
         """The path relative to the root ("" for itself), or an absolute one outside; GraphError for what cannot be."""
@@ -38,7 +46,7 @@ class Places:
         full = posixpath.normpath(f"{self._inside}{self._prefix}{text}" if not text.startswith("/") else text)
         if full == self.root:
             return ""
-        if not full.startswith(self._inside):
+        if not full.startswith(self._inside) or (self._own and not f"{full}/".startswith(self._own)):
             return full
         try:
             return normalise(full[len(self._inside) :])

@@ -122,6 +122,16 @@ def test_a_root_that_is_nobody_s_is_narrowed_to_the_folders_of_the_project(tmp_p
     assert set(settings.folders) == {"srv", tmp_path.parts[1]}
 
 
+def test_what_the_system_has_is_no_part_of_a_project_that_is_in_two_parts_of_the_machine(tmp_path: Path) -> None:
+    write(tmp_path / "CMakeCache.txt", "CMAKE_HOME_DIRECTORY:INTERNAL=/usr/share/elsewhere/probe\n")
+    write(tmp_path / "build.ninja", RULE + "build x: cat /usr/share/elsewhere/probe/a /usr/include/stdio.h\n")
+
+    settings = opened(tmp_path)
+
+    assert settings.root == Path("/")
+    assert set(settings.folders) == {"usr/share/elsewhere/probe", str(tmp_path)[1:]}
+
+
 def test_a_program_that_edges_name_does_not_widen_the_root(tmp_path: Path) -> None:
     source = tmp_path / "app"
     write(source / "build/CMakeCache.txt", f"CMAKE_HOME_DIRECTORY:INTERNAL={source}\n")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.depfile import dependencies, reads
+from shared.depfile import dependencies, located, reads
 
 GOLDEN = {
     "gcc": ("a.o: a.c a.h\n", ("a.c", "a.h")),
@@ -88,6 +88,15 @@ def test_paths_are_told_apart_by_the_tree_they_lie_in() -> None:
 
     assert found.inside == {"b.h", "x/y.h", "sub/c.h", "g.h"}
     assert found.outside == {"/t/treeish/d.h", "/usr/include/e.h", "../f.h", "a/../../h", ".", ".."}
+
+
+def test_what_lies_in_no_folder_of_the_project_is_outside_where_the_root_is_that_of_the_machine() -> None:
+    named = ["/src/app/a.h", "/usr/include/stdio.h", "x.h", "../src/app/b.h", "../etc/z"]
+
+    found = located(named, ("/tmp/box", "/"), cwd="build", folders=("build", "src/app"))
+
+    assert found.inside == {"src/app/a.h", "build/x.h", "src/app/b.h"}
+    assert found.outside == {"/usr/include/stdio.h", "/etc/z"}
 
 
 def test_a_path_through_symlinks_stands_for_all_of_them() -> None:

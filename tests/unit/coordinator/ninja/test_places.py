@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from coordinator.importers.ninja.places import Places, outside
 from shared.errors import GraphError
-from shared.model.action import ROOT
+from shared.model.action import ROOT, unmarked
 
 BUILD = Places("/home/me/app", "build")
 
@@ -40,6 +40,18 @@ def test_a_text_is_a_path_below_the_root_or_an_absolute_one(text: str, path: str
     assert BUILD.of(text) == path
     assert BUILD.of(text) == path  # also when it is remembered
     assert outside(path) is path.startswith("/")
+
+
+def test_of_the_machine_s_own_root_only_the_folders_of_the_project_are_the_tree() -> None:
+    places = Places("/", "build", ("build", "src/app"))
+
+    assert [places.of(text) for text in ("x.o", "../src/app/a.c", "/src/app")] == ["build/x.o", "src/app/a.c", "src/app"]
+    assert [places.of(text) for text in ("/usr/bin/gcc", "/src/apple", "/src")] == ["/usr/bin/gcc", "/src/apple", "/src"]
+
+    command = "/usr/bin/gcc -I/src/app/include -c /src/app/a.c -o /build/x.o /srcs/ /"
+    marked = places.marked(command)
+    assert marked == f"/usr/bin/gcc -I{ROOT}/src/app/include -c {ROOT}/src/app/a.c -o {ROOT}/build/x.o /srcs/ /"
+    assert unmarked(marked, places.root) == command
 
 
 def test_in_the_root_itself_paths_are_as_they_are_written() -> None:
