@@ -59,6 +59,34 @@ def test_names_with_blanks_and_letters_beyond_ascii(tmp_path: Path) -> None:
     assert place.outputs() == made
 
 
+CHECK = {
+    "CMakeLists.txt": HEAD
+    + """
+enable_testing()
+add_executable(app app.c)
+add_test(NAME app COMMAND sh -c "test -x '$<TARGET_FILE:app>' && '$<TARGET_FILE:app>'")
+add_custom_target(check COMMAND ${CMAKE_CTEST_COMMAND})
+""",
+    "app.c": "int main(void){return 0;}\n",
+}
+
+
+def test_a_target_of_one_s_own_that_runs_ctest_has_what_was_built(place: CMakePlace) -> None:
+    place.write(CHECK)
+    place.configure()
+    assert place.by_windrow().code == 0
+
+    checked = place.by_windrow("check")
+
+    assert (checked.code, "100% tests passed" in checked.said) == (0, True), checked.said
+    assert (place.tree / "build/Testing/Temporary/LastTest.log").is_file()
+    place.write({"app.c": "int main(void){return 1;}\n"})
+    # As with ninja, nothing is built for it.
+    assert place.by_windrow("check").code == 0
+    assert place.by_windrow().code == 0
+    assert place.by_windrow("check").code == 8
+
+
 BESIDE = {
     "CMakeLists.txt": HEAD
     + """

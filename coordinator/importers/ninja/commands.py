@@ -15,6 +15,8 @@ _SIMPLE = re.compile(r"[^\s'\"`$();|&<>\\]+(?=\s|$)")
 _JOINTS = re.compile(r"&&|\|\|?|;|\n|[`(]")
 _LAUNCHERS = frozenset(("ccache", "sccache", "distcc", "icecc", "env", "nice", "time", "nohup", "setarch"))
 _BUILDERS = frozenset(("ninja", "ninja-build", "windrow-ninja", "samu", "windrow"))
+# Those that go by lists which configuring left in the build folder, of what all edges make: no edge names that.
+_RUNNERS = frozenset(("ctest", "cpack"))
 # Where CMake's ExternalProject notes down which of its steps are done.
 _STEPS = re.compile(r"-stamp/(?:[^/\s]+/)?[^/\s]+(?:\s|$)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
@@ -74,11 +76,11 @@ def thin(command: str) -> bool:
 
 
 def builds(command: str, heads: tuple[str, ...], outs: str) -> bool:
-    """Whether a command runs this build, as CMake's `clean` does, or one inside of it, which keeps state of its own.
+    """Whether a command runs this build (CMake's `clean`), its tests, or a build inside of it, with a state of its own.
 
     outs: the outputs of the edge, apart by blanks.
     """
-    if any(basename(head) in _BUILDERS for head in heads):
+    if any(basename(head) in _BUILDERS or basename(head) in _RUNNERS for head in heads):
         return True
     tools = [head for head in heads if basename(head) == "cmake"]
     if tools and _STEPS.search(outs):

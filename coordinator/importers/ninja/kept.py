@@ -20,7 +20,7 @@ from shared.uncollected import uncollected
 from shared.version import VERSION
 
 # The number changes whenever the importer makes another recipe of an edge, or the rows below change.
-_SCHEMA = f"windrow.graph/7 {VERSION}\n".encode()
+_SCHEMA = f"windrow.graph/8 {VERSION}\n".encode()
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
