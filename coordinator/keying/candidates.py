@@ -10,7 +10,7 @@ from shared.model.path import basename
 
 
 class Candidates:
-    """The candidates of a recipe by base name.
+    """The candidates of a recipe by base name. Thread-safe: an index is seen whole or not at all.
 
     Recipes of one rule share one tuple of candidates, so each distinct tuple is indexed once.
     """
@@ -18,7 +18,7 @@ class Candidates:
     def __init__(self, sources: Iterable[str]) -> None:
         self._sources = tuple(sources)
         self._indexes: dict[int, dict[str, list[str]]] = {}
-        self._folders: dict[str, list[str]] = {}
+        self._folders: dict[str, list[str]] | None = None
 
     def scope(self, recipe: Recipe, trace: Trace) -> set[str]:
         """Every path the recipe could read: declared, read before, or (given the tree) any source."""
@@ -53,10 +53,13 @@ class Candidates:
 
     def _inside(self) -> dict[str, list[str]]:
         """The sources by the folder they lie in."""
-        if not self._folders:
+        folders = self._folders
+        if folders is None:
+            folders = {}
             for path in self._sources:
-                self._folders.setdefault(path.rpartition("/")[0], []).append(path)
-        return self._folders
+                folders.setdefault(path.rpartition("/")[0], []).append(path)
+            self._folders = folders
+        return folders
 
     def _index(self, paths: tuple[str, ...]) -> dict[str, list[str]]:
         index = self._indexes.get(id(paths))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +60,26 @@ def test_the_index_finds_what_the_definition_does(
     index = Candidates(sources)
 
     assert index.shadowing(recipe, trace) == shadowing(trace, index.scope(recipe, trace))
+
+
+class Asking(str):
+    """A path that has the folders asked for while they are being gathered, as another thread may."""
+
+    __slots__ = ()
+    meanwhile: ClassVar[list[list[str]]] = []
+    candidates: ClassVar[Candidates | None] = None
+
+    def rpartition(self, sep: str, /) -> tuple[str, str, str]:
+        """As of any text, after the question."""
+        asked, Asking.candidates = Asking.candidates, None
+        if asked is not None:
+            self.meanwhile.append(asked.shadowing(RECIPE, Trace(listed=("data",))))
+        return super().rpartition(sep)
+
+
+def test_who_asks_while_the_folders_are_gathered_is_told_the_whole() -> None:
+    candidates = Candidates(("data/a.txt", Asking("other/b.txt"), "data/c.txt"))
+    Asking.meanwhile, Asking.candidates = [], candidates
+
+    assert candidates.shadowing(RECIPE, Trace(listed=("data",))) == ["data/a.txt", "data/c.txt"]
+    assert Asking.meanwhile == [["data/a.txt", "data/c.txt"]]
