@@ -156,6 +156,9 @@ def launch(  # noqa: PLR0913 - what a server is started from
     """
     clock = clock or SystemClock()
     _make(folder)
+    if (before := recorded(folder)) is not None and not alive(before):
+        # It was killed: with its record nobody would know any more what it left outside its folder.
+        stop(before, clock=clock)
     why = ""
     for _ in range(1 if port else _TRIES):
         ports = _free_ports(count, first=port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -20,6 +21,7 @@ from shared.clock import SystemClock
 from shared.errors import BrokerUnavailable, LocalError, ToolMissing
 from shared.storage.credentials import Keys
 from tests.services import S3Service
+from tests.waiting import until
 
 
 def test_a_broker_answers_and_is_gone_after_stop(tmp_path: Path) -> None:
@@ -67,6 +69,21 @@ def test_another_process_finds_and_stops_a_server(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=30)
 
     assert not servers.alive(server)
+
+
+def test_a_server_that_was_killed_leaves_nothing_once_it_runs_again(tmp_path: Path) -> None:
+    keys = Keys("killed", "and-again")
+    killed = servers.start_seaweedfs(tmp_path, keys=keys, bucket="farm")
+    outside = [Path(path) for path in killed.sockets if Path(path).exists()]
+    os.kill(killed.pid, signal.SIGKILL)
+    until(lambda: not servers.alive(killed), what="the end of weed")
+
+    again = servers.start_seaweedfs(tmp_path, port=killed.port, keys=keys, bucket="farm")
+    left = [path for path in outside if path.exists() and str(path) not in again.sockets]
+    servers.stop(again)
+
+    assert outside
+    assert left == []
 
 
 def test_a_process_that_took_over_the_id_is_left_alone(tmp_path: Path) -> None:
