@@ -87,15 +87,17 @@ class PreparedJobs:
         seconds = 0.0
         while self._heap and len(batch) < limit:
             run = self._runs[self._heap[0][1]]
-            if run.state is not State.PREPARED:
+            # One that was prepared anew while it waited is there twice.
+            if run.state is not State.PREPARED or (batch and batch[-1] is run):
                 heapq.heappop(self._heap)
                 continue
+            # Before its pool is asked: a permit is for what is handed over.
+            if batch and (not run.tiny or seconds + run.expected > BATCH_SECONDS):
+                break
             if run.pool in self._pools and not self._room(run):
                 heapq.heappop(self._heap)
                 self._held.setdefault(run.pool, []).append(run)
                 continue
-            if batch and (not run.tiny or seconds + run.expected > BATCH_SECONDS):
-                break
             heapq.heappop(self._heap)
             self._out[run.pool] += 1
             batch.append(run)

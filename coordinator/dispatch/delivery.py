@@ -15,7 +15,7 @@ import msgspec
 from shared.model.job import JobOrder, JobOutcome
 
 LOST_IN_TRANSIT = 2.0  # seconds that a message may be in no queue and with no worker
-OVERTAKEN = 5.0  # seconds since a later message of the queue was claimed
+OVERTAKEN = 5.0  # seconds since a later message of the queue was claimed, doubled each time
 STALE = 30.0  # seconds after which an unclaimed message is sent again in any case, doubled each time
 MAX_TRANSIT = 5  # losses in transit of one batch that count as one lost worker
 MAX_LOST = 3
@@ -109,6 +109,7 @@ class Delivery:
     def add(self, orders: Sequence[JobOrder], now: float) -> None:
         """Take orders on; those of one platform travel together."""
         by_platform: dict[str, list[_Job]] = {}
+        needed = self.platforms()
         for order in orders:
             if order.job in self._jobs:
                 raise ValueError(f"job {order.job} is under way already")
@@ -116,7 +117,8 @@ class Delivery:
             job = self._jobs[order.job] = _Job(order)
             by_platform.setdefault(order.action.platform, []).append(job)
         for platform, jobs in by_platform.items():
-            self._served.setdefault(platform, now)
+            if platform not in needed:  # nobody was missed meanwhile
+                self._served[platform] = now
             self._batch(jobs, now)
 
     def due(self, now: float) -> list[Parcel]:
@@ -261,7 +263,7 @@ class Delivery:
         if queued:
             batch.gone_since = None
             highest, since = self._claims.get(batch.platform, (0, now))
-            overtaken = highest > batch.id and now - max(since, sent) > OVERTAKEN
+            overtaken = highest > batch.id and now - max(since, sent) > OVERTAKEN * 2**batch.resent
             if overtaken or now - sent > STALE * 2**batch.resent:
                 batch.resent += 1
                 self._wait(batch, now)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from coordinator.dispatch.batches import PreparedJobs, planned_run
 from coordinator.dispatch.lane import Lane, Lanes
 from coordinator.dispatch.performer import Report
+from coordinator.dispatch.permits import Unbounded
 from coordinator.dispatch.states import JobRun, State
 from shared.model.action import Action
 from shared.model.graph import Recipe
@@ -126,6 +127,42 @@ def test_a_job_that_no_longer_waits_is_not_handed_over() -> None:
 
     assert performer.taken == ["a", "c"]
     assert len(lane) == 0
+
+
+def test_a_small_job_that_was_prepared_anew_while_it_waited_is_handed_over_once() -> None:
+    performer = Taking(slots=1)
+    lane = lane_of(performer)
+    run, *others = (run_of(name, priority=-ord(name), tiny=True, expected=0.01) for name in "abcd")
+    for one in (run, *others):
+        lane.add(one)
+    # What it reads came out otherwise: it is looked at again, and its order is written anew.
+    for state in (State.WAITING, State.READY, State.PREPARING, State.PREPARED):
+        run.move(state)
+    lane.add(run)
+
+    lane.hand_over(submitted)
+
+    assert performer.taken == ["a", "b", "c", "d"]
+    assert len(lane) == 0
+
+
+def test_a_permit_is_taken_for_what_is_handed_over_and_for_nothing_else() -> None:
+    asked: list[str] = []
+
+    class Permits(Unbounded):
+        def take(self, pool: str, job: str) -> bool:
+            asked.append(job)
+            return True
+
+    performer = Taking(slots=1)
+    lane = Lane(lambda: performer, lambda _report: None, {"voice": 9}, Permits())
+    for run in (run_of("small", priority=2, tiny=True, expected=0.01), run_of("line", priority=1, pool="voice")):
+        lane.add(run)
+    lane.add(run_of("other", priority=3))
+
+    lane.hand_over(submitted)
+
+    assert (performer.taken, asked) == (["other", "small"], [])
 
 
 @given(st.lists(st.tuples(st.sampled_from(["", "one", "two"]), st.booleans()), max_size=30), st.integers(1, 4))

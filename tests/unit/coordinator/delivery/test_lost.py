@@ -173,3 +173,32 @@ def test_a_coordinator_that_slept_judges_nobody_at_once() -> None:
     found = farm.pass_time(2)
 
     assert (found, len(farm.sent)) == ([], 1)
+
+
+def test_a_platform_that_nobody_needed_for_long_has_the_whole_time_of_grace_again() -> None:
+    farm = Farm(grace=30.0)
+    farm.add("a")
+    farm.pass_time(1)
+    farm.end(outcome("a"))
+    farm.workers.clear()
+    farm.pass_time(60)
+
+    farm.add("b")
+    early = farm.pass_time(30)
+
+    assert early == []
+    assert farm.pass_time(1)[0] == Unserved("linux")
+
+
+def test_a_message_that_was_overtaken_is_sent_less_and_less_often() -> None:
+    farm = Farm()
+    first = farm.add("a")
+    second = farm.add("b")
+    farm.queued = 3
+    farm.worker("w1", second)
+    farm.delivery.claimed(second, "w1", farm.now)
+
+    farm.pass_time(600)
+
+    assert {id_ for id_, _ in farm.sent[2:]} == {first}
+    assert 5 < len(farm.sent[2:]) < 9
