@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
 
 import msgspec
@@ -41,6 +42,8 @@ from shared.model.tests import TEST_RULE
 
 __all__ = ["Attempt", "SourceMoved", "Tally"]
 
+_passes = itertools.count(1)
+
 
 class Attempt:
     """One try at the jobs of one plan; use once."""
@@ -58,6 +61,8 @@ class Attempt:
     ) -> None:
         self.project, self.request, self.seen, self.lease = project, request, seen, lease
         self.name, self.began, self.tally = name, began, tally
+        # What workers still run of another pass was asked for other sources: to them it is another build.
+        self.known_as = f"{name}.{next(_passes)}"
         self.settings, self.stores, self.clock = project.settings, project.stores, project.clock
         self.graph: BuildGraph = seen.graph or BuildGraph(())
         self.plan: Plan = up_to(seen.plan, request.up_to_layer)
@@ -125,7 +130,7 @@ class Attempt:
             blobs=self.stores.blobs,
             results=self.stores.results,
             root=self.settings.root,
-            build=self.name,
+            build=self.known_as,
             default_timeout=self.settings.job_timeout,
             use_cache=not self.request.no_cache,
             fresh=frozenset({TEST_RULE}) if self.request.all_tests else frozenset(),
@@ -144,7 +149,7 @@ class Attempt:
             self.plan,
             tree=tree,
             preparer=preparer,
-            performer=lambda: Tallied(self.project.performer(self.name, self.graph.platform), self.tally),
+            performer=lambda: Tallied(self.project.performer(self.known_as, self.graph.platform), self.tally),
             here=None if here is None else lambda: Tallied(here(), self.tally),
             settle=self.settling.settle,
             observer=self.observer,
