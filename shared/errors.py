@@ -149,9 +149,13 @@ class StoreUnavailable(FarmError):
 
 
 class BrokerUnavailable(FarmError):
-    """The Redis broker did not answer; safe to retry."""
+    """The Redis broker did not answer, or `refused`: it is full, or may not write. Safe to retry."""
 
     code = "W3202"
+
+    def __init__(self, what: str, *, at: str = "", why: str = "", fix: str = "", refused: bool = False) -> None:
+        super().__init__(what, at=at, why=why, fix=fix)
+        self.refused = refused
 
 
 class NoWorker(FarmError):

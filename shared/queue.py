@@ -272,6 +272,8 @@ def celery_app(broker: str, patience: float = SOCKET_TIMEOUT) -> Celery:
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # A broker that is full, or may not write for a while, must not end every worker.
+        broker_channel_error_retry=True,
         broker_pool_limit=4,
         broker_transport_options={
             "ack_emulation": False,

@@ -16,7 +16,7 @@ from coordinator.dispatch.performer import JobStarted, Report
 from coordinator.dispatch.takeover import Takeover
 from shared import queue
 from shared.clock import Clock, SystemClock
-from shared.errors import BrokerUnavailable, FarmError, NoWorker
+from shared.errors import BrokerUnavailable, NoWorker, WindrowError
 from shared.model.job import JobOrder, JobOutcome
 from shared.patience import LEAST
 from shared.queue import Beat, Claimed, Ended, Refused, Returned
@@ -70,7 +70,8 @@ class FarmPerformer:
         self._ended = False  # closed, cancelled or given up: nothing is delivered any more
         self._cancelled = False
         self._stopping = False  # nothing more is to begin
-        self._away: float | None = None  # since when the broker does not answer
+        # Who is without an answer since when. A broker that is full, or must not write, answers those who read even so.
+        self._away: dict[str, float] = {}
         self._silent = False  # it did not answer for as long as anybody wants to wait
 
     def open(self, deliver: Callable[[Report], None]) -> None:
@@ -81,9 +82,10 @@ class FarmPerformer:
             self._takeover = self._take_over()
             self._beats = self._link.look([self._platform], self._tools).beats
         except BrokerUnavailable as error:
-            self._missed(error)
-        for target in (self._send, self._read):
-            thread = threading.Thread(target=target, name=f"windrow-farm-{target.__name__}", daemon=True)
+            self._missed("sending", error)
+        for work in (self._send, self._read):
+            name = f"windrow-farm-{work.__name__}"
+            thread = threading.Thread(target=self._until_over, args=(work,), name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -155,6 +157,17 @@ class FarmPerformer:
         with self._changed:
             return self._delivery.resubmitted
 
+    def _until_over(self, work: Callable[[], None]) -> None:
+        """Work in a thread; whatever else ends it ends the build, for nobody would do its part any more."""
+        try:
+            work()
+        except WindrowError as error:  # such as orders that could not be stored
+            self._give_up(error)
+        except Exception as error:  # noqa: BLE001 - a bug here must end the build, not hang it
+            bug = WindrowError(f"{type(error).__name__}: {error}", why="while talking to the farm")
+            bug.__cause__ = error
+            self._give_up(bug)
+
     # -- the sending thread ------------------------------------------------------------------------
 
     def _send(self) -> None:
@@ -168,11 +181,9 @@ class FarmPerformer:
                     self._look()
                 tries = 0
             except BrokerUnavailable as error:
-                self._missed(error)
+                self._missed("sending", error)
                 self._pause(BACK_OFF[min(tries, len(BACK_OFF) - 1)])
                 tries += 1
-            except FarmError as error:  # the orders' blob could not be stored
-                self._give_up(error)
 
     def _wait_for_work(self, look_at: float) -> bool:
         """Wait until there is something to publish or to look at; False when it is over."""
@@ -204,7 +215,7 @@ class FarmPerformer:
             self._link.publish(parcels, BUDGET_SECONDS)
             with self._changed:
                 self._delivery.sent((p.batch for p in parcels), self._clock.monotonic())
-            self._heard()
+            self._heard("sending")
 
     def _take_back(self) -> None:
         """Once nothing more is to begin: end what no worker has claimed."""
@@ -230,7 +241,7 @@ class FarmPerformer:
         if not farm.known:
             _log.warning("the broker lost this build, or was asked after it too late; sending again what no worker has")
             self._link.reread()
-        self._heard(lost=not farm.known)
+        self._heard("sending", lost=not farm.known)
         self._takeover.look(self._clock.monotonic(), farm.beats)
         workers = {beat.id: self._worker(beat) for beat in farm.beats}
         with self._changed:
@@ -255,14 +266,11 @@ class FarmPerformer:
                 events = self._link.events(queue.READ_SECONDS)
                 tries = 0
             except BrokerUnavailable as error:
-                self._missed(error)
+                self._missed("reading", error)
                 self._pause(BACK_OFF[min(tries, len(BACK_OFF) - 1)])
                 tries += 1
                 continue
-            except FarmError as error:
-                self._give_up(error)
-                continue
-            self._heard()
+            self._heard("reading")
             for event in events:
                 self._apply(event)
 
@@ -292,33 +300,32 @@ class FarmPerformer:
         if not self._over():
             self._deliver(JobStarted(item.job, item.worker) if isinstance(item, Started) else item)
 
-    def _give_up(self, error: FarmError) -> None:
+    def _give_up(self, error: WindrowError) -> None:
         with self._changed:
             first, self._ended = not self._ended, True
             self._changed.notify_all()
         if first:
             self._deliver(error)
 
-    def _heard(self, *, lost: bool = False) -> None:
-        """The broker answered."""
+    def _heard(self, who: str, *, lost: bool = False) -> None:
+        """The broker did what one thread asked for."""
         with self._changed:
-            if self._away is not None or lost:
+            if self._away.pop(who, None) is not None or lost:
                 self._delivery.interrupted(self._clock.monotonic())
-            self._away = None
 
-    def _missed(self, error: BrokerUnavailable) -> None:
-        """The broker did not answer."""
+    def _missed(self, who: str, error: BrokerUnavailable) -> None:
+        """The broker did not do it."""
         with self._changed:
             now = self._clock.monotonic()
-            if self._away is None:
-                # Not since it last answered: this machine may have stood still since then.
-                self._away = now
+            if not self._away:
                 _log.warning("%s (%s); waiting for it", error.what, error.why)
-            silent = now - self._away
+            # Not since it last answered: this machine may have stood still since then.
+            silent = now - self._away.setdefault(who, now)
         if silent >= self._farm.broker_patience:
             self._silent = True
-            error.what = f"the broker has not answered for {silent:.0f} s"
-            error.fix = "start the broker and build again: finished jobs are kept (windrow doctor)"
+            error.what = f"the broker has {'refused' if error.refused else 'not answered'} for {silent:.0f} s"
+            how = "mend" if error.refused else "start"
+            error.fix = f"{how} the broker and build again: finished jobs are kept (windrow doctor)"
             self._give_up(error)
 
     def _pause(self, seconds: float) -> None:

@@ -213,11 +213,15 @@ class FarmLink:
         try:
             yield
         except (redis.RedisError, KombuError, OSError) as error:
+            # Kombu names its own error where Redis had one.
+            reason = error.__cause__ if isinstance(error.__cause__, redis.RedisError) else error
+            refused = isinstance(reason, redis.ResponseError)
             raise BrokerUnavailable(
-                f"the broker did not answer while {doing}",
+                f"the broker {'refused' if refused else 'did not answer'} while {doing}",
                 at=queue.redacted(self.broker),
-                why=f"{type(error).__name__}: {error}",
+                why=f"{type(reason).__name__}: {reason}",
                 fix="check that it runs and can be reached: windrow doctor",
+                refused=refused,
             ) from error
 
 

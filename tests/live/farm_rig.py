@@ -22,6 +22,7 @@ from shared.model.action import Action
 from shared.model.job import JobOrder, JobOutcome
 from shared.queue import Beat
 from shared.settings import FarmSettings
+from shared.storage.blobs import BlobStore
 from tests.live.standin_worker import FolderBlobs
 from tests.services import running_valkey
 from tests.waiting import until
@@ -48,20 +49,20 @@ class Build:
         place: str = "",
         platform: str = PLATFORM,
         tools: Sequence[str] = TOOLS,
+        store: BlobStore | None = None,
     ) -> None:
         self.id, self.platform = f"test-{uuid.uuid4().hex[:8]}", platform
         self.outcomes: list[JobOutcome] = []
         self.started: list[JobStarted] = []
         self.errors: list[WindrowError] = []
         self._lock = threading.Lock()
-        store = FolderBlobs(blobs)
         self.performer = FarmPerformer(
             farm,
             build=self.id,
             place=place or self.id,
             platform=platform,
             tools=tools,
-            blobs=store,  # type: ignore[arg-type]
+            blobs=store or FolderBlobs(blobs),  # type: ignore[arg-type]
         )
 
     def hear(self, report: Report) -> None:

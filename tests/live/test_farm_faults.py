@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from shared import queue
-from shared.errors import BrokerUnavailable
+from shared.errors import BrokerUnavailable, LocalError
+from shared.storage.disk import DiskBlobs
 from tests.live.farm_rig import HEARTBEAT, PLATFORM, Rig
 from tests.waiting import until
 
@@ -201,6 +202,46 @@ def test_a_broker_that_stays_away_ends_the_build_in_time(rig: Rig) -> None:
 
     assert isinstance(error, BrokerUnavailable)
     assert "has not answered" in error.what
+
+
+def test_a_broker_that_no_longer_takes_anything_ends_the_build_in_time(rig: Rig) -> None:
+    """As one that is full, or whose disk is: it answers those who read, and refuses what is to be written."""
+    rig.worker()
+    with rig.build(patience=1.0) as build:
+        rig.ready(1)
+        rig.redis.config_set("min-replicas-to-write", 1)
+        build.submit("a")
+
+        error = build.wait_error(10)
+        rig.redis.config_set("min-replicas-to-write", 0)
+
+    assert isinstance(error, BrokerUnavailable)
+    assert "the broker has refused for" in error.what
+    assert "NOREPLICAS" in error.why
+
+
+def test_a_broker_that_takes_nothing_for_a_moment_is_waited_for(rig: Rig) -> None:
+    rig.worker()
+    with rig.build(patience=20.0) as build:
+        rig.ready(1)
+        rig.redis.config_set("min-replicas-to-write", 1)
+        build.submit("a")
+        until(lambda: not rig.beats(), what="the worker's heartbeat to lapse")
+        rig.redis.config_set("min-replicas-to-write", 0)
+
+        assert build.wait(1) == {"a": 1}
+
+
+def test_orders_that_cannot_be_stored_end_the_build(rig: Rig) -> None:
+    store = rig.folder / "no folder"
+    store.touch()
+    with rig.build(store=DiskBlobs(store)) as build:
+        build.performer.submit([build.order("long", env=[("TEXT", "x" * 300_000)])])
+
+        error = build.wait_error(10)
+
+    assert isinstance(error, LocalError)
+    assert str(store) in error.what
 
 
 def test_a_broker_that_never_was_there_ends_the_build_in_time(tmp_path: Path) -> None:
