@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from coordinator.dispatch.delivery import Delivery, Started, Unserved, Worker
 from coordinator.dispatch.link import FarmLink
-from coordinator.dispatch.performer import JobStarted, Report
+from coordinator.dispatch.performer import JobStarted, Report, Warned
 from coordinator.dispatch.takeover import Takeover
 from shared import queue
 from shared.clock import Clock, SystemClock
@@ -72,6 +72,7 @@ class FarmPerformer:
         self._stopping = False  # nothing more is to begin
         # Who is without an answer since when. A broker that is full, or must not write, answers those who read even so.
         self._away: dict[str, float] = {}
+        self._warned = 0  # how many of the delivery's warnings were passed on
         self._silent = False  # it did not answer for as long as anybody wants to wait
 
     def open(self, deliver: Callable[[Report], None]) -> None:
@@ -144,12 +145,6 @@ class FarmPerformer:
         except BrokerUnavailable as error:
             self._silent = True
             _log.warning("%s; %s", error.what, otherwise)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a person should know: jobs that ran twice and made other bytes the second time."""
-        with self._changed:
-            return tuple(self._delivery.warnings)
 
     @property
     def resubmitted(self) -> int:
@@ -247,6 +242,7 @@ class FarmPerformer:
         with self._changed:
             self._beats = farm.beats
             found = self._delivery.look(self._clock.monotonic(), workers, farm.queued)
+        self._warn()
         for item in found:
             if isinstance(item, Unserved):
                 self._give_up(self._no_worker(item.platform))
@@ -291,6 +287,7 @@ class FarmPerformer:
                 case Refused():
                     found += self._delivery.refused(event.batch, event.message, now)
                     self._changed.notify_all()
+        self._warn()
         for item in found:
             self._report(item)
 
@@ -299,6 +296,15 @@ class FarmPerformer:
     def _report(self, item: Started | JobOutcome) -> None:
         if not self._over():
             self._deliver(JobStarted(item.job, item.worker) if isinstance(item, Started) else item)
+
+    def _warn(self) -> None:
+        """Pass on that a worker was lost, or that a job ran twice and made other bytes the second time."""
+        with self._changed:
+            news = self._delivery.warnings[self._warned :]
+            self._warned += len(news)
+        if not self._over():
+            for text in news:
+                self._deliver(Warned(text))
 
     def _give_up(self, error: WindrowError) -> None:
         with self._changed:

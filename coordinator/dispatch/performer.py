@@ -18,15 +18,21 @@ class JobStarted(msgspec.Struct, frozen=True):
     worker: str
 
 
-Report = JobStarted | JobOutcome | WindrowError
+class Warned(msgspec.Struct, frozen=True):
+    """Something a person should know of, that changes nothing."""
+
+    text: str
+
+
+Report = JobStarted | JobOutcome | Warned | WindrowError
 
 
 class Performer(Protocol):
     """Has jobs performed; owns delivery, so every submitted job gets exactly one final outcome.
 
     Reports go to the function given to `open`, from any thread: JobStarted (may repeat), one JobOutcome a
-    job with status executed, reused, failed, missing or dropped, or an error that ends the build. A job whose worker
-    dies is tried again; after 3 lost workers its outcome is failed. No outcome comes after `cancel`.
+    job with status executed, reused, failed, missing or dropped, Warned, or an error that ends the build. A job whose
+    worker dies is tried again; after 3 lost workers its outcome is failed. No outcome comes after `cancel`.
     """
 
     def open(self, deliver: Callable[[Report], None]) -> None:

@@ -14,7 +14,7 @@ from coordinator.dispatch.batches import planned_run
 from coordinator.dispatch.elsewhere import ReadElsewhere
 from coordinator.dispatch.failures import failure_of, never_stored, printed
 from coordinator.dispatch.lane import Lanes
-from coordinator.dispatch.performer import JobStarted, Performer, Report
+from coordinator.dispatch.performer import JobStarted, Performer, Report, Warned
 from coordinator.dispatch.prepare import CONSOLE, Preparer, Reuse
 from coordinator.dispatch.release import ReadyJobs
 from coordinator.dispatch.report import Options, RunReport
@@ -131,6 +131,8 @@ class Scheduler:
                 self._on_prepared(message)
             case Settled():
                 self._on_settled(message)
+            case Warned():
+                self._observer.warned(message.text)
             case WindrowError():
                 raise message
 
@@ -149,7 +151,7 @@ class Scheduler:
         """Start what can be started."""
         if self._stopping:
             return
-        self._submit_prepared()
+        self._lanes.hand_over(self._submitted)
         preparing = self._runs.count(State.PREPARING)
         ahead = max(2 * self._lanes.slots() + PREPARING_AT_ONCE, MOST_PREPARED)
         while self._ready and preparing < PREPARING_AT_ONCE and len(self._lanes) < ahead:
@@ -163,7 +165,7 @@ class Scheduler:
                 continue
             preparing += 1
             self._pool.submit(self._prepare_and_tell, run)
-        self._submit_prepared()
+        self._lanes.hand_over(self._submitted)
 
     def _prepare(self, run: JobRun) -> Reuse | JobOrder:
         return self._preparer.prepare(run.id, attempt=run.attempt, force=run.force, sure=run.sure, given=run.given)
@@ -194,9 +196,6 @@ class Scheduler:
         self._lanes.of(run).add(run)
 
     # -- performing -------------------------------------------------------------------------------
-
-    def _submit_prepared(self) -> None:
-        self._lanes.hand_over(self._submitted)
 
     def _submitted(self, run: JobRun) -> None:
         self._runs.move(run, State.SUBMITTED)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cli import servers
 from coordinator.dispatch.fanout import FarmPerformer
-from coordinator.dispatch.performer import JobStarted, Report
+from coordinator.dispatch.performer import JobStarted, Report, Warned
 from shared import queue
 from shared.errors import WindrowError
 from shared.model.action import Action
@@ -54,6 +54,7 @@ class Build:
         self.id, self.platform = f"test-{uuid.uuid4().hex[:8]}", platform
         self.outcomes: list[JobOutcome] = []
         self.started: list[JobStarted] = []
+        self.warnings: list[str] = []
         self.errors: list[WindrowError] = []
         self._lock = threading.Lock()
         self.performer = FarmPerformer(
@@ -71,6 +72,8 @@ class Build:
                 self.outcomes.append(report)
             elif isinstance(report, JobStarted):
                 self.started.append(report)
+            elif isinstance(report, Warned):
+                self.warnings.append(report.text)
             else:
                 self.errors.append(report)
 

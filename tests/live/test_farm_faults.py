@@ -104,7 +104,8 @@ def test_a_frozen_worker_is_replaced_and_what_it_says_when_it_thaws_is_dropped(r
     with rig.build() as build:
         rig.ready(1)
         build.submit("unsteady", "wait", str(rig.folder / "go"))
-        frozen = rig.process_of(build.wait_started("unsteady"))
+        lost = build.wait_started("unsteady")
+        frozen = rig.process_of(lost)
         frozen.send_signal(signal.SIGSTOP)
         rig.worker(slots=1)
         until(lambda: len({s.worker for s in list(build.started)}) == 2, what="another worker to begin it")
@@ -118,6 +119,7 @@ def test_a_frozen_worker_is_replaced_and_what_it_says_when_it_thaws_is_dropped(r
 
         assert build.wait(7)["unsteady"] == 1
         assert len(build.outcomes) == 7
+        assert build.warnings == [f"worker {lost} was lost; what it ran is run again"]
 
 
 def test_a_worker_frozen_for_eight_seconds_works_on_after_it(rig: Rig) -> None:

@@ -118,6 +118,7 @@ def test_a_worker_killed_in_mid_job_costs_its_jobs_one_more_try(farm: Farm, site
         built = running.wait()
 
         assert built.code == 0, built.output
+        assert "was lost; what it ran is run again" in built.output
         assert {job for job, times in Counter(built.began).items() if times > 1} == taken
         assert max(Counter(built.began).values()) == 2
         site.is_right()
