@@ -69,7 +69,7 @@ class BatchRunner:
     def run(self, envelope: Envelope, orders: str) -> None:
         """Perform a message's jobs, unless another delivery of it was quicker."""
         build, batch = envelope.build, envelope.batch
-        if self._ledger.cancelled(build) or not self._link.claim(build, batch):
+        if not self._link.claim(build, batch):
             return
         self._ledger.begin(build, batch)
         try:
@@ -83,7 +83,7 @@ class BatchRunner:
     def _run_claimed(self, envelope: Envelope, orders: Sequence[JobOrder]) -> None:
         box = Box(lambda outcomes: self._link.report(envelope.build, Ended(envelope.batch, outcomes)))
         done = self._run_until_over(envelope, orders, box)
-        if self._ledger.cancelled(envelope.build):
+        if self._ledger.cancelled(envelope.build, envelope.batch):
             return
         self._outbox.flush(box)
         if done < len(orders):
@@ -99,7 +99,8 @@ class BatchRunner:
             ledger.at(envelope.batch, order, len(orders) - index)
             outcome = self._of_its_twin(envelope, order)
             late = index > 0 and clock.monotonic() - began > envelope.budget
-            if outcome is None and (late or not fit or ledger.stopping or ledger.cancelled(envelope.build)):
+            over = ledger.stopping or ledger.cancelled(envelope.build, envelope.batch)
+            if outcome is None and (late or not fit or over):
                 return index
             if outcome is None:
                 last = index + 1 == len(orders)

@@ -1,4 +1,4 @@
-"""Ledger: what this worker runs, which builds were cancelled, and whether it is stopping. Thread-safe."""
+"""Ledger: what this worker runs, what of it was cancelled, and whether it is stopping. Thread-safe."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import threading
 
 from shared.model.job import JobOrder
 from shared.queue import Running
-
-KEPT_CANCELLED = 1000  # builds remembered as cancelled
 
 
 class Ledger:
@@ -17,7 +15,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._running: dict[tuple[str, int], Running] = {}
         self._slotless: set[tuple[str, int]] = set()
-        self._cancelled: dict[str, None] = {}
+        self._cancelled: set[tuple[str, int]] = set()
         self.stopping = False  # take nothing more, give back what was not begun
         self.killed = False  # what runs was killed: give it back as well
 
@@ -46,6 +44,7 @@ class Ledger:
         with self._lock:
             self._running.pop((build, batch), None)
             self._slotless.discard((build, batch))
+            self._cancelled.discard((build, batch))
 
     def slotless(self) -> int:
         """How many batches under way need no slot."""
@@ -57,14 +56,13 @@ class Ledger:
             return tuple(self._running.values())
 
     def cancel(self, build: str) -> bool:
-        """Note that a build is over; whether that is news."""
+        """Note that what is under way of a build is over; whether that is news. What is claimed later is not."""
         with self._lock:
-            news = build not in self._cancelled
-            self._cancelled[build] = None
-            if len(self._cancelled) > KEPT_CANCELLED:
-                del self._cancelled[next(iter(self._cancelled))]
+            running = {key for key in self._running if key[0] == build}
+            news = bool(running - self._cancelled)
+            self._cancelled |= running
             return news
 
-    def cancelled(self, build: str) -> bool:
-        """Whether a build is over."""
-        return build in self._cancelled
+    def cancelled(self, build: str, batch: int) -> bool:
+        """Whether a batch under way is over."""
+        return (build, batch) in self._cancelled

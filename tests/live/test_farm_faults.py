@@ -349,6 +349,24 @@ def test_a_build_that_lost_its_lock_is_ended_by_the_one_that_has_it(rig: Rig) ->
     assert rig.redis.keys("windrow:builds:*") == []
 
 
+def test_a_build_that_was_given_up_for_dead_and_is_back_gets_its_jobs_done(rig: Rig) -> None:
+    """As after a coordinator's machine slept for minutes: workers ended what they ran of it, and it asks them again."""
+    rig.worker()
+    with rig.build() as build:
+        rig.ready(1)
+        build.submit("a", "wait", str(rig.folder / "go"))
+        build.wait_started("a")
+        until(lambda: any(beat.running for beat in rig.beats()), what="the worker to list it")
+        rig.redis.set(queue.marker_key(build.id), queue.CANCELLED)
+        until(lambda: all(not beat.running for beat in rig.beats()), what="the worker to end it")
+
+        rig.redis.delete(queue.marker_key(build.id))
+        (rig.folder / "go").touch()
+
+        assert build.wait(1) == {"a": 1}
+        assert build.outcomes[0].status == "executed"
+
+
 def test_a_build_whose_coordinator_dies_is_dropped_by_the_claim(rig: Rig) -> None:
     with rig.build(grace=15.0) as build:
         build.submit("orphan")

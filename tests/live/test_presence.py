@@ -134,7 +134,7 @@ def test_a_cancelled_build_is_killed_at_the_next_heartbeat_and_again_while_it_ru
     part.presence.beat()
 
     assert part.cancelled == ["cancelled-1", "cancelled-1"]
-    assert part.ledger.cancelled("cancelled-1")
+    assert part.ledger.cancelled("cancelled-1", 1)
     client.close()
 
 
