@@ -55,7 +55,7 @@ class FarmPerformer:
         self._farm, self._build, self._platform, self._tools = settings, build, platform, tuple(tools)
         self._clock: Clock = clock or SystemClock()
         self._link = FarmLink(
-            settings.broker, build=build, place=place, blobs=blobs, clock=self._clock, patience=settings.broker_patience
+            settings.broker, build=build, place=place, blobs=blobs, patience=settings.broker_patience
         )
         self._delivery = Delivery(
             heartbeat=settings.heartbeat,

@@ -16,14 +16,20 @@ from kombu.exceptions import KombuError
 
 from coordinator.dispatch.delivery import Parcel
 from shared import queue
-from shared.clock import Clock
 from shared.errors import BrokerUnavailable
 from shared.patience import limited
 from shared.queue import Beat, Event
 from shared.storage.blobs import BlobStore
 
 READ_COUNT = 500  # events a read
-FORGET_WORKER = 3600  # seconds after which a silent worker's name is dropped
+
+# Drops the names of workers whose heartbeat lapsed: by that alone, for the clocks of machines may differ by hours.
+# KEYS: the names, then the heartbeat of each name in ARGV.
+_FORGET = """
+for at, name in ipairs(ARGV) do
+  if redis.call('EXISTS', KEYS[at + 1]) == 0 then redis.call('ZREM', KEYS[1], name) end
+end
+"""
 
 
 class Farm(NamedTuple):
@@ -40,23 +46,25 @@ class FarmLink:
     patience: seconds that a call may take at most.
     """
 
-    def __init__(self, broker: str, *, build: str, place: str, blobs: BlobStore, clock: Clock, patience: float) -> None:
-        self.broker, self.build, self.place, self._blobs, self._clock = broker, build, place, blobs, clock
+    def __init__(self, broker: str, *, build: str, place: str, blobs: BlobStore, patience: float) -> None:
+        self.broker, self.build, self.place, self._blobs = broker, build, place, blobs
         self._app = queue.celery_app(broker, patience)
         self._control = queue.connect(broker, patience)
         self._reader = queue.connect(broker, patience)
+        self._forget = self._control.register_script(_FORGET)
         # Half, or a quiet stream would look like a dead server.
         self._longest_read = min(queue.READ_SECONDS, limited(queue.SOCKET_TIMEOUT, patience) / 2)
         self._connecting = int(limited(queue.CONNECT_TIMEOUT, patience))
         self._connection: kombu.Connection | None = None
         self._producer: kombu.Producer | None = None
         self._position, self._trimmed = b"0-0", b"0-0"
+        self._queues: set[str] = set()  # that it has put messages into
         self._lives = 0  # of the stream: counts up when it is to be read anew
 
     def open(self, tools: Sequence[str]) -> None:
         """Mark the build as open, have it listed, and tell workers which tools to fingerprint."""
         with self._named("opening the build"):
-            now = self._clock.now()
+            now = self._control.time()[0]  # the broker's: other builds go by it as well
             pipe = self._control.pipeline(transaction=False)
             pipe.set(queue.marker_key(self.build), queue.OPEN, ex=queue.MARKER_LIFE)
             pipe.sadd(queue.builds_key(self.place), self.build)
@@ -97,6 +105,7 @@ class FarmLink:
 
     def _publish_one(self, producer: kombu.Producer, parcel: Parcel, budget: float) -> None:
         args = queue.pack(parcel.orders, build=self.build, batch=parcel.batch, budget=budget, blobs=self._blobs)
+        self._queues.add(queue.list_key(args[0]["platform"]))
         message: Any = self._app.amqp.create_task_message(
             str(uuid.uuid4()), queue.TASK, args=args, kwargs={}, argsrepr="-", kwargsrepr="-", ignore_result=True
         )
@@ -125,22 +134,25 @@ class FarmLink:
         """See Farm; keeps the build alive, makes its marker anew if it is gone, and drops events already read."""
         with self._named("looking at the farm"):
             names = sorted(platforms)
-            marker, now = queue.marker_key(self.build), self._clock.now()
+            marker = queue.marker_key(self.build)
             pipe = self._control.pipeline(transaction=False)
             pipe.expire(marker, queue.MARKER_LIFE)
             pipe.expire(queue.builds_key(self.place), queue.STREAM_LIFE)
             pipe.zrange(queue.WORKERS, 0, -1)
-            pipe.zremrangebyscore(queue.WORKERS, 0, now - FORGET_WORKER)
             for name in names:
                 pipe.llen(queue.list_key(name))
-            known, _, workers, _, *lengths = pipe.execute()
+            self._bound_queues(pipe)
+            known, _, workers, *lengths = pipe.execute()
             if known:
                 self._trim()
             else:
                 self.open(tools)
             keys = [queue.worker_key(worker.decode()) for worker in workers]
             values: Any = self._control.mget(keys) if keys else []
-            return Farm(queue.read_beats(values), dict(zip(names, lengths, strict=True)), bool(known))
+            gone = [at for at, value in enumerate(values) if value is None]
+            if gone:
+                self._forget(keys=[queue.WORKERS, *(keys[at] for at in gone)], args=[workers[at] for at in gone])
+            return Farm(queue.read_beats(values), dict(zip(names, lengths, strict=False)), bool(known))
 
     def reread(self) -> None:
         """Read the stream from its beginning next time: the broker may have come back with an older clock."""
@@ -168,7 +180,10 @@ class FarmLink:
     def wake(self) -> None:
         """End a blocking read of events()."""
         with self._named("ending the build"):
-            self._control.xadd(queue.events_key(self.build), {"e": _CLOSING})
+            pipe = self._control.pipeline(transaction=False)
+            pipe.xadd(queue.events_key(self.build), {"e": _CLOSING})
+            pipe.expire(queue.events_key(self.build), queue.STREAM_LIFE)
+            pipe.execute()
 
     def clear(self, *, keep_marker: bool) -> None:
         """Remove the build's keys; a cancelled build's marker stays, for workers that have not seen it yet."""
@@ -177,6 +192,7 @@ class FarmLink:
             pipe = self._control.pipeline(transaction=False)
             pipe.delete(*keys, *([] if keep_marker else [queue.marker_key(self.build)]))
             pipe.srem(queue.builds_key(self.place), self.build)
+            self._bound_queues(pipe)
             pipe.execute()
 
     def close(self) -> None:
@@ -185,6 +201,11 @@ class FarmLink:
         self._control.close()
         self._reader.close()
         self._app.close()
+
+    def _bound_queues(self, pipe: Any) -> None:
+        """Have the broker forget messages in time that nobody takes: their platform may be served no more."""
+        for key in self._queues:
+            pipe.expire(key, queue.STREAM_LIFE)
 
     def _trim(self) -> None:
         # Only while the broker knows the build: on one that came back empty with an older clock,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _PAGE = 1000
 # A project whose builds never commit must not fill the broker's memory.
 _LIMIT = 500_000
+# Nor must all the branches that nobody builds any more.
+_LIFE = 30 * 86400
 _TROUBLE = "the event log cannot be reached"
 
 
@@ -33,6 +35,7 @@ class RedisLog:
             pipe = client.pipeline(transaction=True)
             for event in events:
                 pipe.xadd(self._key, {"event": encode(event)}, maxlen=_LIMIT, approximate=True)
+            pipe.expire(self._key, _LIFE)
             return pipe.execute()
 
         if events:

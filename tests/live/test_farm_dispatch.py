@@ -6,11 +6,15 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from coordinator.dispatch.link import FarmLink
 from shared import queue
 from shared.errors import NoWorker
-from tests.live.farm_rig import PLATFORM, Rig
+from shared.queue import Beat
+from shared.storage.disk import DiskBlobs
+from tests.live.farm_rig import PLATFORM, TOOLS, Rig
 from tests.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
@@ -60,6 +64,30 @@ def test_a_build_leaves_no_key_behind(rig: Rig) -> None:
 
     assert not {key for key in left if build.id in key}
     assert {key for key in left if not key.startswith(queue.PREFIX)} == set()
+
+
+def test_messages_that_nobody_takes_are_forgotten_in_time(rig: Rig) -> None:
+    """As of a platform that no worker has any more."""
+    with rig.build() as build:
+        build.submit("a")
+        until(lambda: rig.redis.llen(queue.list_key(PLATFORM)) == 1, what="the message")
+
+    assert 0 < rig.redis.ttl(queue.list_key(PLATFORM)) <= queue.STREAM_LIFE
+    assert [key for key in rig.redis.keys("*") if rig.redis.ttl(key) == -1] == [queue.TOOLSETS.encode()]
+
+
+def test_a_worker_is_known_by_its_heartbeat_whatever_it_takes_the_time_to_be(rig: Rig) -> None:
+    beat = Beat("off", "host", 1, 2, "0", "2026-11-21T00:00:00.000Z", (PLATFORM,))
+    rig.redis.set(queue.worker_key("off"), msgspec.json.encode(beat), ex=60)
+    rig.redis.zadd(queue.WORKERS, {"off": rig.redis.time()[0] - 7200, "dead": rig.redis.time()[0] + 7200})
+    link = FarmLink(rig.valkey.url, build="b", place="p", blobs=DiskBlobs(rig.folder), patience=10.0)
+    link.open(TOOLS)
+
+    seen = [[beat.id for beat in link.look([PLATFORM], TOOLS).beats] for _ in range(3)]
+
+    link.close()
+    assert seen == [["off"]] * 3
+    assert rig.redis.zrange(queue.WORKERS, 0, -1) == [b"off"]
 
 
 def test_a_worker_runs_as_many_jobs_as_it_has_slots_while_it_stores_what_others_made(rig: Rig, tmp_path: Path) -> None:

@@ -46,6 +46,13 @@ def test_a_long_log_is_read_in_pages(open_log: OpenLog) -> None:
     assert [entry.event for entry in open_log().read()] == events
 
 
+def test_a_log_that_nothing_is_added_to_any_more_is_forgotten_in_time(open_log: OpenLog, any_broker: Server) -> None:
+    open_log().append([source("a.c")])
+
+    with redis.Redis.from_url(any_broker.url) as client:
+        assert 29 * 86400 < client.ttl("windrow:events:log-test/main") <= 30 * 86400
+
+
 def test_a_broker_out_of_reach_is_named() -> None:
     with pytest.raises(BrokerUnavailable, match="event log"):
         list(RedisLog("redis://127.0.0.1:1/0", PLACE, FakeClock()).read())
