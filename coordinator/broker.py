@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,10 @@ class Broker:
         self._url, self._clock, self._patience = url, clock, patience
         self._client: Redis | None = None
 
-    def call(self, do: Callable[[Redis], Any], trouble: str, *, times: int = 1) -> Any:
+    def call(self, do: Callable[[Redis], Any], trouble: str, *, times: int | None = 1) -> Any:
         """What `do` gives; BrokerUnavailable, beginning with `trouble`, when the broker does not answer.
 
-        Give `times` above 1 only for what may be done twice.
+        Give `times` above 1 only for what may be done twice; None for as often as patience lasts.
         """
         from redis.exceptions import AuthenticationError, RedisError  # noqa: PLC0415
         from redis.exceptions import ConnectionError as Disconnected  # noqa: PLC0415
@@ -35,11 +36,14 @@ class Broker:
         from shared.queue import connect, redacted  # noqa: PLC0415
 
         failure = RedisError("the broker was not asked")
-        for _ in tries(self._clock, self._patience, (times - 1) * (_PAUSE,)):
+        pauses = itertools.repeat(_PAUSE) if times is None else (times - 1) * (_PAUSE,)
+        for _ in tries(self._clock, self._patience, pauses):
             try:
-                if self._client is None:
-                    self._client = connect(self._url, self._patience)
-                return do(self._client)
+                # Another thread may close it meanwhile.
+                client = self._client
+                if client is None:
+                    client = self._client = connect(self._url, self._patience)
+                return do(client)
             except RedisError as error:
                 failure = error
                 if isinstance(error, AuthenticationError) or not isinstance(error, Disconnected | TimedOut):

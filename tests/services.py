@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,7 @@ from cli import servers
 from cli.servers import Server
 from shared.errors import ToolMissing
 from shared.storage.credentials import Keys
+from tests.fakes.clock import FakeClock
 
 BUCKET = "farm"
 
@@ -46,6 +47,22 @@ def running_valkey(folder: Path, *, persist: bool = False, binary: str = "") -> 
         yield server
     finally:
         servers.stop(server)
+
+
+class RestartedLater(FakeClock):
+    """A clock on which a broker is stopped at the first sleep, and started again at the twentieth."""
+
+    def __init__(self, broker: Server, folder: Path, stack: ExitStack) -> None:
+        super().__init__()
+        self._broker, self._folder, self._stack = broker, folder, stack
+
+    def sleep(self, seconds: float) -> None:
+        """See Clock."""
+        super().sleep(seconds)
+        if len(self.slept) == 1:
+            servers.stop(self._broker)
+        if len(self.slept) == 20:
+            self._stack.callback(servers.stop, servers.start_valkey(self._folder, port=self._broker.port))
 
 
 @contextmanager

@@ -76,7 +76,8 @@ class Unbounded:
 class RedisPermits:
     """See Permits. limits: rate key to how many; other pools are not bounded here. lease, patience: seconds.
 
-    One thread takes and gives back; another one renews. `take` raises BrokerUnavailable.
+    One thread takes and gives back; another one renews. While the broker is away nothing is granted; `take` raises
+    BrokerUnavailable once it was for longer than `patience`.
     """
 
     def __init__(
@@ -90,7 +91,8 @@ class RedisPermits:
         patience: float = PATIENCE,
     ) -> None:
         self._broker, self._limits, self._build, self._clock = Broker(broker, clock, patience), limits, build, clock
-        self._lease = lease
+        self._lease, self._patience = lease, patience
+        self._away: float | None = None  # since when the broker does not answer
         self._scripts: dict[str, Script] = {}
         self._asked: dict[str, float] = {}
         self._guard = threading.Lock()  # guards the next
@@ -104,8 +106,7 @@ class RedisPermits:
             return True
         if pool in self._asked:
             return False
-        lease = round(self._lease * 1000)
-        if not self._run(_TAKE, pool, self._holder(job), self._limits[pool], lease):
+        if not self._granted(pool, job):
             self._asked[pool] = self._clock.monotonic()
             return False
         with self._guard:
@@ -113,6 +114,20 @@ class RedisPermits:
         if not self._thread.ident:
             self._thread.start()
         return True
+
+    def _granted(self, pool: str, job: str) -> bool:
+        try:
+            lease = round(self._lease * 1000)
+            granted = bool(self._run(_TAKE, pool, self._holder(job), self._limits[pool], lease))
+        except BrokerUnavailable:
+            # It is asked again soon, and the build goes on meanwhile.
+            now = self._clock.monotonic()
+            self._away = now if self._away is None else self._away
+            if now - self._away >= self._patience:
+                raise
+            return False
+        self._away = None
+        return granted
 
     def give_back(self, pool: str, job: str) -> None:
         """See Permits; where the broker does not answer, it lapses."""

@@ -39,7 +39,8 @@ class RedisLog:
             return pipe.execute()
 
         if events:
-            self._broker.call(add, _TROUBLE)
+            # Waited for as everywhere in a build. What was added twice, since a reply was lost, is archived once.
+            self._broker.call(add, _TROUBLE, times=None)
 
     def read(self, since: str = "") -> Iterator[Entry]:
         """See EventLog."""

@@ -68,7 +68,10 @@ class FileLock:
             # which guards against a late renewal only.
             with contextlib.suppress(errors.DiskFull):
                 self._count(max(self._fence(), held.holder.fence) + 1)
-            self._record.unlink(missing_ok=True)
+            try:
+                self._record.unlink(missing_ok=True)
+            except OSError as error:
+                raise errors.named(error, self._record, "removing") from error
             return True
 
     def renew(self, holder: Holder) -> bool:
@@ -157,4 +160,8 @@ class _FileLease(RenewedLease):
     def release(self, *, hurry: bool = False) -> bool:
         failpoint.hit("lock.before-release")
         self.renewal.stop()
-        return self._lock.give_back(self.holder.nonce)
+        try:
+            return self._lock.give_back(self.holder.nonce)
+        except errors.LocalError:
+            # As on the broker: it lapses, and what the build has to tell matters more.
+            return False

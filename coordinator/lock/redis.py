@@ -81,13 +81,30 @@ class RedisLock:
         self, broker: str, place: str, clock: Clock, *, lease: float = LEASE_SECONDS, patience: float = PATIENCE
     ) -> None:
         self._broker, self._clock, self._lease = Broker(broker, clock, patience), clock, lease
+        self._patience = patience
         # The braces keep the keys together on a cluster.
         self._keys = [f"windrow:{kind}:{{{place}}}" for kind in ("lock", "fence", "unlocked")]
         self._scripts: dict[str, Script] = {}
 
     def acquire(self, holder: Holder, *, wait: float | None = 0.0, at_least: int = 0) -> Lease:
-        """See BuildLock."""
-        return take(lambda: self._attempt(holder, at_least, dead=""), self._clock, wait, POLL_SECONDS)
+        """See BuildLock; who waits for another holder waits for a broker that is away meanwhile, too."""
+        met: Holder | None = None
+        away: float | None = None
+
+        def attempt() -> Lease | Holder:
+            nonlocal met, away
+            try:
+                answer = self._attempt(holder, at_least, dead="")
+            except BrokerUnavailable:
+                now = self._clock.monotonic()
+                away = now if away is None else away
+                if met is None or now - away >= self._patience:
+                    raise
+                return met
+            met, away = answer if isinstance(answer, Holder) else None, None
+            return answer
+
+        return take(attempt, self._clock, wait, POLL_SECONDS)
 
     def current(self) -> Holder | None:
         """See BuildLock."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import redis
 
+from cli import servers
 from cli.servers import Server
 from coordinator.dispatch.permits import RedisPermits
 from shared.errors import BrokerUnavailable
 from tests.fakes.clock import FakeClock
 from tests.scenarios.film import Film, paint
+from tests.services import running_valkey
 from tests.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
@@ -83,8 +86,30 @@ def test_other_pools_are_not_asked_for(shared: Shared) -> None:
     one = RedisPermits("redis://127.0.0.1:1/0", {"voice": 1}, build="one", clock=shared.clock, patience=0.1)
 
     assert all(one.take("link", str(number)) for number in range(9))
-    with pytest.raises(BrokerUnavailable, match="permits"):
-        one.take("voice", "a")
+
+
+def test_a_broker_that_is_away_grants_nothing_and_is_asked_again_as_long_as_patience_lasts(
+    shared: Shared, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        broker = stack.enter_context(running_valkey(tmp_path))
+        one = RedisPermits(broker.url, {"voice": 1}, build="one", clock=shared.clock, patience=20.0)
+        servers.stop(broker)
+        assert not one.take("voice", "a")
+        shared.clock.advance(15.0)
+        assert (tuple(one.again()), one.take("voice", "a")) == (("voice",), False)
+
+        again = servers.start_valkey(tmp_path, port=broker.port)
+        stack.callback(servers.stop, again)
+        shared.clock.advance(1.0)
+        assert (tuple(one.again()), one.take("voice", "a")) == (("voice",), True)
+        servers.stop(again)
+        assert not one.take("voice", "b")
+        shared.clock.advance(20.0)
+        one.again()
+        with pytest.raises(BrokerUnavailable, match="permits"):
+            one.take("voice", "b")
+        one.close()
 
 
 def test_what_a_build_that_died_held_lapses_and_what_lives_is_renewed(shared: Shared) -> None:

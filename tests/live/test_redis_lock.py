@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from shared.clock import Clock, SystemClock
 from shared.errors import BrokerUnavailable, LockHeld
 from tests.contracts.build_lock import BuildLockContract, MakeLock, stranger
 from tests.fakes.clock import FakeClock
-from tests.services import running_valkey
+from tests.services import RestartedLater, running_valkey
 
 pytestmark = pytest.mark.live
 
@@ -74,6 +75,20 @@ def test_branches_do_not_lock_each_other(broker: str, make_lock: MakeLock) -> No
 
     assert second.release() and first.release()
     other.close()
+
+
+def test_who_waits_for_the_lock_waits_for_a_broker_that_starts_again(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        broker = stack.enter_context(running_valkey(tmp_path))
+        first = RedisLock(broker.url, "p/main", SystemClock()).acquire(me("b-1"))
+        waiting = RedisLock(broker.url, "p/main", RestartedLater(broker, tmp_path, stack))
+
+        second = waiting.acquire(me("b-2"), wait=None, at_least=first.fence)
+
+        assert second.fence > first.fence
+        assert first.lost(ask=True)
+        assert second.release()
+        first.release()
 
 
 def test_a_silent_stranger_is_replaced_when_its_lease_runs_out(make_lock: MakeLock) -> None:

@@ -169,6 +169,14 @@ def test_the_record_is_readable_by_people_and_tools(make_lock: MakeLock, tmp_pat
     lease.release()
 
 
+def test_a_lock_that_cannot_be_given_back_is_no_failure_of_the_build(make_lock: MakeLock, tmp_path: Path) -> None:
+    lease = make_lock().acquire(me("b-1"))
+    (tmp_path / "lock").rename(tmp_path / "elsewhere")
+    (tmp_path / "lock").write_text("in the way")
+
+    assert not lease.release()
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
