@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from coordinator.dispatch.states import ENDED, JobRun, State
 from coordinator.dispatch.table import JobTable
@@ -22,8 +22,15 @@ class ReadyJobs:
 
     def release(self, run: JobRun) -> None:
         """Make a waiting job ready if nothing holds it any more."""
-        if run.state is State.WAITING and not run.waiting and (not self._strict or run.layer <= self._open):
+        may = not self._strict or run.early or run.layer <= self._open
+        if may and run.state is State.WAITING and not run.waiting:
             self.add(run)
+
+    def hasten(self, ids: Iterable[str]) -> None:
+        """A job of an open layer waits for these after all: theirs need not be open."""
+        for run in filter(None, map(self._runs.get, ids)):
+            run.early = True
+            self.release(run)
 
     def add(self, run: JobRun) -> None:
         """Make a job ready, whatever it waited for."""

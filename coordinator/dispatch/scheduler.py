@@ -360,7 +360,7 @@ class Scheduler:
 
     def _repeated(self, run: JobRun, outcome: JobOutcome) -> bool:
         """A command may have done without a file the tree has: repeat it with that, once; whether it is."""
-        again = asked_for(run, outcome, self._tree, self._runs.is_open)
+        again = asked_for(run, outcome, self._tree, self._runs)
         if again is None:
             return False
         run.given = again.given
@@ -369,6 +369,7 @@ class Scheduler:
             self._dependants[maker].append(run.id)
         self._runs.move(run, State.WAITING)
         run.waiting.update(again.after)
+        self._ready.hasten(self._graph.closure(again.after))
         self._ready.release(run)
         return True
 

@@ -58,6 +58,7 @@ class JobRun(msgspec.Struct):
     state: State = State.WAITING
     attempt: int = 0
     sure: bool = False  # no result may stand for it
+    early: bool = False  # whatever its layer: a job of an earlier one waits for it
     force: bool = False  # do not look for a result: what it names is gone
     given: Given | None = None  # what an earlier try asked for
     redo: bool = False  # an input changed under it: once done, do it again

@@ -42,6 +42,18 @@ class JobTable:
         run = self._runs.get(job)
         return run is not None and run.state not in ENDED
 
+    def waits(self, job: str, need: str) -> bool:
+        """Whether a job cannot begin before another is done, directly or not."""
+        stack, seen = [job], {job}
+        while stack:
+            run = self._runs.get(stack.pop())
+            fresh = run.waiting - seen if run is not None else set()
+            if need in fresh:
+                return True
+            seen |= fresh
+            stack += fresh
+        return False
+
     def done(self) -> list[JobRun]:
         """The jobs whose results count."""
         return [run for run in self if run.state is State.DONE]

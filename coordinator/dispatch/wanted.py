@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from coordinator.dispatch.prepare import Given
 from coordinator.dispatch.states import JobRun
+from coordinator.dispatch.table import JobTable
 from coordinator.dispatch.tree import RunTree
 from shared.model.job import JobOutcome
 
@@ -25,7 +26,7 @@ class Again(NamedTuple):
         return ", ".join(self.given.paths[:3])
 
 
-def asked_for(run: JobRun, outcome: JobOutcome, tree: RunTree, is_open: Callable[[str], bool]) -> Again | None:
+def asked_for(run: JobRun, outcome: JobOutcome, tree: RunTree, runs: JobTable) -> Again | None:
     """What a job lacked that the tree has, or, for an imported one, that a job still to be done makes.
 
     ninja leaves it to luck whether a file that no edge names is made in time; None if nothing fits.
@@ -40,9 +41,13 @@ def asked_for(run: JobRun, outcome: JobOutcome, tree: RunTree, is_open: Callable
     found = match_wanted(outcome.wanted, (path for path in there if path not in had))
     after: frozenset[str] = frozenset()
     if recipe.loose:
-        coming = (path for path, maker in graph.producer.items() if is_open(maker) and maker != run.id)
+        coming = (path for path, maker in graph.producer.items() if runs.is_open(maker) and maker != run.id)
         makers = {path: graph.producer[path] for path in match_wanted(outcome.wanted, coming)}
-        late = [path for path, maker in makers.items() if run.id not in graph.closure([maker])]
+        late = [
+            path
+            for path, maker in makers.items()
+            if run.id not in graph.closure([maker]) and not runs.waits(maker, run.id)
+        ]
         after = frozenset(makers[path] for path in late)
         found = (*late, *(path for path in found if path not in late))
     # One that failed may want more than it complained of.

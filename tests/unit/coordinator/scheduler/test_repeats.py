@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from coordinator.dispatch.report import Options
 from coordinator.dispatch.tree import RunTree
 from coordinator.dispatch.wanted import match_wanted
 from shared import hashing
@@ -134,3 +136,31 @@ def test_a_name_is_only_where_it_is_said_until_a_job_makes_another(tmp_path):
     tree.take("r:gen/a.h", ActionResult(key="k", outputs=(undeclared,)))
 
     assert not tree.names_only(["b.h"], {"lib/b.h"})
+
+
+def test_a_job_that_lacks_what_a_later_layer_makes_has_it_made_before_its_layer_ends(tmp_path):
+    recipes = [
+        msgspec.structs.replace(one, loose=True) for one in (step("o", "m"), step("pre", "in"), step("gen.h", "pre"))
+    ]
+    bench = Bench(tmp_path, recipes, {"m": "1", "in": "1"})
+
+    def script(order):
+        if any(item.path == "gen.h" for item in order.action.inputs):
+            return bench.performer.succeed(order)
+        return fail(wanted=("gen.h",))(order)
+
+    bench.scripts["r:o"] = script
+    report = bench.run(options=Options(schedule="layers"))
+
+    assert set(report.results) == {"r:o", "r:pre", "r:gen.h"}
+    assert bench.performer.performed[-1] == "r:o"
+
+
+def test_two_jobs_that_want_what_the_other_makes_fail_and_do_not_wait_for_each_other(tmp_path):
+    recipes = [msgspec.structs.replace(step(name, "in"), loose=True) for name in ("one", "two")]
+    bench = Bench(tmp_path, recipes, {"in": "1"})
+    bench.scripts.update({"r:one": fail(wanted=("two",)), "r:two": fail(wanted=("one",))})
+    report = bench.run()
+
+    assert [failure.job for failure in report.failures] == ["r:two"]
+    assert report.skipped == ("r:one",)
