@@ -22,9 +22,11 @@ def in_rounds(imported: ImportedBuild, request: Request, build: Callable[[Reques
     GraphError when one is not there after all. Whatever else `build` raises.
     """
     rounds = []
+    # One that must start from a given revision makes one more of it, not one for each round.
+    commit = request.commit and request.base is None
     for files in _rounds(imported, request.targets):
         places = tuple(map(imported.places.of, files))
-        report = build(msgspec.structs.replace(request, targets=places, download="all", typed=""))
+        report = build(msgspec.structs.replace(request, targets=places, download="all", typed="", commit=commit))
         rounds.append(report)
         if report.status == "failed":
             return _together(rounds)

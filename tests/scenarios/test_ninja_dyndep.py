@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from cli.performers import PERFORMERS
+from coordinator import steps
+from coordinator.progress import Observers
+from coordinator.project import Project
+from coordinator.request import Request
+from shared.clock import SystemClock
+from shared.settings_load import load
 from tests.scenarios.ninja_pair import Pair
 
 NOTHING = "ninja: no work to do.\n"
@@ -103,3 +111,26 @@ def test_one_that_another_dyndep_file_tells_of_comes_in_a_later_round(pair: Pair
 
     assert windrow.ran == ninja.ran == ("last", "more", "out", "scan", "scan")
     assert pair.tree(pair.windrow) == pair.tree(pair.ninja)
+
+
+def test_a_build_that_is_driven_step_by_step_commits_once(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "windrow.toml").write_text('[project]\nname = "steps"\n\n[ninja]\nfile = "build.ninja"\n')
+    for name, text in (("build.ninja", BUILD.replace("@LOG@", "/dev/null")), ("in", "1\n"), ("dd.in", SAYS)):
+        (tree / name).write_text(text)
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "WINDROW_CACHE_DIR": str(tmp_path / "cache")}
+
+    def project() -> Project:
+        settings = load(tree, flags={}, environ=environ)
+        return Project(settings, environ=environ, clock=SystemClock(), performers=PERFORMERS)
+
+    for layer in range(len(steps.compute_plan(project(), Request()).plan.layers)):
+        steps.execute_layer(project(), Request(), layer, Observers(), base="")
+    saved = steps.save_manifest(project(), Request(), Observers(), base="")
+
+    assert (saved.status, saved.revision, saved.executed) == ("ok", 1, 0), saved.failures
+    assert not steps.compute_plan(project(), Request()).plan
+    base = steps.load_manifest(project())
+    assert base.manifest is not None
+    assert set(base.manifest.jobs) == {"scan:dd", "cat:more", "cat:out"}
