@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from coordinator.dispatch.delivery import Delivery, Started, Unserved, Worker
 from coordinator.dispatch.link import FarmLink
-from coordinator.dispatch.performer import JobStarted, Report, Warned
+from coordinator.dispatch.performer import JobStarted, Report, Warned, unforeseen
 from coordinator.dispatch.takeover import Takeover
 from shared import queue
 from shared.clock import Clock, SystemClock
@@ -159,9 +159,7 @@ class FarmPerformer:
         except WindrowError as error:  # such as orders that could not be stored
             self._give_up(error)
         except Exception as error:  # noqa: BLE001 - a bug here must end the build, not hang it
-            bug = WindrowError(f"{type(error).__name__}: {error}", why="while talking to the farm")
-            bug.__cause__ = error
-            self._give_up(bug)
+            self._give_up(unforeseen(error, "talking to the farm"))
 
     # -- the sending thread ------------------------------------------------------------------------
 

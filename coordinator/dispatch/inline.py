@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from coordinator.dispatch.performer import JobStarted, Report
+from coordinator.dispatch.performer import JobStarted, Report, unforeseen
 from shared.errors import WindrowError
 from shared.model.job import JobOrder, JobOutcome
 
@@ -56,6 +56,12 @@ class InlinePerformer:
         self._pool.submit(self._run, tuple(orders))
 
     def _run(self, orders: Sequence[JobOrder]) -> None:
+        try:
+            self._run_each(orders)
+        except Exception as error:  # noqa: BLE001 - as below
+            self._deliver(unforeseen(error, "waiting for a turn"))
+
+    def _run_each(self, orders: Sequence[JobOrder]) -> None:
         for order in orders:
             with self._turn:
                 while not self._turn.wait_for(self._may_begin, None if self._free is None else _LOOK):
@@ -72,9 +78,7 @@ class InlinePerformer:
             except WindrowError as error:
                 outcome = error
             except Exception as error:  # noqa: BLE001 - a bug here must end the build, not hang it
-                bug = WindrowError(f"{type(error).__name__}: {error}", why=f"while performing {order.job}")
-                bug.__cause__ = error
-                outcome = bug
+                outcome = unforeseen(error, f"performing {order.job}")
             with self._turn:
                 self._running -= 1
                 if isinstance(outcome, JobOutcome) and outcome.status in ("failed", "lost"):

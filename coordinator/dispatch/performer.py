@@ -65,3 +65,10 @@ class Performer(Protocol):
     def close(self) -> None:
         """Release threads and connections; nothing is under way."""
         ...
+
+
+def unforeseen(error: Exception, doing: str) -> WindrowError:
+    """The error that ends a build for a bug in one of its threads: without a word of it the build would hang."""
+    bug = WindrowError(f"{type(error).__name__}: {error}", why=f"while {doing}")
+    bug.__cause__ = error
+    return bug

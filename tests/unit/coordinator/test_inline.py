@@ -9,6 +9,7 @@ import pytest
 
 from coordinator.dispatch.inline import InlinePerformer
 from coordinator.dispatch.performer import JobStarted, Report
+from shared.errors import WindrowError
 from shared.model.action import Action
 from shared.model.job import JobOrder, JobOutcome, Status
 from tests.waiting import until
@@ -100,3 +101,17 @@ def test_on_a_busy_machine_one_job_runs_at_a_time() -> None:
     bench.go["long"].set()
     bench.performer.close()
     assert bench.outcomes() == {"long": "executed", "a": "executed"}
+
+
+def test_a_machine_that_does_not_tell_its_load_ends_the_build_and_does_not_hang_it() -> None:
+    def free() -> bool:
+        raise OSError("Load averages are unobtainable")
+
+    bench = Bench(free)
+    bench.submit("long", "a")
+
+    errors = until(lambda: [report for report in bench.reports if isinstance(report, WindrowError)])
+    bench.go["long"].set()
+    bench.performer.close()
+
+    assert "Load averages are unobtainable" in errors[0].what
