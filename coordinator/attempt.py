@@ -109,6 +109,7 @@ class Attempt:
             raise
         except SourceMoved:
             # The build goes on, and its record with it.
+            self.record.leave()
             self.tally.end_pass(
                 bytes_up=self.bytes_up,
                 bytes_down=self.settling.bytes_down,

@@ -250,6 +250,10 @@ class BuildRecord:
         if self._writer is not None:
             self._writer.end(status)
 
+    def leave(self) -> None:
+        """Another pass takes over, and writes its records in the place of these: none of them may come after."""
+        self._behind.submit(lambda: None).result()
+
     def nothing_left(self) -> None:
         """Note that the build ended after this pass, since its sources were changed back."""
         self.writer.counted(executed=self._tally.executed, reused=0)
