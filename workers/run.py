@@ -69,7 +69,7 @@ class CommandRun:
                     # A supervisor takes some milliseconds to start: the inputs are fetched meanwhile.
                     slot.start()
                     self._fetch(sandbox, seen)
-                    marks = self._marks(sandbox, observed=observed) if marked else None
+                    marks = self._marks(home, sandbox, observed=observed) if marked else None
                     ended = self._run(slot, sandbox, seen, memory)
                 # What it made is stored while the next command runs.
                 self.ticket.ran()
@@ -92,13 +92,16 @@ class CommandRun:
         self.fetch_seconds = self.workshop.clock.monotonic() - self.started
         failpoint.hit("worker.fetched")
 
-    def _marks(self, sandbox: Sandbox, *, observed: bool) -> Marks:
-        return Marks(sandbox.tree, self.action, sandbox.folders, observed=observed, marked=sandbox.marked)
+    def _marks(self, home: Home, sandbox: Sandbox, *, observed: bool) -> Marks:
+        folders = sandbox.folders
+        written = home.watch(sandbox.tree, ("", *folders))
+        return Marks(sandbox.tree, self.action, folders, observed=observed, marked=sandbox.marked, written=written)
 
     def _hand_on(self, home: Home, sandbox: Sandbox, marks: Marks, *, observed: bool) -> None:
         """Leave what was laid out to later jobs that need much of the same."""
         given = {item.path: item for item in self.action.inputs if item.mode != "link"}
-        kept = tidied(sandbox.tree, given, marks.laid, observed=observed) if effort(given.values()) >= LEAST else None
+        laid = marks.untouched() if effort(given.values()) >= LEAST else None
+        kept = None if laid is None else tidied(sandbox.tree, given, laid, observed=observed)
         if kept is not None:
             with suppress(OSError):  # then it goes with the rest of the sandbox
                 home.keep(kept)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
+import threading
 from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from workers.sandbox.kept import Kept, KeptTrees
 from workers.sandbox.marks import observable
 from workers.sandbox.removal import remove
 from workers.sandbox.strays import end_all_in
+from workers.sandbox.written import Tell, Watch, shown
 
 _LOCK = "lock"
 _BACKLOG = 64  # places that may wait to be removed
@@ -32,6 +35,9 @@ class Home:
         self.path = path.resolve()
         self._numbers = itertools.count(1)
         self._observes: bool | None = None
+        self._shows: bool | None = None
+        self._watch: Watch | None = None
+        self._watching = threading.Lock()
         self._removing = ThreadPoolExecutor(1, thread_name_prefix="windrow-remove")
         self._removals: deque[Future[None]] = deque()
         _sweep(root, spare=path.name)
@@ -45,6 +51,23 @@ class Home:
         if self._observes is None:
             self._observes = observable(self.place())
         return self._observes
+
+    def watch(self, tree: Path, folders: Iterable[str]) -> Tell:
+        """What tells, of a tree that is laid out, files that are written to from now on without their times showing it.
+
+        Where times show every write these are none; None where it cannot be seen.
+        """
+        with self._watching:
+            if self._shows is None:
+                self._shows = shown(self.place())
+            if self._shows:
+                return frozenset
+            try:
+                if self._watch is None:
+                    self._watch = Watch()
+                return self._watch.over(str(tree), folders)
+            except OSError:
+                return _unknown
 
     def discard(self, place: Path) -> None:
         """Have a place removed while other jobs run; LocalError if an earlier one could not be."""
@@ -68,7 +91,13 @@ class Home:
         """Remove the folder and all that is in it."""
         self._removing.shutdown(wait=True, cancel_futures=True)
         remove(self.path)
+        if self._watch is not None:
+            self._watch.close()
         os.close(self._lock)
+
+
+def _unknown() -> None:
+    return None
 
 
 def _made(root: Path) -> tuple[Path, int]:

@@ -1,7 +1,8 @@
 """Kept trees: what was laid out for one job is given to the next, but for what differs. docs/adr/0024.
 
 Only of jobs after which every file that is handed on can be shown to be as it was laid out: the time of change of an
-inode, which no command can set, tells of any write to it, and of a changed mode, owner or attribute as well.
+inode, which no command can set, tells of any write to it, and of a changed mode, owner or attribute as well. Where it
+does not tell of writes by way of a mapping, in memory, written.py does.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ class Read(NamedTuple):
 class Marks:
     """Made when all is laid out, asked before anything else has looked at it.
 
-    marked: files that are marked already. laid: all of them, as they were when the command began.
+    marked: files that are marked already. laid: all of them, as they were when the command began. written: tells files
+    that may hold something else though their times say nothing of it; None when it cannot tell all of them.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class Marks:
         *,
         observed: bool,
         marked: Mapping[str, Laid] = MappingProxyType({}),
+        written: Callable[[], frozenset[str] | None] = frozenset,
     ) -> None:
         self._tree, self._action, self._folders = str(tree), action, ("", *folders)
+        self._written = written
         self.laid: dict[str, Laid] = dict(marked)
         for item in action.inputs:
             if item.path not in self.laid:
@@ -67,8 +70,17 @@ class Marks:
 
     def changed(self) -> list[str]:
         """The inputs that hold something else now and are no outputs, sorted; one that is gone is not among them."""
-        made = frozenset(self._action.outputs)
-        return sorted(item.path for item in self._action.inputs if item.path not in made and self._differs(item))
+        made, written = frozenset(self._action.outputs), self._written()
+        return sorted(
+            item.path
+            for item in self._action.inputs
+            if item.path not in made and self._differs(item, written=written is None or item.path in written)
+        )
+
+    def untouched(self) -> dict[str, Laid] | None:
+        """How the files were laid out that nobody can have written to unless their times tell; None if unknown."""
+        written = self._written()
+        return None if written is None else {path: laid for path, laid in self.laid.items() if path not in written}
 
     def _used(self, path: str) -> bool:
         now = self._status(path)
@@ -80,7 +92,7 @@ class Marks:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def _differs(self, item: Input) -> bool:
+    def _differs(self, item: Input, *, written: bool) -> bool:
         path = f"{self._tree}/{item.path}"
         try:
             status = os.lstat(path)
@@ -90,11 +102,11 @@ class Marks:
         if kind != item.mode or not (stat.S_ISREG(status.st_mode) or kind == "link"):
             return True
         now, laid = laid_of(status), self.laid[item.path]
-        if now == laid:
+        if now == laid and not written:
             return False
         same = now[:2] == laid[:2]
         # The text of a symlink cannot be changed, only the symlink replaced.
-        if kind == "link" or (same and status.st_mtime_ns == _LAID_OUT):
+        if kind == "link" or (same and status.st_mtime_ns == _LAID_OUT and not written):
             return not same
         try:
             with opened(Path(self._tree), item.path) as fd:

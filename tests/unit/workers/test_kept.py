@@ -48,12 +48,16 @@ class Bench:
             Fetcher(self.blobs).fetch(files, sandbox.tree)
             sandbox.lay_out_texts("/")
             sandbox.lay_out_links()
-            marks = Marks(sandbox.tree, action, sandbox.folders, observed=observed, marked=sandbox.marked)
+            written = self.home.watch(sandbox.tree, ("", *sandbox.folders))
+            marks = Marks(
+                sandbox.tree, action, sandbox.folders, observed=observed, marked=sandbox.marked, written=written
+            )
             held = {} if observed else listing(sandbox.tree)
             work(sandbox.tree)
             told = (marks.read().inputs if observed else (), marks.changed())
             files = {item.path: item for item in action.inputs if item.mode != "link"}
-            kept = tidied(sandbox.tree, files, marks.laid, observed=observed)
+            laid = marks.untouched()
+            kept = None if laid is None else tidied(sandbox.tree, files, laid, observed=observed)
             if kept is not None:
                 self.home.keep(kept)
         return held, *told
