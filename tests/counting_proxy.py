@@ -1,22 +1,36 @@
-"""CountingProxy: stands between a client and an HTTP server, passes everything on as it is, and counts requests."""
+"""CountingProxy: stands between a client and an HTTP server, passes on what comes, and counts requests."""
 
 from __future__ import annotations
 
 import http.client
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 _HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "proxy-connection"}
 
 
+class Request(NamedTuple):
+    """What a client asks; the names of headers are in small letters."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+
+
 class CountingProxy:
-    """`url` is what a client is told. Bodies are held in memory: for small ones."""
+    """`url` is what a client is told. Bodies are held in memory: for small ones.
+
+    instead: an answer (status, S3 error code) for a request that is not passed on. spoilt: the body that the client gets.
+    """
 
     def __init__(self, upstream: str) -> None:
+        self.instead: Callable[[Request], tuple[int, str] | None] = lambda _: None
+        self.spoilt: Callable[[Request, bytes], bytes] = lambda _, data: data
         self.upstream = urlsplit(upstream).netloc
         self.requests: list[tuple[str, str]] = []
         proxy, lock = self, threading.Lock()
@@ -28,6 +42,12 @@ class CountingProxy:
                 with lock:
                     proxy.requests.append((self.command, self.path))
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                asked = Request(
+                    self.command, self.path, {name.lower(): value for name, value in self.headers.items()}
+                )
+                if refusal := proxy.instead(asked):
+                    self.refuse(*refusal)
+                    return
                 there = http.client.HTTPConnection(proxy.upstream, timeout=30)
                 # As it came, `Host` too: it is signed.
                 there.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
@@ -36,7 +56,7 @@ class CountingProxy:
                         there.putheader(name, value)
                 there.endheaders(body or None)
                 answer = there.getresponse()
-                data = answer.read()
+                data = proxy.spoilt(asked, answer.read())
                 self.send_response_only(answer.status, answer.reason)
                 for name, value in answer.getheaders():
                     if name.lower() not in _HOP and (name.lower() != "content-length" or self.command == "HEAD"):
@@ -47,6 +67,13 @@ class CountingProxy:
                 if self.command != "HEAD":
                     self.wfile.write(data)
                 there.close()
+
+            def refuse(self, status: int, code: str) -> None:
+                data = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+                self.send_response_only(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
 
             do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = pass_on
 

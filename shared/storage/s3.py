@@ -28,6 +28,8 @@ _ASK_FIRST = 64 << 10
 _CHUNK = 1 << 20
 _PARTS = 9000
 _THREADS = 16
+# What came over a bad wire is not what is stored: a second look before it is thrown away.
+_LOOKS = 2
 _REMEMBERED = 200_000
 
 
@@ -48,22 +50,22 @@ class S3Blobs:
 
     def get(self, hash_: str) -> bytes:
         """See BlobStore."""
-        name = names.blob_name(hash_)
-        # What came over a bad wire is not what is stored: a second look before it is thrown away.
-        for _ in range(2):
-            try:
-                answer = obstore.get(self.bucket.store, name)
-                data = bytes(answer.bytes())
-            except (FileNotFoundError, BaseError) as error:
-                raise self._failed(error, hash_, "reading") from error
-            if hashing.of_bytes(data) == hash_:
-                self._used(hash_, answer.meta)
-                return data
-        self.delete(hash_)
-        raise BlobCorrupt(hash_)
+        data, meta = self._read(hash_)
+        self._used(hash_, meta)
+        return data
 
     def fetch(self, hash_: str, path: Path, *, executable: bool = False) -> int:
         """See BlobStore."""
+        for _ in range(_LOOKS):
+            meta = self._fetch(hash_, path, executable=executable)
+            if meta is not None:
+                self._used(hash_, meta)
+                return meta["size"]
+        self.delete(hash_)
+        raise BlobCorrupt(hash_)
+
+    def _fetch(self, hash_: str, path: Path, *, executable: bool) -> ObjectMeta | None:
+        """What the store says of a blob that was written to a file; None, and no file, when it is another's bytes."""
         hasher = hashing.Hasher()
         answer = self._asked(hash_)
         pieces = self._pieces(hash_, answer)
@@ -79,12 +81,10 @@ class S3Blobs:
             raise
         finally:
             os.close(writer)
-        if hasher.digest() != hash_:
-            atomic.discard(path)
-            self.delete(hash_)
-            raise BlobCorrupt(hash_)
-        self._used(hash_, answer.meta)
-        return hasher.size
+        if hasher.digest() == hash_:
+            return answer.meta
+        atomic.discard(path)
+        return None
 
     def put(self, hash_: str, data: bytes) -> int:
         """See BlobStore."""
@@ -160,6 +160,19 @@ class S3Blobs:
         except BaseError as error:
             raise self.bucket.failed(error, "listing blobs") from error
 
+    def _read(self, hash_: str) -> tuple[bytes, ObjectMeta]:
+        """The bytes of a blob, and what the store says of it."""
+        for _ in range(_LOOKS):
+            answer = self._asked(hash_)
+            try:
+                data = bytes(answer.bytes())
+            except (FileNotFoundError, BaseError) as error:
+                raise self._failed(error, hash_, "reading") from error
+            if hashing.of_bytes(data) == hash_:
+                return data, answer.meta
+        self.delete(hash_)
+        raise BlobCorrupt(hash_)
+
     def _asked(self, hash_: str) -> GetResult:
         try:
             return obstore.get(self.bucket.store, names.blob_name(hash_))
@@ -220,7 +233,7 @@ class S3Blobs:
             if code_of(error) not in ("InvalidRequest", "NotImplemented", "501"):
                 raise self.bucket.failed(error, "renewing a blob") from error
             # A store that cannot copy onto itself, or an object too large to be copied.
-            data = self.get(hash_)
+            data, _ = self._read(hash_)
             self._upload(hash_, data, len(data))
         except BotoCoreError as error:
             raise self.bucket.failed(error, "renewing a blob") from error

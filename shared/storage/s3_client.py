@@ -28,7 +28,11 @@ _RETRIES = 4
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
 _CLOCK_CODES = {"RequestTimeTooSkewed", "RequestExpired"}
-_KEY_CODES = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "401", "403"}
+_KEY_CODES = {
+    *("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"),
+    *("401", "403"),
+}
+_PASSING_STATUSES, _PASSING_CODES = {408, 429}, {"RequestTimeout", "SlowDown"}
 
 
 class Bucket:
@@ -46,7 +50,8 @@ class Bucket:
     ) -> None:
         """Url is `s3://bucket/prefix`; checksum: the server checks SHA-256 sums sent along with an upload.
 
-        keys: themselves or their file, which is read when a client is made; without, what the environment has.
+        keys: themselves or their file, which is read when a client is made, and again once the server refused what it
+        held; without, what the environment has.
         patience: seconds without an answer until a call fails.
         """
         parts = urlsplit(url)
@@ -164,6 +169,10 @@ class Bucket:
     def failed(self, error: Exception, doing: str) -> StoreUnavailable:
         """What an error of either client means; nothing a server sent is repeated but its error code."""
         code = code_of(error)
+        if code in _KEY_CODES and isinstance(self._keys, Path):
+            # Keys with a token end, and whoever keeps the file puts new ones into it.
+            with self._lock:
+                self._stores, self._client = {}, None
         if code == "NoSuchBucket":
             fix = "create the bucket, or mend url in [storage]"
         elif code in _KEY_CODES:
@@ -194,6 +203,12 @@ def status_of(error: Exception) -> int:
     """The HTTP status of a boto3 error; 0 when there was no answer."""
     response = getattr(error, "response", None)
     return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) if isinstance(response, dict) else 0
+
+
+def passing(error: Exception) -> bool:
+    """Whether a boto3 error is one that the same request may not meet again."""
+    status = status_of(error)
+    return status >= 500 or status in _PASSING_STATUSES or code_of(error) in _PASSING_CODES
 
 
 def _provider(keys: Keys) -> Callable[[], S3Credential]:

@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
-from shared.storage.s3_client import Bucket, status_of
+from shared.storage.s3_client import Bucket, passing, status_of
 
 _KNOWN: dict[tuple[str, str], Capabilities] = {}
 _LOCK = threading.Lock()
-_BAD_REQUEST = range(400, 500)
+_DONE, _NO_SUCH_WRITE = 200, 501
+_NOT_HELD = {409, 412}  # a condition
+_NOT_ALLOWED = {401, 403, 404}
 
 
 class Capabilities(msgspec.Struct, frozen=True):
@@ -45,21 +47,23 @@ def _try(bucket: Bucket) -> Capabilities:
     name = f"probe/{secrets.token_hex(16)}"
     where: dict[str, Any] = {"Bucket": bucket.name, "Key": bucket.key(name)}
 
-    def refused(**condition: Any) -> bool:
+    def status(**condition: Any) -> int:
+        """What it says to a write, if that has to do with what is tried."""
         try:
             bucket.client.put_object(**where, Body=b"probe", **condition)
         except ClientError as error:
-            if status_of(error) in _BAD_REQUEST or status_of(error) == 501:
-                return True
-            raise bucket.failed(error, "probing it") from error
+            said = status_of(error)
+            if said != _NO_SUCH_WRITE and (passing(error) or said in _NOT_ALLOWED):
+                raise bucket.failed(error, "probing it") from error
+            return said
         except BotoCoreError as error:
             raise bucket.failed(error, "probing it") from error
-        return False
+        return _DONE
 
     # A server that refuses even the first has no such write, which is not the same as honouring it.
-    create = not refused(IfNoneMatch="*") and refused(IfNoneMatch="*")
-    swap = create and refused(IfMatch='"00000000000000000000000000000000"')
-    checksum = refused(ChecksumSHA256=base64.b64encode(bytes(32)).decode())
+    create = status(IfNoneMatch="*") == _DONE and status(IfNoneMatch="*") in _NOT_HELD
+    swap = create and status(IfMatch='"00000000000000000000000000000000"') in _NOT_HELD
+    checksum = status(ChecksumSHA256=base64.b64encode(bytes(32)).decode()) not in (_DONE, _NO_SUCH_WRITE)
     try:
         bucket.client.delete_object(**where)
     except (BotoCoreError, ClientError) as error:

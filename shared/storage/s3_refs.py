@@ -14,7 +14,7 @@ from shared.errors import StoreUnavailable
 from shared.patience import tries
 from shared.storage import names
 from shared.storage.refs import Record
-from shared.storage.s3_client import Bucket, code_of, status_of
+from shared.storage.s3_client import Bucket, code_of, passing, status_of
 from shared.storage.swapping import moved, refuse_swap
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class S3Refs:
                 if status in (_REFUSED, _GONE) and code_of(error) != "NoSuchBucket":
                     # After an answer that never came, what stands there may be our own write.
                     return unsure and self._holds(name, data, fence)
-                if status != _BUSY and status < 500:
+                if status != _BUSY and not passing(error):
                     break
                 unsure = unsure or status != _BUSY
             except BotoCoreError as error:
@@ -159,7 +159,7 @@ class S3Refs:
                 if status_of(error) == _GONE and code_of(error) != "NoSuchBucket":
                     return None, "", 0
                 failure = self.bucket.failed(error, f"reading {name}")
-                if status_of(error) < 500:
+                if not passing(error):
                     raise failure from error
             except BotoCoreError as error:
                 failure = self.bucket.failed(error, f"reading {name}")
