@@ -143,6 +143,9 @@ class DiskBlobs:
                 os.utime(path, (now, now))
             except FileNotFoundError:
                 continue
+            except PermissionError:
+                # Only its owner may set the times of a file, and this may be a folder of several users.
+                self._renew(hash_, path, now)
             except OSError as error:
                 raise named(error, path, "writing") from error
 
@@ -193,6 +196,27 @@ class DiskBlobs:
             return False
         self.touch((hash_,))
         return True
+
+    def _renew(self, hash_: str, path: Path, now: float) -> None:
+        """Put a copy of our own in the place of an ageing blob."""
+        try:
+            reader = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise named(error, path, "reading") from error
+        try:
+            if os.fstat(reader).st_mtime >= now - self._window / 2:
+                return
+            temporary = self._temporary(path)
+            found, _ = _copy(reader, path, temporary, _MODE)
+        finally:
+            os.close(reader)
+        if found == hash_:
+            self._place(temporary, path)
+        else:
+            # Damaged, as its next reader will find.
+            atomic.discard(temporary)
 
     def _temporary(self, path: Path) -> Path:
         folder = self.root / TEMPORARY

@@ -125,7 +125,7 @@ class DiskRefs:
         atomic.make_folder(path.parent, durable=durable)
         guard = path.parent / _GUARD
         try:
-            descriptor = os.open(guard, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(guard, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise named(error, guard, "writing") from error
         try:
