@@ -90,7 +90,7 @@ class Home:
     def close(self) -> None:
         """Remove the folder and all that is in it."""
         self._removing.shutdown(wait=True, cancel_futures=True)
-        remove(self.path)
+        _clear(self.path)
         if self._watch is not None:
             self._watch.close()
         os.close(self._lock)
@@ -98,6 +98,21 @@ class Home:
 
 def _unknown() -> None:
     return None
+
+
+def _clear(path: Path) -> None:
+    """Remove a home. Its lock goes last: without it, what is left of one that was killed here is nobody's to sweep."""
+    for name in _found(path):
+        if name != _LOCK:
+            remove(path / name)
+    remove(path)
+
+
+def _found(path: Path) -> list[str]:
+    try:
+        return os.listdir(path)  # noqa: PTH208 - names are all that is wanted
+    except FileNotFoundError:
+        return []
 
 
 def _made(root: Path) -> tuple[Path, int]:
@@ -130,7 +145,7 @@ def _sweep(root: Path, spare: str) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Its supervisors may have died with it, and then nobody has ended its jobs.
             end_all_in(str(path.resolve()))
-            remove(path)
+            _clear(path)
         except BlockingIOError:
             continue  # its worker lives
         finally:

@@ -8,15 +8,16 @@ does not tell of writes by way of a mapping, in memory, written.py does.
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from shared.errors import LocalError
 from shared.model.action import Input
 from workers.sandbox.marks import Laid, laid_of, mark, noticed
+from workers.sandbox.removal import remove
 
 LEAST = 24  # times the effort of one small file; less is laid out sooner than it is compared
 _LIKE_A_FILE = 64 << 10  # bytes that take as long to copy and to check as a file takes to be made
@@ -136,7 +137,7 @@ def tidied(tree: Path, given: Mapping[str, Input], laid: Mapping[str, Laid], *, 
                         if path in known:
                             queue.append(path + "/")
                         else:
-                            shutil.rmtree(entry.path)
+                            remove(Path(entry.path))
                         continue
                     item, status = given.get(path), entry.stat(follow_symlinks=False)
                     if item is None or laid.get(path) != laid_of(status):
@@ -144,7 +145,7 @@ def tidied(tree: Path, given: Mapping[str, Input], laid: Mapping[str, Laid], *, 
                         continue
                     items[path] = item
                     now[path] = mark(entry.path, observed=True) if observed and noticed(status) else laid[path]
-    except OSError:
+    except (OSError, LocalError):
         # As a command may leave it: unreadable, or not to be written.
         return None
     return Kept(tree, items, now, folders, observed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from pathlib import Path
@@ -15,20 +16,33 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     except FileNotFoundError:
         return
-    except PermissionError:
-        _unlock(path)
+    except (OSError, RecursionError):
+        # Locked, or deeper than folders can be followed.
         try:
-            shutil.rmtree(path)
+            _level(path)
         except OSError as error:
             raise named(error, path, "removing") from error
-    except OSError as error:
-        raise named(error, path, "removing") from error
 
 
-def _unlock(folder: Path) -> None:
-    """Give back to the owner the right to look into and change folders that a job took away."""
-    folder.chmod(0o700)
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                _unlock(Path(entry.path))
+def _level(root: Path) -> None:
+    """Remove a tree of locked folders, of any depth: those in a folder are brought up to the root before it goes."""
+    names = (f".{number}-{os.urandom(8).hex()}" for number in itertools.count())
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        folder.chmod(0o700)
+        with os.scandir(folder) as entries:
+            found = list(entries)
+        for entry in found:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)  # noqa: PTH108 - as a string
+                continue
+            below = Path(entry.path)
+            if folder != root:
+                # Only who may write to a folder may move it elsewhere.
+                below.chmod(0o700)
+                below = below.rename(root / next(names))
+            waiting.append(below)
+        if folder != root:
+            folder.rmdir()
+    root.rmdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from workers.sandbox.removal import remove
 
 _SHOWN = 5
 _MOST = 1000
+_LONGEST = 80  # characters of a path in a message
 
 
 class Sandbox:
@@ -155,6 +157,10 @@ class Sandbox:
                             found.append(path)
             except PermissionError as error:
                 raise Broken(f"it left the folder {prefix or '.'} unreadable") from error
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise named(error, self.tree, "reading") from error
+                raise Broken(f"it left folders so deep that they have no path, in {prefix[:_LONGEST]}…") from error
         return sorted(found)
 
     def refuse_undeclared(self) -> None:

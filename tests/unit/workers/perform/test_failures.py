@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,7 +48,9 @@ def test_a_long_output_does_not_hide_what_was_missing(farm: Farm) -> None:
     assert outcome.wanted == ("tools/x.txt",)
 
 
+DEEP = "import os\nfor _ in range({}): os.mkdir('dd'), os.chdir('dd')"
 BROKEN = {
+    "folders without a path": (f'touch out; python3 -c "{DEEP.format(3000)}"', "so deep that they have no path"),
     "missing": (":", "did not write its declared output out"),
     "undeclared": ("touch out extra", "does not declare: extra"),
     "both": ("touch elsewhere", "did not write.*does not declare: elsewhere"),
@@ -58,6 +62,14 @@ BROKEN = {
 }
 
 
+@pytest.fixture
+def swept(tmp_path: Path) -> Iterator[None]:
+    """Should folders stay that are deeper than Python can follow, pytest cannot remove them."""
+    yield
+    subprocess.run(["rm", "-rf", *tmp_path.iterdir()], check=True)
+
+
+@pytest.mark.usefixtures("swept")
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_command_that_breaks_its_promise_fails(farm: Farm, kind: str) -> None:
     script, message = BROKEN[kind]
@@ -68,6 +80,17 @@ def test_a_command_that_breaks_its_promise_fails(farm: Farm, kind: str) -> None:
     assert outcome.exit_code == 0
     assert re.search(message, outcome.message), outcome.message
     assert farm.results.stored == {}
+
+
+@pytest.mark.usefixtures("swept")
+def test_a_job_may_leave_folders_of_any_depth(farm: Farm) -> None:
+    for number in range(2):
+        # More than Python can follow; the tree of the first is removed while the second runs.
+        outcome = farm.run("sh", "-c", f'echo {number} > out; python3 -c "{DEEP.format(1200)}"')
+
+        assert outcome.status == "executed", outcome
+    farm.worker.close()
+    assert list((farm.root / "sandboxes").iterdir()) == []
 
 
 def test_a_depfile_that_was_not_written_fails_the_job(farm: Farm) -> None:
