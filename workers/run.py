@@ -44,15 +44,18 @@ class CommandRun:
         """Run it."""
         memory = self.workshop.memory
         if memory is not None and memory.takes(self.action):
-            # More than fits is no failure of the job: then it runs anew, on the disk.
-            with suppress(DiskFull):
-                return self._perform(memory)
+            home = self.workshop.home(memory)
+            try:
+                return self._perform(home, memory)
+            except LocalError as error:
+                # More than fits is not the fault of the job, nor is a folder that was taken away: it runs on the disk.
+                if not isinstance(error, DiskFull) and home.there():
+                    raise
         elif memory is not None and memory.short():
-            self.workshop.home(memory).let_go()
-        return self._perform(None)
+            self.workshop.let_go(memory)
+        return self._perform(self.workshop.home(), None)
 
-    def _perform(self, memory: Memory | None) -> JobOutcome:
-        home = self.workshop.home(memory)
+    def _perform(self, home: Home, memory: Memory | None) -> JobOutcome:
         observed = self.action.observed and home.observes()
         marked = self.action.loose or observed
 
@@ -130,6 +133,8 @@ class CommandRun:
         """What came of a run; DiskFull when it should be tried elsewhere."""
         if memory is not None and ended.cancelled and not self.ticket.cancelled():
             raise DiskFull("jobs take more memory than they may", at=str(sandbox.tree))
+        if memory is not None and not sandbox.place.is_dir():
+            raise LocalError(f"{sandbox.place} was taken away under a job", at=str(sandbox.place))
         if ended.lost or ended.cancelled:
             return self._end("lost", message="cancelled" if ended.cancelled else "the supervisor of its slot died")
         if ended.log_errno:

@@ -66,15 +66,25 @@ class Workshop:
         self._slots = slots
         self._root = sandbox_root
         self._homes: dict[Path, Home] = {}
+        self._gone: list[Home] = []  # what was taken away under jobs that may still run
         self._lock = threading.Lock()
 
     def home(self, memory: Memory | None = None) -> Home:
-        """Where jobs run, on the disk or in memory; made when first needed."""
+        """Where jobs run, on the disk or in memory; made when first needed, and anew when somebody took it away."""
         root = memory.root if memory is not None else self._root
         with self._lock:
+            if root in self._homes and not self._homes[root].there():
+                self._gone.append(self._homes.pop(root))
             if root not in self._homes:
                 self._homes[root] = Home(root, (2 * self._slots, _KEPT_IN_MEMORY if memory is not None else _KEPT))
             return self._homes[root]
+
+    def let_go(self, memory: Memory) -> None:
+        """Remove the trees that are kept in memory."""
+        with self._lock:
+            home = self._homes.get(memory.root)
+        if home is not None:
+            home.let_go()
 
     def slots(self, kind: str) -> SlotPool:
         """The slots that perform a kind of action."""
@@ -90,6 +100,6 @@ class Workshop:
         self._calls.close()
         self.fetcher.close()
         with self._lock:
-            homes, self._homes = self._homes, {}
-        for home in homes.values():
+            homes, self._homes, self._gone = [*self._homes.values(), *self._gone], {}, []
+        for home in homes:
             home.close()

@@ -46,6 +46,10 @@ class Home:
         """A path of this home that was not given out before."""
         return self.path / str(next(self._numbers))
 
+    def there(self) -> bool:
+        """Whether nobody took it away."""
+        return self.path.is_dir()
+
     def observes(self) -> bool:
         """Whether it can be seen here what a command reads; tried out once."""
         if self._observes is None:
@@ -102,17 +106,12 @@ def _unknown() -> None:
 
 def _clear(path: Path) -> None:
     """Remove a home. Its lock goes last: without it, what is left of one that was killed here is nobody's to sweep."""
-    for name in _found(path):
+    if not path.is_dir():
+        return
+    for name in os.listdir(path):  # noqa: PTH208 - names are all that is wanted
         if name != _LOCK:
             remove(path / name)
     remove(path)
-
-
-def _found(path: Path) -> list[str]:
-    try:
-        return os.listdir(path)  # noqa: PTH208 - names are all that is wanted
-    except FileNotFoundError:
-        return []
 
 
 def _made(root: Path) -> tuple[Path, int]:

@@ -33,8 +33,12 @@ class Memory:
         return sum(item.size for item in action.inputs) <= _SMALL and not self.short()
 
     def short(self) -> bool:
-        """Whether more is taken than jobs may: those that run here must go elsewhere."""
-        return _free(self.root) < self._floor
+        """Whether more is taken than jobs may, or the folder was taken away: those that run here must go elsewhere."""
+        try:
+            # Who logs out may lose what is in memory, and a worker that was started then goes on.
+            return not (self.root.is_dir() or _own(self.root)) or _free(self.root) < self._floor
+        except OSError:
+            return True
 
 
 def find(environ: Mapping[str, str]) -> Memory | None:

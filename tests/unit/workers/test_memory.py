@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,8 +32,8 @@ class Filling(Memory):
 class Site:
     """A worker with a folder that counts as memory beside the one for all other jobs."""
 
-    def __init__(self, root: Path) -> None:
-        self.memory = Filling(root / "memory", 0)
+    def __init__(self, root: Path, kind: type[Memory] = Filling) -> None:
+        self.memory = kind(root / "memory", 0)
         self.memory.root.mkdir()
         self.blobs = MemoryBlobs()
         self.worker = Worker(
@@ -97,6 +98,48 @@ def test_a_job_that_takes_too_much_memory_is_stopped_and_runs_anew_on_the_disk(s
     outcome = site.perform(f"case $(pwd -P) in {root}/*) touch {root}/full; sleep 25;; esac; pwd -P > out")
 
     assert str(tmp_path / "disk") in site.made(outcome)
+
+
+def take_away(folder: Path) -> None:
+    # The worker may be removing what is in it.
+    subprocess.run(["rm", "-rf", folder], check=True)
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path, Memory)
+    yield site
+    site.worker.close()
+    assert list(tmp_path.glob("*/w-*")) == []
+
+
+@pytest.mark.parametrize("what", ["memory", "memory/w-*", "for good"])
+def test_a_worker_whose_folder_in_memory_is_taken_away_goes_on(plain: Site, tmp_path: Path, what: str) -> None:
+    """As that of a user who logs out: systemd removes it, or unmounts what it is in."""
+    first = plain.made(plain.perform("pwd -P > out"))
+    for path in tmp_path.glob("memory" if what == "for good" else what):
+        take_away(path)
+    if what == "for good":
+        plain.memory.root.touch()
+
+    second = plain.made(plain.perform("pwd -P > out;"))
+
+    assert str(plain.memory.root) in first
+    assert str(tmp_path / ("disk" if what == "for good" else "memory")) in second
+
+
+def test_a_job_whose_folder_is_taken_away_under_it_runs_anew_on_the_disk(plain: Site, tmp_path: Path) -> None:
+    outcome = plain.perform(f"case $(pwd -P) in */memory/*) rm -rf {plain.memory.root}; exit 3;; esac; pwd -P > out")
+
+    assert str(tmp_path / "disk") in plain.made(outcome)
+
+
+def test_a_worker_whose_folder_on_the_disk_is_taken_away_makes_another(site: Site, tmp_path: Path) -> None:
+    (site.memory.root / "full").touch()
+    site.perform("echo > out")
+    take_away(tmp_path / "disk")
+
+    assert str(tmp_path / "disk") in site.made(site.perform("pwd -P > out"))
 
 
 def test_a_job_that_fails_for_another_reason_is_not_repeated(site: Site) -> None:
