@@ -126,6 +126,7 @@ def collect(stores: Stores, *, keep_revisions: int, window: float, max_bytes: in
     if not dry_run:
         each_done(lambda name: stores.refs.write(name, trees.anew[name]), trees.anew)
         each_done(stores.refs.delete, [*trees.gone, *runs, *dropped, *dead])
+        doomed = _unused_since(stores.far, doomed)
         each_done(stores.blobs.delete, [info.hash for info in doomed])
         _trim_local(stores, excess, window)
     return Report(
@@ -231,6 +232,14 @@ def _is_live(one: Known, blobs: dict[str, BlobInfo], window: float) -> bool:
     # Each use of a result is noted on its blobs; the record itself stays as it was written.
     used = max((blobs[hash_].age for hash_ in one.blobs), default=one.age)
     return min(used, one.age) <= window
+
+
+def _unused_since(blobs: BlobStore, doomed: list[BlobInfo]) -> list[BlobInfo]:
+    """Those that nobody used since they were listed: a build that runs may have found one that was old until then."""
+    if not doomed:
+        return doomed
+    ages = {info.hash: info.age for info in blobs.blobs()}
+    return [info for info in doomed if ages.get(info.hash, 0.0) >= info.age]
 
 
 def _over(

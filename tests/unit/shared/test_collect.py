@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared import canonical, hashing
@@ -16,6 +17,7 @@ from shared.settings import Settings, StorageSettings
 from shared.storage.blobs import BlobStore
 from shared.storage.collect import Report, collect, stats, verify
 from shared.storage.compose import Stores, open_stores
+from shared.storage.disk_refs import DiskRefs
 from tests.contracts.results import made
 from tests.fakes.clock import FakeClock
 
@@ -96,6 +98,27 @@ def test_every_branch_of_every_project_counts(farm: Farm) -> None:
     farm.gc(keep=1)
 
     assert lost(farm.stores.far, *hashes) == [False, False, False]
+
+
+def test_what_a_build_used_while_records_were_removed_stays(farm: Farm) -> None:
+    """Thousands of them take a bucket minutes; meanwhile somebody checks out a branch of last year."""
+    spent, found, fetched = farm.result(), farm.blob(), farm.blob()
+    farm.clock.advance(10 * WINDOW)
+    other, place = farm.reopened(), farm.settings.cache_dir.parent
+
+    class Meanwhile(DiskRefs):
+        def delete(self, name: str) -> None:
+            super().delete(name)
+            assert other.far.find_missing([found]) == set()
+            other.far.fetch(fetched, place / "fetched")
+
+    stores = farm.reopened()
+    assert isinstance(stores.refs, DiskRefs)
+    stores = msgspec.structs.replace(stores, refs=Meanwhile(stores.refs.root, clock=farm.clock))
+    report = collect(stores, keep_revisions=2, window=WINDOW, max_bytes=PLENTY)
+
+    assert lost(farm.stores.far, spent.outputs[0].hash, found, fetched) == [True, False, False]
+    assert (report.results_removed, report.blobs_removed) == (1, report.blobs - 2)
 
 
 def test_what_is_young_stays(farm: Farm) -> None:
