@@ -104,7 +104,7 @@ class CommandRun:
         """Leave what was laid out to later jobs that need much of the same."""
         given = {item.path: item for item in self.action.inputs if item.mode != "link"}
         laid = marks.untouched() if effort(given.values()) >= LEAST else None
-        kept = None if laid is None else tidied(sandbox.tree, given, laid, observed=observed)
+        kept = None if laid is None else tidied(sandbox.tree, given, laid, mode=marks.mode, observed=observed)
         if kept is not None:
             with suppress(OSError):  # then it goes with the rest of the sandbox
                 home.keep(kept)

@@ -112,10 +112,12 @@ def adapt(kept: Kept, inputs: Iterable[Input], folders: set[str]) -> dict[str, I
     return left
 
 
-def tidied(tree: Path, given: Mapping[str, Input], laid: Mapping[str, Laid], *, observed: bool) -> Kept | None:
+def tidied(
+    tree: Path, given: Mapping[str, Input], laid: Mapping[str, Laid], *, mode: int, observed: bool
+) -> Kept | None:
     """What is as it was laid out in the tree of a job that has ended, after all else is removed.
 
-    given: the files it was given, and laid: how. None for a tree that cannot be put in order.
+    given: files it was given, and laid: how. mode: of all folders. None for a tree that cannot be put in order.
     """
     items: dict[str, Input] = {}
     now: dict[str, Laid] = {}
@@ -123,8 +125,6 @@ def tidied(tree: Path, given: Mapping[str, Input], laid: Mapping[str, Laid], *, 
     queue = [""]
     known = {folder for path in given for folder in _above(path)}
     try:
-        # All folders are made alike, as far as the umask allows.
-        mode = os.lstat(tree).st_mode
         while queue:
             prefix = queue.pop()
             if os.lstat(f"{tree}/{prefix}").st_mode != mode:

@@ -51,6 +51,7 @@ class Marks:
     ) -> None:
         self._tree, self._action, self._folders = str(tree), action, ("", *folders)
         self._written = written
+        self.mode = os.lstat(tree).st_mode  # of its folders, all made alike, as far as the umask allows
         self.laid: dict[str, Laid] = dict(marked)
         for item in action.inputs:
             if item.path not in self.laid:

@@ -57,7 +57,7 @@ class Bench:
             told = (marks.read().inputs if observed else (), marks.changed())
             files = {item.path: item for item in action.inputs if item.mode != "link"}
             laid = marks.untouched()
-            kept = None if laid is None else tidied(sandbox.tree, files, laid, observed=observed)
+            kept = None if laid is None else tidied(sandbox.tree, files, laid, mode=marks.mode, observed=observed)
             if kept is not None:
                 self.home.keep(kept)
         return held, *told
@@ -156,6 +156,25 @@ def test_a_tree_that_cannot_be_put_in_order_is_not_kept(bench: Bench, lock: int)
     held, *_ = bench.run(given)
 
     assert held == dict.fromkeys(NAMES, "x")
+    assert sorted(bench.laid_out) == NAMES
+
+
+def test_a_tree_whose_folders_all_have_another_mode_is_not_kept(bench: Bench) -> None:
+    """What the next job sees of them, and copies, would be the work of this one."""
+    given = bench.given()
+    modes: list[int] = []
+
+    def change(tree: Path) -> None:
+        folders = [Path(folder) for folder, _, _ in os.walk(tree)]
+        modes.extend({folder.stat().st_mode for folder in folders})
+        for folder in folders:
+            folder.chmod(0o711)
+
+    for _ in range(2):
+        bench.run(given, change)
+
+    assert len(modes) == 2
+    assert modes[0] == modes[1]
     assert sorted(bench.laid_out) == NAMES
 
 
