@@ -96,8 +96,8 @@ class CommandRun:
         failpoint.hit("worker.fetched")
 
     def _marks(self, home: Home, sandbox: Sandbox, *, observed: bool) -> Marks:
-        folders = sandbox.folders
-        written = home.watch(sandbox.tree, ("", *folders))
+        folders, large = sandbox.folders, effort(self.action.inputs) >= LEAST
+        written = home.watch(sandbox.tree, ("", *folders), worth=large)
         return Marks(sandbox.tree, self.action, folders, observed=observed, marked=sandbox.marked, written=written)
 
     def _hand_on(self, home: Home, sandbox: Sandbox, marks: Marks, *, observed: bool) -> None:

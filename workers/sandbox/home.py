@@ -56,16 +56,19 @@ class Home:
             self._observes = observable(self.place())
         return self._observes
 
-    def watch(self, tree: Path, folders: Iterable[str]) -> Tell:
+    def watch(self, tree: Path, folders: Iterable[str], *, worth: bool = True) -> Tell:
         """What tells, of a tree that is laid out, files that are written to from now on without their times showing it.
 
-        Where times show every write these are none; None where it cannot be seen.
+        Where times show every write these are none; None where it cannot be seen, or is not worth it: what a few files
+        hold is as soon seen.
         """
         with self._watching:
             if self._shows is None:
                 self._shows = shown(self.place())
             if self._shows:
                 return frozenset
+            if not worth:
+                return _unknown
             try:
                 if self._watch is None:
                     self._watch = Watch()
@@ -93,10 +96,15 @@ class Home:
 
     def close(self) -> None:
         """Remove the folder and all that is in it."""
+        ending = None
+        if self._watch is not None:
+            # The kernel waits for its readers, which takes it longer than many a job.
+            ending = threading.Thread(target=self._watch.close, name="windrow-watch")
+            ending.start()
         self._removing.shutdown(wait=True, cancel_futures=True)
         _clear(self.path)
-        if self._watch is not None:
-            self._watch.close()
+        if ending is not None:
+            ending.join()
         os.close(self._lock)
 
 
