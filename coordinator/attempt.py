@@ -216,7 +216,7 @@ class Attempt:
         )
         whole = not ran.skipped and all(failure.rule in self.lenient for failure in ran.failures)
         if whole or self.request.failures != 1:
-            self.done = self._materialise(whole=whole)
+            self.done = self._materialise(ran, whole=whole)
         if whole:
             self._all_there(ran)
         why_not = self._why_not(ran, whole=whole)
@@ -239,8 +239,8 @@ class Attempt:
             self._export(ran, whole=whole)
         return self._report(ran, committed, why_not)
 
-    def _materialise(self, *, whole: bool) -> Applied:
-        gone = {path: self._hash_of_ours(path) for path in self.plan.removed} if whole else {}
+    def _materialise(self, ran: RunReport, *, whole: bool) -> Applied:
+        gone = {path: self._hash_of_ours(path) for path in (*self.plan.removed, *self._left(ran))} if whole else {}
         self._spare()
         left.note_placed(self.settings.state_dir, ((write.path, write.hash) for write in self.staging.writes()))
         done = materialise.apply(self.settings.root, self.settings.state_dir, self.staging, gone)
@@ -249,6 +249,16 @@ class Attempt:
         for warning in done.warnings:
             self.observer.warned(warning)
         return done
+
+    def _left(self, ran: RunReport) -> list[str]:
+        """What jobs made besides their outputs when they ran before, and not this time."""
+        manifest = self.seen.base.manifest
+        if not self.request.commit or manifest is None:
+            return []
+        made = {output.path for result in ran.results.values() for output in result.outputs}
+        before = ((job, path) for job in ran.results if job in manifest.jobs for path in manifest.jobs[job].also)
+        ours = ((job, path) for job, path in before if path not in made and path in manifest.artefacts)
+        return [path for job, path in ours if self.graph.producer.get(path) == job]
 
     def _hash_of_ours(self, path: str) -> str:
         """What an output holds if nobody wrote over it: what some build put there."""

@@ -12,6 +12,7 @@ from shared.errors import DiskFull, LocalError, StoreUnavailable, named
 from shared.keys import body_of, trace_key
 from shared.model.action import ActionResult, Input, Output, Timings
 from shared.model.job import JobOutcome, Status
+from shared.model.path import lacking
 from shared.relocation import local_result, portable_result, portable_trace
 from shared.storage.carried import carried
 from workers.execute.environment import environment
@@ -205,7 +206,7 @@ class CommandRun:
 
     def _lacks(self, made: tuple[Output, ...]) -> bool:
         """Whether an output that it declares is not there, which a loose action may leave out, or a depfile to stay."""
-        return not {output.path for output in made}.issuperset((*self.action.outputs, *self.action.kept_depfile))
+        return bool(lacking((*self.action.outputs, *self.action.kept_depfile), {output.path for output in made}))
 
     def _keep(self, result: ActionResult) -> str:
         """Have later builds find a result; a remark when that could not be done, since nothing is wrong with it."""

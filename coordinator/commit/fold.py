@@ -15,6 +15,7 @@ from shared.model.action import ActionResult, Output, Trace
 from shared.model.file import FileState
 from shared.model.graph import BuildGraph, Recipe
 from shared.model.manifest import Artefact, JobEntry, Manifest
+from shared.model.path import lacking
 from shared.model.plan import RESTORING, Plan
 from shared.model.snapshot import Snapshot
 
@@ -104,7 +105,7 @@ def _entry(
         files=noted_texts(recipe.files),
         outside=recipe.outside,
         also=tuple(sorted(made.difference(recipe.outputs))),
-        always=recipe.always or not made.issuperset((*recipe.outputs, *recipe.kept_depfile)),
+        always=recipe.always or bool(lacking((*recipe.outputs, *recipe.kept_depfile), made)),
         cost=recipe.cost,
         beyond=table.name(trace.beyond),
     )

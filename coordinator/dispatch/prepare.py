@@ -23,6 +23,7 @@ from shared.model.action import Action, ActionResult, Input, Output, Timings, Tr
 from shared.model.graph import Recipe
 from shared.model.job import JobOrder
 from shared.model.manifest import JobEntry
+from shared.model.path import lacking
 from shared.relocation import local_result, local_trace
 from shared.storage.blobs import BlobStore
 from shared.storage.carried import carried
@@ -236,7 +237,9 @@ class Preparer:
             return None
         made = [(path, manifest.artefacts.get(path)) for path in (*entry.outputs, *entry.also)]
         outputs = tuple(Output(path, a.hash, a.size, a.mode, a.target) for path, a in made if a is not None)
-        if len(outputs) != len(made):
+        if len(outputs) != len(made) and not set(entry.outputs).issuperset(path for path, a in made if a is None):
+            return None
+        if lacking(entry.outputs, {output.path for output in outputs}):
             return None
         took = Timings(run=entry.seconds)
         return Reuse(ActionResult(key=key, outputs=outputs, trace=trace, timings=took), "cut_off")
@@ -263,16 +266,21 @@ class Preparer:
         tree = given.tree if given else trace.tree
         if recipe.finds == "tree":
             tree = True
-        # An earlier run may have left them in the tree: what counts is what this command brings along, or tells.
+        # An earlier run may have left them in the tree: what counts is what this command brings along, tells, or makes.
+        # Some that go by times would find all of one age, and leave what they made before as it is.
+        producer = self.tree.graph.producer
         own = {recipe.depfile, *(path for path, _ in recipe.files)}
         wanted = (
             *trace.used,
             *recipe.libraries,
             *(given.paths if given else ()),
+            *(self.tree.besides(recipe) if recipe.loose and recipe.finds == "declared" else ()),
             *((*self._sources, *self.tree.found) if tree else ()),
         )
         for path in wanted:
-            if path not in inputs and path not in own and (state := find(path)) is not None:
+            if path in inputs or path in own or producer.get(path) == recipe.id:
+                continue
+            if (state := find(path)) is not None:
                 inputs[path] = state
         extra = () if tree else tuple(sorted(set(inputs) - declared))
         if tree and recipe.loose:
@@ -350,4 +358,4 @@ def _reusable(recipe: Recipe) -> bool:
 def _left_out(recipe: Recipe, result: ActionResult) -> bool:
     """Whether a result lacks an output: such a job is never up to date."""
     made = {output.path for output in result.outputs}
-    return not made.issuperset((*recipe.outputs, *recipe.kept_depfile))
+    return bool(lacking((*recipe.outputs, *recipe.kept_depfile), made))

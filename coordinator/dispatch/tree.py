@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import threading
 from collections.abc import Callable, Iterable
 
 import msgspec
 
-from shared.model.action import ActionResult, Input, Output
+from shared.model.action import ROOT, ActionResult, Input, Output
 from shared.model.file import FileState
-from shared.model.graph import BuildGraph
+from shared.model.graph import BuildGraph, Recipe
 from shared.model.manifest import Manifest
 from shared.model.path import basename
 from shared.model.snapshot import Snapshot
+
+# What may be a path in a command.
+_WORD = re.compile(r"[^\s'\";,|&<>()=@]+")
 
 Afresh = Callable[[str, Callable[[str], Input | None]], Iterable[Output]]
 
@@ -32,6 +37,7 @@ class RunTree:
         self.results: dict[str, ActionResult] = {}
         self._made: dict[str, Input] = {}
         self._targets: dict[str, str] = {}
+        self._besides: dict[str, str] = {}  # what jobs have made and no recipe is known to make, with the job
         self._named: dict[str, list[str]] | None = None
         self._lock = threading.Lock()
 
@@ -40,8 +46,10 @@ class RunTree:
         made = self._made.get(path)
         if made is not None:
             return made
-        if path in self.graph.producer:
-            known = self.manifest.artefacts.get(path) if self.manifest else None
+        maker = self.graph.producer.get(path)
+        if maker is not None:
+            # What a job did not make this time is not there, though it was before.
+            known = self.manifest.artefacts.get(path) if self.manifest and maker not in self.results else None
             return Input(path, known.hash, known.size, known.mode) if known else None
         source = self.snapshot.sources.get(path)
         return Input(path, source.hash, source.size, source.mode) if source else None
@@ -53,6 +61,8 @@ class RunTree:
             before = self.find(output.path)
             changed |= before is None or (before.hash, before.mode) != (output.hash, output.mode)
             self._put(output)
+            if output.path not in self.graph.producer:
+                self._besides[output.path] = job
         self.results[job] = result
         for output in self._afresh(job, self.find) if self._afresh is not None else ():
             changed = True
@@ -89,7 +99,24 @@ class RunTree:
     def made_for(self, job: str) -> list[str]:
         """The paths that are there once everything a job needs has been done, sorted."""
         needed = self.graph.closure(self.graph.dependencies[job])
-        return sorted(path for path, maker in self.graph.producer.items() if maker in needed)
+        found = {path for path, maker in self.graph.producer.items() if maker in needed}
+        # What they made besides is known once they have run.
+        done = (result for id_ in needed if (result := self.results.get(id_)) is not None)
+        return sorted(found.union(output.path for result in done for output in result.outputs))
+
+    def besides(self, recipe: Recipe) -> list[str]:
+        """What jobs that a recipe needs have made, no recipe is known to make, and its command names."""
+        made = dict(self._besides)
+        if not made:
+            return []
+        needed = self.graph.closure(self.graph.dependencies[recipe.id])
+        words = set(_WORD.findall(recipe.argv[-1]))
+        where = recipe.cwd or "."
+        return [
+            path
+            for path, job in made.items()
+            if job in needed and not words.isdisjoint((posixpath.relpath(path, where), f"{ROOT}/{path}"))
+        ]
 
     def names_only(self, names: Iterable[str], paths: set[str]) -> bool:
         """Whether no path that is there, or that a job makes, has one of these base names, but for these paths.
@@ -141,7 +168,7 @@ class RunTree:
             return True
         used = {*recipe.inputs, *(entry.trace.used if entry.trace else ()), *entry.unread}
         # What a command in the workspace left there may be known by nobody else.
-        return not (used.isdisjoint(self.graph.recipes[maker].outputs) and used.isdisjoint(self.found))
+        return not (used.isdisjoint(self.graph.made_by(maker)) and used.isdisjoint(self.found))
 
 
 def _with(result: ActionResult, output: Output) -> ActionResult:

@@ -108,7 +108,7 @@ class _Marker:
             yield AlwaysRuns()
         yield from self._definition(recipe, entry)
         yield from self._inputs(recipe, entry)
-        yield from self._outputs(recipe)
+        yield from self._outputs(recipe, entry)
 
     def _definition(self, recipe: Recipe, entry: JobEntry) -> Iterator[Reason]:
         if (recipe.argv, recipe.outputs, recipe.depfile, recipe.cwd, noted_texts(recipe.files), recipe.notes) != (
@@ -173,9 +173,15 @@ class _Marker:
             ]
         return self._beyond[name]
 
-    def _outputs(self, recipe: Recipe) -> Iterator[Reason]:
+    def _outputs(self, recipe: Recipe, entry: JobEntry) -> Iterator[Reason]:
         if recipe.loose and not self.facts.sources_only:
-            yield from (AlwaysRuns(path) for path in recipe.outputs if path not in self.made)
+            for path in recipe.outputs:
+                if path not in self.made:
+                    within = [one for one in entry.also if one.startswith(f"{path}/")]
+                    if not within:
+                        yield AlwaysRuns(path)
+                    elif not self.missing.isdisjoint(within):
+                        yield OutputMissing(path)  # a folder that is not whole
             if recipe.keeps_depfile:
                 yield from (AlwaysRuns(path) for path in recipe.kept_depfile if path not in self.made)
         if not self.outputs_off.isdisjoint(recipe.outputs):
@@ -206,7 +212,7 @@ class _Marker:
         elif recipe.tells:
             read = frozenset((*recipe.inputs, *recipe.candidates))
         for need in needs:
-            if need in spreading and not read.isdisjoint(self.graph.recipes[need].outputs):
+            if need in spreading and not read.isdisjoint(self.graph.made_by(need)):
                 yield Upstream(need)
 
 

@@ -166,7 +166,8 @@ class BuildGraph:
                     )
             self.recipes[recipe.id] = recipe
         self._refuse_nested_outputs()
-        for id_, paths in (also or {}).items():
+        self.also = also or {}
+        for id_, paths in self.also.items():
             for path in paths if id_ in self.recipes else ():
                 self.producer.setdefault(path, id_)
         # Recipes of one rule share their tuple of candidates: who makes those is asked once.
@@ -206,6 +207,11 @@ class BuildGraph:
                         why=f"rule '{other.rule}' ({other.at}) makes {parent}, this one makes {path}",
                         fix="rename one of the outputs",
                     )
+
+    def made_by(self, id_: str) -> tuple[str, ...]:
+        """Every path that a recipe is known to make."""
+        outputs, also = self.recipes[id_].outputs, self.also.get(id_)
+        return (*outputs, *also) if also else outputs
 
     def wanted(self) -> Set[str]:
         """The ids that are wanted when nothing is asked for, with all they need."""

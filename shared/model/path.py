@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 
 MAX_LENGTH = 4096
 MAX_COMPONENT = 255
@@ -76,3 +77,9 @@ def is_normal(text: str) -> bool:
 def basename(path: str) -> str:
     """The last component."""
     return path.rpartition("/")[2]
+
+
+def lacking(paths: Iterable[str], made: Collection[str]) -> list[str]:
+    """Those of the paths that are not among what was made, nor a folder of any of it."""
+    gone = [path for path in paths if path not in made]
+    return [path for path in gone if not any(one.startswith(f"{path}/") for one in made)] if gone else []
