@@ -70,6 +70,7 @@ def survey(
     entered = imported.searched() if imported else ()
     scanned = scan(settings, made.union(put), verify=question.verify, named=named, entered=entered)
     looked = overlaid(scanned.snapshot, project.pending)
+    looked = imported.unmade(looked) if imported else looked
     noticed = imported.noticed if imported else _all
     changes = diff(manifest, noticed(looked, known))
     if question.download == "none" and imported:

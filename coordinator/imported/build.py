@@ -137,7 +137,9 @@ class ImportedBuild:
         if told is None:
             own = frozenset(map(id, self.manifest.makers()))
             edges = [edge for edge in self.manifest.edges if id(edge) not in own]
-            made = {path for edge in edges for path in edge.all_outputs if not edge.phony}
+            # A phony edge without inputs says of a source that it may be missing; any other, that something makes it.
+            makers = (edge for edge in edges if not edge.phony or edge.all_inputs)
+            made = {path for edge in makers for path in edge.all_outputs}
             asked = {path for edge in edges for path in edge.all_inputs}
             named = set(map(self.places.of, asked - made)) - {""}
             beyond = {path for path in named if outside(path)}
@@ -145,7 +147,9 @@ class ImportedBuild:
             compiled = (path for path in named - beyond if path.rpartition(".")[2].lower() in COMPILED)
             places = {*map(self.places.of, folders), *(path.rpartition("/")[0] for path in compiled)}
             searched = (place for place in places if place and not outside(place) and not self._configured(place))
-            told = Told(whose, heads, frozenset(named - beyond), tuple(sorted(beyond)), tuple(sorted(searched)))
+            besides = frozenset(map(self.places.of, self.lookup.stand_ins())) - {""}
+            inside, beyond_it = frozenset(named - beyond), tuple(sorted(beyond))
+            told = Told(whose, heads, inside, beyond_it, tuple(sorted(searched)), besides)
             self._kept.tell(told)
         return told
 
@@ -192,6 +196,14 @@ class ImportedBuild:
             for path, state in snapshot.sources.items()
             if not path.startswith(below) or path in known or path in named or is_header(path)
         }
+        return msgspec.structs.replace(snapshot, sources=kept)
+
+    def unmade(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot without what an earlier build left and, as phony edges say, commands make."""
+        left = {path for path in self._told.besides if path in snapshot.sources and may_be_left(path, self.ninja.cwd)}
+        if not left:
+            return snapshot
+        kept = {path: state for path, state in snapshot.sources.items() if path not in left}
         return msgspec.structs.replace(snapshot, sources=kept)
 
     def beside(self, path: str) -> bool:

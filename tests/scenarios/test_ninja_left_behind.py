@@ -109,3 +109,38 @@ def test_each_build_file_of_a_folder_keeps_what_it_made(tmp_path: Path) -> None:
 
     assert {"one.out", "two.out"} <= pair.tree(pair.windrow).keys()
     assert [one.ran for one in pair.both("-f", "one.ninja")] == [(), ()]
+
+
+UIC = """\
+rule uic
+  command = if [ ! -e ui.h ] || [ $in -nt ui.h ]; then cp $in ui.h; fi; touch $out && echo $out >> @LOG@
+rule cc
+  command = gcc -MD -MF $out.d -c $in -o $out && echo $out >> @LOG@
+  depfile = $out.d
+  deps = gcc
+build stamp: uic ../form
+build ui.h: phony stamp
+build autogen: phony ui.h stamp
+build o: cc ../u.c || autogen
+"""
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_what_a_phony_edge_names_and_ninja_left_is_no_source(tmp_path: Path, edited: bool) -> None:
+    """As the headers that CMake has Qt's uic make: a command that goes by times leaves what is as old as its source."""
+    pair = Pair(tmp_path)
+    pair.write("b/build.ninja", UIC)
+    pair.write("form", "int x = 1;\n")
+    pair.write("u.c", '#include "b/ui.h"\n')
+    assert pair.by_ninja("-C", "b").code == 0
+    for path in ("ui.h", "stamp", "o"):
+        (pair.windrow / "b" / path).write_bytes((pair.ninja / "b" / path).read_bytes())
+    if edited:
+        pair.write("form", "int x = 2;\n")
+
+    ran = pair.by_windrow("-C", "b")
+
+    assert ran.code == 0, ran.said
+    assert (pair.windrow / "b/ui.h").read_text() == (pair.windrow / "form").read_text()
+    pair.from_nothing("-C", "b")
+    assert (pair.windrow / "b/o").read_bytes() == (pair.clean / "b/o").read_bytes()

@@ -20,7 +20,7 @@ from shared.uncollected import uncollected
 from shared.version import VERSION
 
 # The number changes whenever the importer makes another recipe of an edge, or the rows below change.
-_SCHEMA = f"windrow.graph/8 {VERSION}\n".encode()
+_SCHEMA = f"windrow.graph/9 {VERSION}\n".encode()
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
@@ -28,6 +28,7 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
 
     programs: of its commands, each combination once. inside, outside: where the inputs lie that no edge makes.
     searched: folders of the tree outside the build folder that compilers look for headers in, or find their sources in.
+    besides: the paths of the tree that phony edges name and, by what stands behind them, commands make.
     """
 
     whose: str
@@ -35,6 +36,7 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     inside: frozenset[str]
     outside: tuple[str, ...]
     searched: tuple[str, ...]
+    besides: frozenset[str]
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False, array_like=True):

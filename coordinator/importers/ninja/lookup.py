@@ -128,6 +128,16 @@ class Lookup:
                         waiting += edges[number].validations
         return ordered
 
+    def stand_ins(self) -> set[str]:
+        """What phony edges name where a command stands behind them: CMake names byproducts so."""
+        phony = [edge for edge in self.edges if edge.phony and edge.all_inputs]
+        found = {path for edge in self.edges if not edge.phony for path in edge.all_outputs}
+        commands = frozenset(found)
+        while waiting := [edge for edge in phony if not found.isdisjoint(edge.all_inputs)]:
+            found.update(path for edge in waiting for path in edge.all_outputs)
+            phony = [edge for edge in phony if not found.issuperset(edge.all_outputs)]
+        return found - commands
+
     def circles(self) -> dict[int, str]:
         """The edges that wait for themselves, or need one that does, by number; each with the way around."""
         makers, edges = self.makers, self.edges
