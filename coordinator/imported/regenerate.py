@@ -134,6 +134,7 @@ class Regeneration:
 
     def _execute(self, edge: Edge, stream: int) -> None:
         command = self._imported.manifest.command(edge)
+        rspfile = self._prepare(edge)
         try:
             # Its output is for whoever watches; it may ask for nothing.
             done = subprocess.run(
@@ -152,6 +153,21 @@ class Regeneration:
             failed.outputs, failed.command, failed.ended_with = edge.all_outputs, command, code
             failed.interrupted = code == _KILLED + signal.SIGINT or -done.returncode in (signal.SIGTERM, signal.SIGHUP)
             raise failed
+        if rspfile:
+            self._at(rspfile).unlink(missing_ok=True)
+
+    def _prepare(self, edge: Edge) -> str:
+        """Make the folders and the response file that ninja would; the path of that, if there is one."""
+        manifest = self._imported.manifest
+        rspfile, depfile = manifest.rspfile(edge), manifest.depfile(edge)
+        try:
+            for path in (*edge.all_outputs, *((depfile,) if depfile else ())):
+                self._at(path).parent.mkdir(parents=True, exist_ok=True)
+            if rspfile:
+                self._at(rspfile).write_bytes(os.fsencode(manifest.rspfile_content(edge)))
+        except OSError as error:
+            raise named(error, error.filename or self._folder, "writing") from error
+        return rspfile
 
     def _inputs(self, edge: Edge, known: Digests | None) -> Digests | None:
         """What the inputs of an edge hold; None if it should have a depfile and what that said is not known."""

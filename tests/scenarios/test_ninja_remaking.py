@@ -73,3 +73,27 @@ def test_a_phony_edge_that_names_itself_is_a_cycle_for_who_needs_it_where_that_i
         assert (windrow.code, ninja.code) == (code, code), windrow.said
     assert "dependency cycle: self -> self [-w phonycycle=err]" in windrow.err
     assert pair.by_windrow("-w", "phonycycle=warn", "self").code == 0
+
+
+GENERATOR = """\
+rule list
+  command = cp $in $out
+rule make
+  command = cat some.rsp > seen && touch build.ninja
+  generator = 1
+  rspfile = some.rsp
+  rspfile_content = $in and more
+build new/folder/list: list names
+build build.ninja: make new/folder/list
+"""
+
+
+def test_its_commands_have_the_folders_and_the_response_files_that_ninja_makes(pair: Pair) -> None:
+    pair.write("build.ninja", GENERATOR)
+    pair.write("names", "1\n")
+
+    theirs, ours = pair.both()
+
+    assert (ours.code, theirs.code) == (0, 0), ours
+    assert pair.tree(pair.windrow) == pair.tree(pair.ninja)
+    assert (pair.windrow / "seen").read_text() == "new/folder/list and more"

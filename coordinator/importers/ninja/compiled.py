@@ -24,7 +24,7 @@ from shared.errors import LocalError
 from shared.uncollected import uncollected
 
 # Changes whenever the parser or the values do.
-_SCHEMA = b"windrow.ninja/1\n"
+_SCHEMA = b"windrow.ninja/2\n"
 _LENGTH = struct.Struct(">Q")  # of the head, which stands between it and the statements
 # Nanoseconds for which a file could be changed again without a trace, on the coarsest of file systems. Looking
 # twice at one that was not costs 0.6 ms a megabyte.

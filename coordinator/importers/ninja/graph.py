@@ -210,7 +210,8 @@ class Importer:
         place = self.places.of(path)
         if outside(place):
             return bool(self.tree.outside(place))
-        return place in self.tree.sources or bool(self.tree.through(place, ""))
+        known = place in self.tree.sources or place in self.tree.folders
+        return known or bool(self.tree.through(place, ""))
 
     # -- recipes ----------------------------------------------------------------------------------
 
@@ -349,7 +350,7 @@ class Importer:
         return next((one for one in self._within(name) if path in self.makers[one].all_inputs), edge.all_outputs[0])
 
     def _comes(self, path: str) -> bool:
-        return path in self.makers or self._there(path) or self.places.of(path) in self.tree.folders
+        return path in self.makers or self._there(path)
 
     def _order(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """What must come before; the same tuple for all edges that say the same."""

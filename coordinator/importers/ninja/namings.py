@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from coordinator.importers.ninja.circumstances import Tree
 from coordinator.importers.ninja.places import Places
@@ -13,12 +13,14 @@ from shared.leftovers import may_be_left
 from shared.model.action import unmarked
 
 # A word that may name a file of the sources: absolute, or on the way up from where it runs; blanks with a backslash.
-_WORD = re.compile(r"(?<![^\s'\"=,])(?:\0/|\.\./)(?:\\.|[^\s'\";,|&<>()\\])+")
+_WORD = re.compile(r"(?<![^\s'\"=,@])(?:\0/|\.\./)(?:\\.|[^\s'\";,|&<>()\\])+")
 # The same where quotes let it hold blanks.
 _QUOTED = re.compile(r"(?<=\")(?:\0/|\.\./)[^\" ]* [^\"]*(?=\")|(?<=')(?:\0/|\.\./)[^' ]* [^']*(?=')")
 _ESCAPED = re.compile(r"\\(.)")
 # A word that may name a file of the folder that the command runs in.
-_BARE = re.compile(r"[^\s'\";,|&<>()=]+")
+_BARE = re.compile(r"(?<!@)@?([^\s'\";,|&<>()=]+)")
+# Where a command goes first: its words are looked for there as well.
+_ENTERED = re.compile(r"(?:^|[;&|(]) *cd +([^\s'\"`;&|<>()$\\]+)")
 
 
 class Namings:
@@ -44,6 +46,8 @@ class Namings:
         None if they name what configuring may have written, or an earlier build: to be read, or to be written over.
         """
         found: set[str] = set()
+        if "cd " in command:
+            found.update(self._elsewhere(command))
         if self._beside:
             found.update(self._beside[word] for word in _BARE.findall(command) if word in self._beside)
         words = _WORD.findall(command)
@@ -56,6 +60,13 @@ class Namings:
         if any(path not in self._named and may_be_left(path, self._places.cwd) for path in found):
             return None
         return _joined(inputs, found)
+
+    def _elsewhere(self, command: str) -> Iterator[str]:
+        """The sources that words name from the folders that a command goes to."""
+        words, here = set(_BARE.findall(command)), ""
+        for folder in _ENTERED.findall(command):
+            here = posixpath.join(here, unmarked(folder, self._places.root))
+            yield from filter(None, (self._source(posixpath.join(here, word)) for word in words))
 
     def _source(self, word: str) -> str:
         """The source that a word names; "" for everything else."""

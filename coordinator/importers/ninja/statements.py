@@ -98,7 +98,9 @@ class _Statements:
                     fix="say it in the edges or in the file",
                 )
             bindings[key] = value
-        if ("rspfile" in bindings) != ("rspfile_content" in bindings):
+        # As ninja has it: a rule that does not say them says that they are empty.
+        rspfile, content = (bindings.setdefault(key, "") for key in ("rspfile", "rspfile_content"))
+        if bool(rspfile) != bool(content):
             raise lexer.error("rspfile and rspfile_content need to be both specified", at=at)
         if not bindings.get("command"):
             raise lexer.error("expected 'command =' line", at=at, fix=f"say what rule '{name}' runs")
@@ -116,7 +118,7 @@ class _Statements:
             if key != "depth":
                 raise lexer.error(f"unexpected variable '{key}'", why="a pool has a depth and nothing else")
             depth = self._expand(value)
-            if depth.lstrip(" ").startswith("-"):
+            if depth.lstrip(" ").startswith("-") and depth.strip(" -0"):
                 raise lexer.error("invalid pool depth", why=f"{depth} is below 0", fix="write 1 or more; 0 is no limit")
         if depth is None:
             raise lexer.error("expected 'depth =' line", at=at, fix=f"say how many jobs pool '{name}' takes")

@@ -1,4 +1,4 @@
-"""What commands make besides the files that their edges name, of the real ninja and of Windrow."""
+"""What commands make and read besides the files that their edges name, of the real ninja and of Windrow."""
 
 from __future__ import annotations
 
@@ -116,3 +116,44 @@ def test_a_file_beside_the_output_of_what_it_needs_is_there_the_first_time(pair:
     pair.write("a", "2\n")
     pair.by_windrow()
     assert (pair.windrow / "c").read_text() == (pair.windrow / "d").read_text() == "2\n"
+
+
+def test_a_word_names_a_file_from_where_the_command_goes(pair: Pair) -> None:
+    """Nobody would hear of its absence: the command does not fail."""
+    rule = "rule try\n  command = cd sub && test -f x && cat x > ../$out || echo none > ../$out; echo $out >> @LOG@\n"
+    deep = "rule deep\n  command = cd sub && cd deep && test -f x && cat x ../x > ../../$out; echo $out >> @LOG@\n"
+    pair.write("build.ninja", rule + deep + "build b: try a\nbuild c: deep a\n")
+    pair.write("a", "")
+    pair.write("sub/x", "1\n")
+    pair.write("sub/deep/x", "2\n")
+
+    assert same(pair).ran == ("b", "c")
+
+    assert (pair.windrow / "b").read_text() == "1\n"
+    quiet(pair)
+
+
+@pytest.mark.parametrize("word", ["@opts", "@sub/opts", "-Wl,@more", "@@ROOT@/opts"])
+def test_a_file_of_words_is_given_to_who_names_it(pair: Pair, word: str) -> None:
+    rules = (
+        "rule cc\n  command = gcc -c $in -o $out && echo $out >> @LOG@\n"
+        f"rule link\n  command = gcc $in {word} -o $out && echo $out >> @LOG@\n"
+    )
+    pair.write("build.ninja", rules + "build m.o: cc m.c\nbuild program: link m.o\n")
+    pair.write("m.c", "int main(void) { return 0; }\n")
+    for path in ("opts", "sub/opts"):
+        pair.write(path, "-Wl,--defsym=one=1\n")
+    pair.write("more", "--defsym=one=1\n")
+
+    assert same(pair).ran == ("m.o", "program")
+    quiet(pair)
+
+
+def test_a_folder_may_be_said_to_be_allowed_to_be_missing(pair: Pair) -> None:
+    pair.write("build.ninja", CAT + "build folder: phony\nbuild b: cat a | folder\n")
+    pair.write("a", "1\n")
+    pair.write("folder/x", "1\n")
+
+    assert same(pair).ran == ("b",)
+
+    quiet(pair)
