@@ -42,6 +42,17 @@ def state(process: Process) -> Literal["alive", "dead", "unknown"]:
     return "dead" if process.start and start != process.start else "alive"
 
 
+def around(process: Process) -> bool:
+    """Whether this process was started by one of this machine, or by what that started."""
+    if state(process) != "alive":
+        return False
+    above: int = os.getppid()
+    while above > 1 and above != process.pid:
+        fields = _stat(above)
+        above = int(fields[1]) if fields is not None else 0
+    return above == process.pid
+
+
 def stopped(pid: int) -> bool:
     """Whether a process of this machine was stopped by a signal, as by SIGSTOP; a debugger's hold is none."""
     fields = _stat(pid)

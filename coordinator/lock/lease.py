@@ -39,6 +39,10 @@ class Holder(msgspec.Struct, frozen=True):
         """Whether the holder's process is certain to have ended."""
         return process.state(Process(self.pid, self.host, self.space, self.start)) == "dead"
 
+    def around(self) -> bool:
+        """Whether this process runs within the holder's: as long as it waits, the holder does."""
+        return process.around(Process(self.pid, self.host, self.space, self.start))
+
 
 class Lease(Protocol):
     """A held lock, renewed in the background until it is released."""

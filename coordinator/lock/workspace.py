@@ -61,6 +61,7 @@ def _lock(fd: int, path: Path, clock: Clock, wait: float | None) -> None:
             raise errors.named(error, path, "locking") from error
         else:
             return
+        _refuse_within(fd, path)
         left = POLL_SECONDS if deadline is None else deadline - clock.monotonic()
         if left <= 0:
             raise LockHeld(
@@ -72,9 +73,25 @@ def _lock(fd: int, path: Path, clock: Clock, wait: float | None) -> None:
         clock.sleep(min(POLL_SECONDS, left))
 
 
+def _refuse_within(fd: int, path: Path) -> None:
+    """LockHeld if the holder waits for this very process: to wait for it would be for ever."""
+    holder = _holder(fd)
+    if holder is not None and holder.around():
+        raise LockHeld(
+            "A build cannot run within another build of the same folder",
+            at=str(path),
+            why="a command of that build started this one, and each would wait for the other",
+            fix="have the edge or rule of that command need what this build was to make",
+        )
+
+
 def _who(fd: int, clock: Clock) -> str:
+    holder = _holder(fd)
+    return f"{told(holder, clock.now())}," if holder is not None else "another process"
+
+
+def _holder(fd: int) -> Holder | None:
     try:
-        return told(msgspec.json.decode(os.pread(fd, 1 << 16, 0), type=Holder), clock.now()) + ","
+        return msgspec.json.decode(os.pread(fd, 1 << 16, 0), type=Holder)
     except (msgspec.MsgspecError, ValueError):
-        # It has only just got hold of it.
-        return "another process"
+        return None  # it has only just got hold of it
