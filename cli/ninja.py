@@ -16,15 +16,17 @@ from cli.ninja_options import Fatal, Options, options_of
 from cli.ninja_project import open_build_folder
 from cli.performers import PERFORMERS
 from coordinator import rest
+from coordinator.importers.ninja.spelling import canonical
 from coordinator.project import Project
 from coordinator.request import Request
 from shared.clock import SystemClock
-from shared.errors import GraphError, Interrupted, RemakingFailed, UsageError
+from shared.errors import GraphError, Interrupted, RemakingFailed, UnknownTarget, UsageError
 from shared.model.graph import Recipe
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from cli.progress_ninja import NinjaProgress
+    from coordinator.importers.ninja.lookup import Lookup
     from coordinator.report import BuildReport
 
 _OBJECTS = 100_000  # made and not yet freed, until cycles are looked for
@@ -83,11 +85,13 @@ def _run(arguments: Sequence[str]) -> int:
     if isinstance(options, int):
         return options
     if options.tool:
-        from cli.ninja_tools import list_tools, require_tool  # noqa: PLC0415
+        from cli.ninja_tools import list_tools, require_tool, restat  # noqa: PLC0415
 
         if options.tool == "list":
             return list_tools()
         require_tool(options.tool)
+        if options.tool == "restat":
+            return restat(options.targets)  # asks for no build file, like ninja's
     folder = Path(options.directory)
     if options.directory:
         # As ninja says it, for editors that make paths of what follows.
@@ -238,7 +242,7 @@ def _targets(project: Project, names: Sequence[str]) -> tuple[str, ...] | None:
     imported = project.imported
     assert imported is not None
     lookup = Lookup(imported.manifest)
-    paths = [lookup.target(name) for name in names]
+    paths = [_target(project, lookup, name) for name in names]
     for path in paths:
         if path not in lookup.makers and not Path(path).exists():
             raise UsageError(f"'{path}' missing and no known rule to make it")
@@ -246,6 +250,24 @@ def _targets(project: Project, names: Sequence[str]) -> tuple[str, ...] | None:
     # What makes the build file itself runs before there is a plan.
     own = _own(project)
     return tuple(imported.target(path) for path in made if path not in own) or None
+
+
+def _target(project: Project, lookup: Lookup, name: str) -> str:
+    """What a name stands for; also one that only depfiles know: a header, `x.h^` the first output made of it."""
+    try:
+        return lookup.target(name)
+    except UnknownTarget:
+        imported, base = project.imported, project.load_base().manifest
+        path = canonical(name.removesuffix("^"))
+        if imported is None or base is None or path in lookup.makers or path in lookup.users:
+            raise
+        place = imported.places.of(path)
+        told = (entry for entry in base.jobs.values() if entry.trace is not None and (entry.depfile or entry.notes))
+        made = {output for entry in told if entry.trace and place in entry.trace.used for output in entry.outputs}
+        first = next((path for path in lookup.makers if imported.places.of(path) in made), None)
+        if first is None:
+            raise
+        return first if name.endswith("^") else path
 
 
 def _own(project: Project) -> frozenset[str]:

@@ -133,21 +133,20 @@ def require_tool(tool: str) -> None:
         raise Fatal(f"unknown tool '{tool}'", fix=f"did you mean '{meant}'?" if meant else "windrow ninja -t list")
 
 
+def restat(words: list[str]) -> int:
+    """Nothing is to be done, for times do not count; the exit code, 1 for a flag that there is not."""
+    return 1 if _flags_of("restat", words) is None else 0
+
+
 def run_tool(options: Options, settings: Settings) -> int:
     """Print what a tool tells; its exit code. UsageError for what it is not to be asked."""
     tool, flags, names = options.tool, dict[str, str](), options.targets
     if tool in _TAKES:
-        short, long, usage = _TAKES[tool]
-        try:
-            found, names = getopt.gnu_getopt(names, short, list(long))
-        except getopt.GetoptError as error:
-            render.err(f"{tool}: {complaint(error)}")
-            found = [("-h", "")]
-        flags = dict(found)
-        if not flags.keys().isdisjoint(("-h", "--help")):
-            render.out(usage)
+        given = _flags_of(tool, names)
+        if given is None:
             return 1
-    if tool in ("recompact", "restat"):
+        flags, names = given
+    if tool == "recompact":
         return 0
     project = Project(settings, environ=os.environ, clock=SystemClock())
     imported = project.imported
@@ -161,6 +160,21 @@ def run_tool(options: Options, settings: Settings) -> int:
             return cleaning.dead()
         return cleaning.clean(names, generated="-g" in flags, rules="-r" in flags)
     return tools.run(tool, names)
+
+
+def _flags_of(tool: str, words: list[str]) -> tuple[dict[str, str], list[str]] | None:
+    """The flags of a tool and what else follows it; None if it was asked how it is used, or wrongly: that is told."""
+    short, long, usage = _TAKES[tool]
+    try:
+        found, names = getopt.gnu_getopt(words, short, list(long))
+    except getopt.GetoptError as error:
+        render.err(f"{tool}: {complaint(error)}")
+        found, names = [("-h", "")], []
+    flags = dict(found)
+    if not flags.keys().isdisjoint(("-h", "--help")):
+        render.out(usage)
+        return None
+    return flags, names
 
 
 class _Tools:

@@ -75,7 +75,7 @@ class LineProgress:
         if self._verbose:
             err(f"{self._count()} SKIP  {job} (needs {because})")
 
-    def remaking(self, text: str, why: str) -> int:
+    def remaking(self, text: str, why: str, command: str) -> int:
         """See BuildObserver."""
         self.warned(f"{text} ({why})")
         return 2

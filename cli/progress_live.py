@@ -100,7 +100,7 @@ class LiveProgress:
         if self._verbose:
             self._print(Text("  SKIP", "yellow").append(f" {job}  needs {because}", "default"))
 
-    def remaking(self, text: str, why: str) -> int:
+    def remaking(self, text: str, why: str, command: str) -> int:
         """See BuildObserver."""
         self.warned(f"{text} ({why})")
         return 2

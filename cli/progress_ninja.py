@@ -110,10 +110,11 @@ class NinjaProgress:
     def skipped(self, job: str, because: str) -> None:
         """See BuildObserver."""
 
-    def remaking(self, text: str, why: str) -> int:
+    def remaking(self, text: str, why: str, command: str) -> int:
         """See BuildObserver."""
         if not self._quiet:
-            self._plain(f"{'' if self._status != DEFAULT_STATUS else '[0/1] '}{text}")
+            told = command if self._verbose else text
+            self._plain(f"{'' if self._status != DEFAULT_STATUS else '[0/1] '}{told}")
         sys.stdout.flush()
         return 1
 

@@ -158,7 +158,7 @@ def _refuse_other(request: Request, base: Base) -> None:
         )
 
 
-def regenerate(project: Project, request: Request, say: Callable[[str, str], int]) -> bool:
+def regenerate(project: Project, request: Request, say: Callable[[str, str, str], int]) -> bool:
     """Have an imported build file made anew if it is out of date; whether it was. Raises what `Regeneration` does."""
     if project.imported is None:
         return False

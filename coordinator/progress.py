@@ -58,7 +58,7 @@ class BuildObserver(Protocol):
         """A job cannot run because of a failed one."""
         ...
 
-    def remaking(self, text: str, why: str) -> int:
+    def remaking(self, text: str, why: str, command: str) -> int:
         """The build file is about to be made anew; the descriptor that its maker is to print to, 1 or 2."""
         ...
 
@@ -108,9 +108,9 @@ class Observers:
         for observer in self._observers:
             observer.skipped(job, because)
 
-    def remaking(self, text: str, why: str) -> int:
+    def remaking(self, text: str, why: str, command: str) -> int:
         """See BuildObserver."""
-        return max(observer.remaking(text, why) for observer in self._observers)
+        return max(observer.remaking(text, why, command) for observer in self._observers)
 
     def warned(self, text: str) -> None:
         """See BuildObserver."""

@@ -184,7 +184,7 @@ class BuildRecord:
         """See BuildObserver."""
         self.writer.skipped(job)
 
-    def remaking(self, text: str, why: str) -> int:
+    def remaking(self, text: str, why: str, command: str) -> int:
         """See BuildObserver."""
         return 2
 

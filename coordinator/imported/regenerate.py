@@ -27,8 +27,8 @@ _FILE = "generator.json"
 _MOST = 20  # times in a row
 _KILLED = 128  # what shells add to the number of the signal that ended a command
 
-# Told what is about to be done, and why; where it is to print to: descriptor 1 or 2.
-Say = Callable[[str, str], int]
+# Told what is about to be done, why, and by which command; where it is to print to: descriptor 1 or 2.
+Say = Callable[[str, str, str], int]
 Digests = dict[str, str]
 
 
@@ -95,7 +95,8 @@ class Regeneration:
             if found is None:
                 return done > 0
             edge, why = found
-            stream = say(self._imported.manifest.description(edge) or self._imported.manifest.command(edge), why)
+            command = self._imported.manifest.command(edge)
+            stream = say(self._imported.manifest.description(edge) or command, why, command)
             kept = self._kept()
             before = self._inputs(edge, kept.get(_name(edge))) or {}
             self._execute(edge, stream)

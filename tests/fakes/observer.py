@@ -35,7 +35,7 @@ class RecordingObserver:
     def skipped(self, job: str, because: str) -> None:
         self.order.append(("skipped", job))
 
-    def remaking(self, text: str, why: str) -> int:
+    def remaking(self, text: str, why: str, command: str) -> int:
         self.warnings.append(f"{text} ({why})")
         return 2
 

@@ -97,3 +97,9 @@ def test_its_commands_have_the_folders_and_the_response_files_that_ninja_makes(p
     assert (ours.code, theirs.code) == (0, 0), ours
     assert pair.tree(pair.windrow) == pair.tree(pair.ninja)
     assert (pair.windrow / "seen").read_text() == "new/folder/list and more"
+
+
+def test_verbosely_its_command_is_told(pair: Pair) -> None:
+    outdated(pair, "touch build.ninja")
+
+    assert "touch build.ninja\n" in pair.by_windrow("-v", "build.ninja").out

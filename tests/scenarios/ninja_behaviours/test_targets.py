@@ -162,3 +162,37 @@ def test_quiet_says_nothing_where_there_is_nothing_to_do(pair: Pair) -> None:
     for words in (["--quiet"], ["--quiet", "-C", "."], ["--quiet", "-n"], ["--quiet"]):
         theirs, ours = pair.both(*words)
         assert (ours.code, ours.out) == (theirs.code, theirs.out) == (0, ""), words
+
+
+HEADER = """\
+rule cc
+  command = gcc -MD -MF $out.d -c $in -o $out && echo $out >> @LOG@
+  depfile = $out.d
+  deps = gcc
+build one.o: cc one.c
+build two.o: cc two.c
+"""
+
+
+def test_a_header_that_a_depfile_told_of_is_a_target_too(pair: Pair) -> None:
+    """As editors have what is being edited compiled: `ninja x.h^`."""
+    pair.write("build.ninja", HEADER)
+    for name in ("one.c", "two.c"):
+        pair.write(name, '#include "inc/h.h"\n')
+    pair.write("inc/h.h", "int x;\n")
+    same(pair, "-j1")  # to ninja the first is that of which it heard first
+    pair.write("inc/h.h", "int y;\n")
+
+    assert same(pair, "inc/h.h^").ran == ("one.o",)
+
+    quiet(pair, "inc/h.h^")
+    quiet(pair, "./inc//h.h")
+    theirs, ours = pair.both("inc/other.h^")
+    assert ours.code == theirs.code == 1
+    assert "unknown target 'inc/other.h'" in ours.err
+
+
+def test_restat_asks_for_no_build_file(pair: Pair) -> None:
+    theirs, ours = pair.both("-t", "restat", "x")
+
+    assert ours == theirs

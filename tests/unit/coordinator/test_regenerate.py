@@ -52,7 +52,7 @@ class Configured:
     def run(self) -> bool:
         return self.regeneration().run(self.say)
 
-    def say(self, text: str, why: str) -> int:
+    def say(self, text: str, why: str, command: str) -> int:
         self.said.append(f"{text} ({why})")
         return 2
 
