@@ -130,7 +130,10 @@ class Preparer:
     def _recipe(self, job: str) -> Recipe:
         recipe = self.tree.graph.recipes[job]
         if self.keep_depfiles and recipe.depfile is not None and recipe.loose:
-            return msgspec.structs.replace(recipe, keeps_depfile=True)
+            recipe = msgspec.structs.replace(recipe, keeps_depfile=True)
+        if recipe.loose and (within := {one for path in recipe.inputs for one in self.tree.within(path)}):
+            # To need a folder is to need what was made in it, all of it: which files there are is seen by no trace.
+            recipe = msgspec.structs.replace(recipe, inputs=tuple(sorted(within.union(recipe.inputs))))
         return recipe
 
     def _look_up(self, recipe: Recipe, could_read: Paths) -> tuple[Reuse | None, float]:

@@ -104,6 +104,15 @@ class RunTree:
         done = (result for id_ in needed if (result := self.results.get(id_)) is not None)
         return sorted(found.union(output.path for result in done for output in result.outputs))
 
+    def within(self, path: str) -> tuple[str, ...]:
+        """What was made in a folder that is an output itself; nothing for any other path."""
+        maker = self.graph.producer.get(path)
+        if maker is None or self.find(path) is not None:
+            return ()
+        result, entry = self.results.get(maker), self.manifest.jobs.get(maker) if self.manifest else None
+        made = (one.path for one in result.outputs) if result is not None else entry.also if entry is not None else ()
+        return tuple(one for one in made if one.startswith(f"{path}/"))
+
     def besides(self, recipe: Recipe) -> list[str]:
         """What jobs that a recipe needs have made, no recipe is known to make, and its command names."""
         made = dict(self._besides)
