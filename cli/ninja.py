@@ -153,6 +153,7 @@ def _build_in(project: Project, options: Options) -> int:
         keep_response_files=options.keep_response_files,
         keep_depfiles=options.keep_depfiles,
         at_once=options.jobs or 0,
+        remade=bool(options.targets),
     )
     doing = _dry if options.dry else _run_jobs
     return doing(project, request, options, progress)

@@ -50,6 +50,11 @@ def remember(project: Project, seen: Survey, asked: Question, *, typed: str = ""
     # Jobs that were left out or always run keep everything from resting; no target that rests needs one of them.
     if seen.placed if asked.targets else not base.manifest.rests:
         return
+    if project.imported is not None:
+        from coordinator.imported.regenerate import Regeneration  # noqa: PLC0415 - only for projects with a build.ninja
+
+        if Regeneration(project.imported).asks():
+            return  # a command has to tell whether the build file is up to date
     noted = seen.scan.settled()
     besides = _besides(project) if noted is not None else None
     if noted is None or besides is None:

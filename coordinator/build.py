@@ -57,7 +57,8 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
         return _still(project, told, name, project.clock.monotonic() - began)
     project.tools.look_ahead()
     _clear_up(project, request)
-    regenerate(project, request, observer.remaking)
+    if not request.remade:
+        regenerate(project, request, observer.remaking)
     if project.context is not None:
         request = project.context.heed(request, observer.warned)
     if project.imported is not None:
@@ -165,7 +166,7 @@ def regenerate(project: Project, request: Request, say: Callable[[str, str, str]
     from coordinator.imported.regenerate import Regeneration  # noqa: PLC0415 - only for projects with a build.ninja
 
     regeneration = Regeneration(project.imported)
-    if regeneration.due():
+    if regeneration.asks() or regeneration.due():
         with workspace.holding(project.settings.state_dir, project.clock, wait=request.wait):
             return regeneration.run(say)
     return False

@@ -32,7 +32,7 @@ class Request(msgspec.Struct, frozen=True):
     from ("" for none), where that matters. typed: the targets as `rest.typed` writes them down; "" if nobody typed any.
     keep_response_files: leave those of imported commands in the tree, as those of failed ones are. keep_depfiles: leave
     those too that are taken in. at_once: how many jobs may run at once, here and on the farm together; 0 for as many as
-    there are slots.
+    there are slots. remade: the build file was seen to a moment ago.
     """
 
     targets: tuple[str, ...] = ()
@@ -53,6 +53,7 @@ class Request(msgspec.Struct, frozen=True):
     keep_response_files: bool = False
     keep_depfiles: bool = False
     at_once: int = 0
+    remade: bool = False
 
     @property
     def question(self) -> Question:

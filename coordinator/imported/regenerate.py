@@ -3,6 +3,9 @@
 ninja goes by times. Here what the inputs held when an edge last ran decides; before that is known, and where somebody
 else has made the build file since (`cmake ..`, or for another configuration of the same folder), times do. An edge also
 reads what its depfile names: GN's says nothing else of the files it was made from.
+
+An edge that needs what is never there runs once a build, as with ninja: CMake has one look whether a GLOB with
+CONFIGURE_DEPENDS still finds the same files, and touch its output if not. So of such an edge the time is what counts.
 """
 
 from __future__ import annotations
@@ -43,6 +46,17 @@ class _Kept(msgspec.Struct, frozen=True):
     made: dict[str, int] = {}
 
 
+class _Pass:
+    """What was done since the build file was last made.
+
+    ran: edges that always run and had their turn. pending: edges for which one of those touched something, and what.
+    """
+
+    def __init__(self) -> None:
+        self.ran: set[str] = set()
+        self.pending: dict[str, str] = {}
+
+
 class Regeneration:
     """The edges that make the build file, if there are any. Changes nothing but through `run`."""
 
@@ -54,25 +68,34 @@ class Regeneration:
 
     def due(self, *, keep: bool = True) -> str:
         """Why the build file must be made anew, empty when it need not; keep: note what inputs hold, if nothing is."""
-        found = self._next(keep=keep)
+        found = self._next(None, keep=keep)
         return found[1] if found is not None else ""
 
-    def _next(self, *, keep: bool = True) -> tuple[Edge, str] | None:
-        """The first edge that is out of date, and why."""
-        kept, seen, elsewhere = self._kept(), dict[str, Digests](), False
+    def asks(self) -> bool:
+        """Whether an edge must run before anybody can say whether the build file is up to date."""
+        return any(map(self._always, self._imported.manifest.makers()))
+
+    def _next(self, now: _Pass | None, *, keep: bool = True) -> tuple[Edge, str] | None:
+        """The first edge that is out of date, and why; without a pass, none that always runs."""
+        kept, seen, news = self._kept(), dict[str, Digests](), False
         for edge in self._imported.manifest.makers():
+            if always := self._always(edge):
+                if now is None or _name(edge) in now.ran:
+                    continue
+                return edge, f"{always} is not there"
             known = kept.get(_name(edge))
             inputs, why = self._inputs(edge, known), ""
             if inputs is None:
                 why = f"{edge.all_outputs[0]} has no depfile"
             else:
                 other = known is not None and self._times.get(_name(edge)) != self._made(edge)
-                why = self._why(edge, inputs, None if other else known)
+                touched = now.pending.get(_name(edge), "") if now is not None else ""
+                why = touched or self._why(edge, inputs, None if other else known)
                 seen[_name(edge)] = inputs
-                elsewhere = elsewhere or other
+                news = news or other or known is None
             if why:
                 return edge, why
-        if keep and seen and (not kept or elsewhere):
+        if keep and news:
             self._keep({**kept, **seen})
         return None
 
@@ -90,23 +113,48 @@ class Regeneration:
 
     def run(self, say: Say) -> bool:
         """Make it anew as often as it takes; whether it was. BuildFailed when the command fails."""
-        for done in range(_MOST * max(1, len(self._imported.manifest.makers()))):
-            found = self._next()
+        now, anew = _Pass(), False
+        for _ in range(_MOST * max(1, len(self._imported.manifest.makers()))):
+            found = self._next(now)
             if found is None:
-                return done > 0
+                return anew
             edge, why = found
             command = self._imported.manifest.command(edge)
             stream = say(self._imported.manifest.description(edge) or command, why, command)
+            if self._always(edge):
+                anew = self._ask(edge, stream, now) or anew
+                continue
             kept = self._kept()
             before = self._inputs(edge, kept.get(_name(edge))) or {}
             self._execute(edge, stream)
             self._imported.forget()
             self._note(_name(edge), before, kept)
+            now.pending.pop(_name(edge), None)
+            anew = True
+            if self._imported.manifest.files[0] in edge.all_outputs:
+                now = _Pass()
         raise RemakingFailed(
             f"{self._imported.ninja.file} still dirty after {_MOST} runs of its generator",
             why=self.due(),
             fix="see whether a time lies in the future, or a file is written each time",
         )
+
+    def _ask(self, edge: Edge, stream: int, now: _Pass) -> bool:
+        """Run an edge that always runs; what needs an output that it touched is out of date.
+
+        Whether it made a file that the build file includes.
+        """
+        before = {path: self._moment(path) for path in edge.all_outputs}
+        self._execute(edge, stream)
+        now.ran.add(_name(edge))
+        touched = {path for path, moment in before.items() if self._moment(path) != moment}
+        for other in self._imported.manifest.makers() if touched else ():
+            if path := next(filter(touched.__contains__, self._named(other)), ""):
+                now.pending[_name(other)] = f"{path} was made anew"
+        included = not touched.isdisjoint(self._imported.manifest.files)
+        if included:
+            self._imported.forget()
+        return included
 
     def _note(self, name: str, before: Digests, kept: dict[str, Digests]) -> None:
         """Keep what an edge has read, which has just run."""
@@ -204,6 +252,17 @@ class Regeneration:
             waiting += more
         return list(found)
 
+    def _always(self, edge: Edge) -> str:
+        """What an edge needs that never comes to be: a phony edge without inputs stands for it, and no file; or "".
+
+        None of what makes the build file itself: that is read anew, and then names another file or none.
+        """
+        if self._imported.manifest.files[0] in edge.all_outputs:
+            return ""
+        stand = (one for one in self._imported.manifest.ancestry() if one.phony and not one.all_inputs)
+        empty = {path for one in stand for path in one.outputs}
+        return next((path for path in self._named(edge) if path in empty and not self._at(path).exists()), "")
+
     def _depfile(self, edge: Edge) -> str:
         return self._imported.manifest.depfile(edge)
 
@@ -215,8 +274,11 @@ class Regeneration:
 
     def _made(self, edge: Edge) -> int:
         """When somebody last made the first output of an edge; 0 if nobody did."""
+        return self._moment(_name(edge))
+
+    def _moment(self, path: str) -> int:
         try:
-            return self._time(_name(edge))
+            return self._time(path)
         except OSError:
             return 0
 

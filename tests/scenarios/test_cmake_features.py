@@ -248,3 +248,35 @@ def test_sources_reached_through_a_symlink_and_built_beside_it(place: CMakePlace
     again = place.by_windrow()
 
     assert again.executed == {"CMakeFiles/m.dir/main.c.o", "m"}, again.said
+
+
+GLOBBED = {
+    "CMakeLists.txt": HEAD
+    + """
+file(GLOB sources CONFIGURE_DEPENDS src/*.c)
+add_executable(m ${sources})
+""",
+    "src/main.c": "int main(void){return 0;}\n",
+}
+
+
+def test_a_glob_that_is_looked_at_before_each_build(place: CMakePlace) -> None:
+    place.write(GLOBBED)
+    place.configure()
+    assert place.by_windrow().executed == {"CMakeFiles/m.dir/src/main.c.o", "m"}
+    again = place.by_windrow().said.splitlines()
+    assert again[1:] == ["[0/1] Re-checking globbed directories...", "ninja: no work to do."]
+
+    place.write({"src/more.c": "int more;\n"})
+    more = place.by_windrow("m")
+    (place.tree / "src/more.c").unlink()
+    less = place.by_windrow()
+
+    assert more.executed == {"CMakeFiles/m.dir/src/more.c.o", "m"}
+    # Once before CMake has made the build file anew, and once after that, as with ninja.
+    assert more.said.count("Re-checking") == less.said.count("Re-checking") == 2
+    assert "Re-running CMake" in less.said and less.code == 0
+    made = place.outputs()
+    place.configure()
+    assert place.by_ninja().code == 0
+    assert place.outputs().keys() == made.keys() - {"CMakeFiles/m.dir/src/more.c.o"}

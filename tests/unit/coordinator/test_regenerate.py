@@ -266,3 +266,63 @@ def test_a_build_file_that_somebody_else_made_since_is_taken_as_it_is(configured
     configured.list.write_text("three\n")
     configured.aged(configured.list, 30)
     assert configured.regeneration().due() == f"{configured.list} changed", "from there on contents count again"
+
+
+ASKING = """\
+rule ask
+  command = echo x >> asked; if [ -e ../more ]; then {touch}; fi
+  generator = 1
+  restat = 1
+rule make
+  command = rm -f ../more; echo x >> runs; cp build.ninja old && cp old build.ninja
+  generator = 1
+build never: phony
+build stamp: ask | never
+build build.ninja: make stamp
+build x: phony
+"""
+
+
+def asking(configured: Configured, touch: str = "touch stamp") -> None:
+    (configured.folder / "build.ninja").write_text(ASKING.format(touch=touch))
+    (configured.folder / "stamp").touch()
+    configured.aged(configured.folder / "stamp")
+
+
+def asked(configured: Configured) -> int:
+    return len((configured.folder / "asked").read_text().splitlines())
+
+
+def test_an_edge_that_needs_what_is_never_there_runs_once_a_time(configured: Configured) -> None:
+    asking(configured)
+
+    assert not configured.run()
+    assert not configured.run()
+
+    assert (asked(configured), configured.runs) == (2, 0)
+    assert configured.said[0].endswith("(never is not there)")
+    assert configured.regeneration().asks() and not configured.regeneration().due()
+
+
+def test_what_it_touches_has_what_needs_that_run_though_it_holds_the_same(configured: Configured) -> None:
+    asking(configured)
+    configured.run()
+    (configured.list.parent / "more").touch()
+
+    assert configured.run()
+
+    assert (asked(configured), configured.runs) == (3, 1), "and it is asked again of the new build file"
+    assert "(stamp was made anew)" in configured.said[2]
+    assert not configured.run()
+
+
+def test_a_file_that_the_build_file_includes_may_come_of_it(configured: Configured) -> None:
+    asking(configured, "echo build y: phony > stamp; rm ../more")
+    text = (configured.folder / "build.ninja").read_text().replace("build build.ninja: make stamp", "include stamp")
+    (configured.folder / "build.ninja").write_text(text + "rule again\n  command = :\nbuild build.ninja: again stamp\n")
+    (configured.list.parent / "more").touch()
+    regeneration = configured.regeneration()
+    before = len(configured.imported.manifest.edges)
+
+    assert regeneration.run(configured.say)
+    assert len(configured.imported.manifest.edges) == before + 1
