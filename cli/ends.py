@@ -28,6 +28,16 @@ def ends_well(command: Callable[[], Any], arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def last_words(code: int) -> int:
+    """Have all that was said reach its readers; the exit code, not 0 where the result did not."""
+    lost = render.flush()
+    if lost is None or code:
+        return code
+    render.err(render.error_text(lost))
+    render.flush()
+    return lost.exit_code
+
+
 def _tell(error: WindrowError, arguments: Sequence[str]) -> int:
     if "--json" in arguments and not error.told:
         render.as_json(render.error_json(error))

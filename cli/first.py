@@ -84,6 +84,7 @@ def _ninja_rests(arguments: Sequence[str]) -> bool:
             if _QUIET not in arguments:
                 sys.stdout.write(f"ninja: Entering directory `{folder}'\n" if entered else "")
                 sys.stdout.write("ninja: no work to do.\n")
+                sys.stdout.flush()  # who cannot be told, the command itself deals with
             return True
     return False
 
@@ -98,6 +99,7 @@ def _build_rests(targets: Sequence[str]) -> bool:
     sys.stdout.write(
         f"No changes detected ({files:,} file{'' if files == 1 else 's'} checked in {took:.2f}s, rev-{revision:04d}).\n"
     )
+    sys.stdout.flush()
     return True
 
 

@@ -9,8 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
-from cli import render
-from cli.ends import ends_well
+from cli.ends import ends_well, last_words
 from shared.errors import Interrupted, UsageError, WindrowError
 
 # Name, where it lives, one line of help: `--help` must not import what it does not run.
@@ -94,9 +93,7 @@ def windrow(ctx: click.Context, directory: str | None) -> None:
 
 def run(argv: Sequence[str] | None = None) -> NoReturn:
     """The console script: run a command and exit with its code."""
-    code = main(argv)
-    render.flush()
-    sys.exit(code)
+    sys.exit(last_words(main(argv)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

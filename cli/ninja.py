@@ -20,7 +20,7 @@ from coordinator.importers.ninja.spelling import canonical
 from coordinator.project import Project
 from coordinator.request import Request
 from shared.clock import SystemClock
-from shared.errors import GraphError, Interrupted, RemakingFailed, UnknownTarget, UsageError
+from shared.errors import GraphError, Interrupted, RemakingFailed, UnknownTarget, UsageError, named
 from shared.model.graph import Recipe
 from shared.settings import Settings
 
@@ -36,12 +36,11 @@ _OF_THE_GRAPH = re.compile("^dependency cycle|missing and no known rule")
 
 def program() -> NoReturn:
     """The console script `windrow-ninja`."""
-    from cli.ends import ends_well  # noqa: PLC0415
+    from cli.ends import ends_well, last_words  # noqa: PLC0415
 
     # A build makes few cycles and is soon over: to look for them as often as Python does takes a thirtieth of its time.
     gc.set_threshold(_OBJECTS)
-    code = ends_well(lambda: run(sys.argv[1:]), sys.argv[1:])
-    render.flush()
+    code = last_words(ends_well(lambda: run(sys.argv[1:]), sys.argv[1:]))
     # The build has cleared up after itself. To take the interpreter apart would cost a tenth of a short build.
     os._exit(code)
 
@@ -233,7 +232,10 @@ def _write_report(path: Path, status: str, edges: Iterable[tuple[Recipe, str]], 
         }
         for recipe, how in edges
     ]
-    path.write_text(json.dumps({"schema": "windrow.ninja/1", "status": status, "edges": told}))
+    try:
+        path.write_text(json.dumps({"schema": "windrow.ninja/1", "status": status, "edges": told}))
+    except OSError as error:
+        raise named(error, path, "writing") from error
 
 
 def _targets(project: Project, names: Sequence[str]) -> tuple[str, ...] | None:

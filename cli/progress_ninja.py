@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 
 from cli.ninja_options import Fatal
-from cli.render import err
+from cli.render import err, raw
 from coordinator.progress import Failure, How
 from shared.model.graph import BuildGraph, Recipe
 from shared.model.plan import Plan
@@ -73,7 +73,7 @@ class NinjaProgress:
             if not self._quiet:
                 self._line(job)
             self._end_line()
-            sys.stdout.flush()
+            raw("", at_once=True)
             self._console = job
         elif self._lively and not self._quiet:
             self._line(job)
@@ -115,7 +115,7 @@ class NinjaProgress:
         if not self._quiet:
             told = command if self._verbose else text
             self._plain(f"{'' if self._status != DEFAULT_STATUS else '[0/1] '}{told}")
-        sys.stdout.flush()
+        raw("", at_once=True)
         return 1
 
     def warned(self, text: str) -> None:
@@ -156,8 +156,7 @@ class NinjaProgress:
         if not self._lively:
             self._plain(text)
             return
-        sys.stdout.write(f"\r{elided(text, _columns())}\x1b[K")
-        sys.stdout.flush()
+        raw(f"\r{elided(text, _columns())}\x1b[K", at_once=True)
         self._over = True
 
     def _filled(self, ending: int) -> str:
@@ -195,8 +194,7 @@ class NinjaProgress:
             self._held.append(text)
             return
         self._end_line()
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        sys.stdout.flush()
+        raw(text if text.endswith("\n") else text + "\n", at_once=True)
 
     def _shown(self, text: str) -> str:
         """What a command printed, without colours where these cannot be shown."""
@@ -204,7 +202,7 @@ class NinjaProgress:
 
     def _end_line(self) -> None:
         if self._over:
-            sys.stdout.write("\n")
+            raw("\n")
             self._over = False
 
 

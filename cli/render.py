@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
-from shared.errors import WindrowError
+from shared.errors import LocalError, WindrowError, named
 from shared.redaction import redact
+
+# What of the result could not be written, once something could not.
+_lost: list[LocalError] = []
 
 
 def out(text: str = "") -> None:
@@ -16,9 +20,9 @@ def out(text: str = "") -> None:
     _say(text, sys.stdout)
 
 
-def raw(text: str) -> None:
-    """Text on stdout that brings its own ends of lines."""
-    _say(text, sys.stdout, end="")
+def raw(text: str, *, at_once: bool = False) -> None:
+    """Text on stdout that brings its own ends of lines; at_once: for who watches."""
+    _say(text, sys.stdout, end="", at_once=at_once)
 
 
 def err(text: str = "") -> None:
@@ -33,25 +37,34 @@ def as_json(value: Any) -> None:
     _say(json.dumps(value, indent=2, ensure_ascii=False), sys.stdout)
 
 
-def flush() -> None:
-    """Have all that was said reach its readers, if there still are any."""
+def flush() -> LocalError | None:
+    """Have all that was said reach its readers, if there still are any; why the result could not be written."""
     for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            _muffle(stream)
+        _say("", stream, end="", at_once=True)
+    return _lost[0] if _lost else None
 
 
-def _say(text: str, stream: TextIO, end: str = "\n") -> None:
+def _say(text: str, stream: TextIO, end: str = "\n", *, at_once: bool = False) -> None:
     try:
         stream.write(text + end)
-    except BrokenPipeError:
-        _muffle(stream)
+        if at_once:
+            stream.flush()
+    except OSError as error:
+        _muffle(stream, error)
 
 
-def _muffle(stream: TextIO) -> None:
-    """The reader went away, as in `windrow show | head`: say the rest to nobody, so that the exit code still tells."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def _muffle(stream: TextIO, error: OSError) -> None:
+    """Say the rest to nobody: a build goes on, and the exit code tells how it ended.
+
+    That the reader went away, as in `windrow show | head`, is no error. That a disk is full is one where the result was
+    to go there.
+    """
+    number = stream.fileno()
+    if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+        _lost.append(named(error, Path(f"/proc/self/fd/{number}").readlink(), "writing the result to"))
+    nobody = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nobody, number)
+    os.close(nobody)
 
 
 def error_text(error: WindrowError) -> str:
