@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cli import render
+from cli.listening import address, listen
 from cli.options import book_options, open_book_settings, open_project
 from coordinator.project import Project
-from shared.errors import ToolMissing, UsageError, WindrowError, named
+from shared.errors import ToolMissing, UsageError, WindrowError
 from shared.redaction import redact
 from shared.settings import Settings
 from shared.version import VERSION
@@ -186,22 +187,11 @@ def _told(tool: Tool) -> Tool:
 
 def _serve(made: MCPServer[Any], host: str, port: int, token: str) -> None:
     """Listen until told to stop; the address is said on stderr. LocalError when it cannot be had."""
-    import socket  # noqa: PLC0415
-
     import uvicorn  # noqa: PLC0415
 
     app: App = made.streamable_http_app(streamable_http_path=PATH, host=host)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError as error:
-            raise named(error, f"{host}:{port}", "listening on") from error
-        # Whoever reads the address may come at once.
-        listener.listen(128)
-        address = f"[{host}]" if ":" in host else host
-        render.err(f"listening on http://{address}:{listener.getsockname()[1]}{PATH}")
+    with listen(host, port) as listener:
+        render.err(f"listening on {address(listener, host)}{PATH}")
         # No access log: nobody needs it, and a request may carry what must not be written down.
         config = uvicorn.Config(guarded(app, token) if token else app, log_level="warning", access_log=False)
         uvicorn.Server(config).run(sockets=[listener])

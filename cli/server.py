@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
 from typing import Any
 
 import click
 
 from cli import render
+from cli.listening import address, listen
 from cli.options import open_project, open_settings, project_options
 from cli.performers import PERFORMERS
 from coordinator.project import Project
 from shared.errors import ToolMissing, UsageError
 
-TOKEN = "WINDROW_SERVER_TOKEN"  # noqa: S105 - the name of a variable
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -30,13 +29,13 @@ def server(**given: Any) -> int:
     $WINDROW_SERVER_TOKEN.
     """
     chosen = {name: given[name] for name in ("branch", "project")}
-    folder, token = given["directory"], os.environ.get(TOKEN, "")
-    settings = open_settings(folder, chosen)
+    token = os.environ.get("WINDROW_SERVER_TOKEN", "")
+    settings = open_settings(given["directory"], chosen)
     if given["host"] not in _LOOPBACK and not token:
         raise UsageError(
             f"listening on {given['host']} needs a token",
             why="whoever reaches the server can have commands run",
-            fix=f"set {TOKEN}, or leave --host out",
+            fix="set WINDROW_SERVER_TOKEN, or leave --host out",
         )
     try:
         import uvicorn  # noqa: PLC0415 - an extra
@@ -47,16 +46,15 @@ def server(**given: Any) -> int:
 
     def project() -> Project:
         # Anew for each request: windrow.toml may have been edited.
-        return open_project(open_settings(str(Path(folder or ".")), chosen), PERFORMERS)
+        return open_project(open_settings(str(settings.root), chosen), PERFORMERS)
 
     hosts = ("*",) if token else ("127.0.0.1", "localhost", "[::1]")
     app = make_app(project, token=token, hosts=hosts)
-    config = uvicorn.Config(app, host=given["host"], port=given["port"], log_level="warning", lifespan="off")
-    listener = config.bind_socket()
-    listener.listen()
-    render.out(f"serving {settings.project} on http://{given['host']}:{listener.getsockname()[1]}")
-    render.flush()
-    # To be told to stop is how it ends: uvicorn finishes what is asked, and passes the signal on.
-    with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+    config = uvicorn.Config(app, log_level="warning", lifespan="off")
+    with listen(given["host"], given["port"]) as listener:
+        render.out(f"serving {settings.project} on {address(listener, given['host'])}")
+        render.flush()
+        # To be told to stop is how it ends: uvicorn finishes what is asked, and passes the signal on.
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from coordinator.api.app import make_app
-from tests.console import ended
+from tests.console import Console, ended
 from tests.scenarios.film import JOBS, LAYERS, Film
 
 FILM = "/v1/projects/movie"
@@ -232,3 +233,36 @@ def test_a_server_that_others_reach_wants_a_token(film: Film) -> None:
 
     assert said.code == 2
     assert "WINDROW_SERVER_TOKEN" in said.err
+
+
+def test_it_serves_the_project_of_the_folder_that_comes_before_the_command(film: Film) -> None:
+    """`windrow -C DIR server`: each request is answered by settings that are read anew."""
+    console = Console(film.root.parent, film.console.cache)
+    process = console.start("-C", str(film.root), "server", "--host", "::1", "--port", "0")
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[-1]
+        asked = urllib.request.Request(f"{address}{FILM}/plan", b"{}", {"content-type": "application/json"})
+        with urllib.request.urlopen(asked) as answer:
+            plan = json.load(answer)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        said = ended(process)
+
+    assert address.startswith("http://[::1]:")
+    assert [len(layer) for layer in plan["layers"]] == list(LAYERS)
+    assert (said.code, said.err) == (0, "")
+
+
+@pytest.mark.parametrize("words", [("server",), ("mcp", "--http")], ids=" ".join)
+def test_a_port_that_is_taken_is_told_with_what_to_do(film: Film, words: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        said = film.console.run(*words, "--port", str(port))
+
+    assert (said.code, said.out) == (36, "")
+    assert said.err == (
+        f"error[W3600]: cannot listen on 127.0.0.1, port {port}\n   at: 127.0.0.1:{port}\n"
+        "  why: Address already in use\n  fix: choose another with --host and --port; --port 0 takes a free one\n"
+    )

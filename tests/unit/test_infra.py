@@ -212,7 +212,7 @@ def test_the_env_example_lists_every_variable_there_is() -> None:
         path for package in ("cli", "coordinator", "shared", "workers") for path in (ROOT / package).rglob("*.py")
     ]
     read = {
-        name for path in sources for name in re.findall(r'environ[^\n]*["\'](WINDROW_[A-Z_]+)["\']', path.read_text())
+        name for path in sources for name in re.findall(r'["\'](WINDROW_[A-Z]+(?:_[A-Z]+)*)["\']', path.read_text())
     }
 
     assert listed == settings | read | {"WINDROW_BRANCH", "WINDROW_JOBS", "WINDROW_CACHE_DIR"}
