@@ -77,6 +77,8 @@ def gc(**given: Any) -> int:
     """Remove what no kept revision names and nobody used within the window."""
     project = given_project(given)
     settings = project.settings
+    if given["window"] is not None and not given["window"] >= 0:
+        raise click.BadParameter("give a number of days, 0 or more", param_hint="--window")
     window = settings.cache_window if given["window"] is None else given["window"] * 86400
     report = collect.collect(
         project.stores,

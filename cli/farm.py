@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-from pathlib import Path
 
 import click
 import msgspec
 
-from cli import render
+from cli import gitignore, render
 from cli.local_farm import WORKERS, FarmState, LocalFarm
+from cli.options import start_folder
 from cli.performers import slots_of
 from shared.clock import SystemClock
 from shared.redaction import redact
+from shared.settings_keys import LOCAL_FILE
 from shared.settings_load import find_root, load_without_project
 
 _dir = click.option(
@@ -39,11 +40,15 @@ def farm() -> None:
 @_json
 def up(*, workers: int | None, slots: int | None, write: bool, folder: str | None, as_json: bool) -> int:
     """Start a broker, a bucket and workers. When they run already, bring the workers to the number given."""
-    # Found before anything is started, so that a wrong folder costs nothing.
-    root = find_root(Path.cwd()) if write else None
+    # Looked at before anything is started, so that a wrong folder costs nothing.
+    root = find_root(start_folder(None)) if write else None
     local = opened(folder)
+    if root is not None:
+        local.may_write(root)
     state, before = local.up(workers=workers, slots=slots or max(1, slots_of(0) // (workers or WORKERS)))
     path = local.write(state, root) if root is not None else None
+    if root is not None and gitignore.of_git(root) and gitignore.add(root / ".gitignore", [LOCAL_FILE]):
+        render.err(f"added {LOCAL_FILE} to .gitignore: it holds the broker's password")
     if as_json:
         render.as_json(as_object(local, state) | {"was_up": before.up, "written": str(path) if path else None})
         return 0
@@ -96,9 +101,9 @@ def down(*, folder: str | None) -> int:
 def opened(folder: str | None) -> LocalFarm:
     """The farm of a folder, by default of the user's cache directory."""
     if folder is None:
-        cache = load_without_project(Path.cwd(), flags={}, environ=os.environ).cache_dir
+        cache = load_without_project(start_folder(None), flags={}, environ=os.environ).cache_dir
         return LocalFarm(cache / "farm", clock=SystemClock(), environ=os.environ)
-    return LocalFarm(Path(folder), clock=SystemClock(), environ=os.environ)
+    return LocalFarm(start_folder(None) / folder, clock=SystemClock(), environ=os.environ)
 
 
 def exports(local: LocalFarm, state: FarmState) -> list[str]:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import click
 
-from cli import render
+from cli import gitignore, render
 from cli.options import start_folder
 from shared import errors
+from shared.settings_keys import NAME
 
 _HEAD = '[project]\nname = "{name}"\n'
 
@@ -72,10 +73,10 @@ _CONTEXT = """
 mode = "clean"                     # compile everything; `windrow build --incremental` what changed
 """
 
-# What describes a build that ninja is told of, and the command that tells it.
+# What describes a build that ninja is told of, and the command that tells it; both want a ninja to be there.
 _CONFIGURED = {
-    "CMakeLists.txt": "cmake -S . -B build -G Ninja",
-    "meson.build": "meson setup build",
+    "CMakeLists.txt": "cmake -S . -B build -G Ninja -DCMAKE_MAKE_PROGRAM=windrow-ninja",
+    "meson.build": "NINJA=windrow-ninja meson setup build",
     "BUILD.gn": "gn gen build",
 }
 _COMPILERS = {"gcc": ("cc", (".c",), '"**/*.h"'), "g++": ("cxx", (".cpp", ".cc", ".cxx"), '"**/*.h", "**/*.hpp"')}
@@ -93,18 +94,22 @@ def init(directory: str | None, name: str | None) -> int:
     """Write a windrow.toml for the folder you are in; does nothing where there is one."""
     folder = start_folder(directory)
     path = folder / "windrow.toml"
+    if name is not None and not NAME.fullmatch(name):
+        raise click.BadParameter(
+            f"{name!r} does not match {NAME.pattern}; {_plain(name)!r} would do", param_hint="--name"
+        )
     next_ = "windrow build"
     if path.exists():
         render.out(f"{path} is there already; nothing was changed")
     else:
-        text, next_ = settings_text(folder, name or _name(folder))
+        text, next_ = settings_text(folder, name or _plain(folder.resolve().name))
         try:
             path.write_text(text)
         except OSError as error:
             raise errors.named(error, path, "writing") from error
         render.out(f"wrote {path}")
     ignored = (*_IGNORED, *_CONTEXT_IGNORED) if (folder / _CONTEXT_RULES).is_dir() else _IGNORED
-    if added := _ignore(folder / ".gitignore", ignored):
+    if added := gitignore.add(folder / ".gitignore", ignored):
         render.out(f"added {', '.join(added)} to .gitignore")
     render.out(f"next: {next_}")
     return 0
@@ -160,18 +165,6 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (here / one for one in (["build.ninja"] if build else sorted(names)))
 
 
-def _name(folder: Path) -> str:
-    return re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.lower()).strip("-._") or "project"
-
-
-def _ignore(path: Path, names: tuple[str, ...]) -> list[str]:
-    """Add what git need not see, once; what was added."""
-    try:
-        had = path.read_text() if path.exists() else ""
-        lines = had.splitlines()
-        missing = [line for line in names if line not in lines and line.rstrip("/") not in lines]
-        if missing:
-            path.write_text(had + ("\n" if had and not had.endswith("\n") else "") + "\n".join(missing) + "\n")
-    except OSError as error:
-        raise errors.named(error, path, "writing") from error
-    return missing
+def _plain(name: str) -> str:
+    """The name of a project that comes closest to a name."""
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")[:100] or "project"

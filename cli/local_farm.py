@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,8 +125,8 @@ class LocalFarm:
         }
         return {"storage": storage, "farm": {"broker": state.broker}}
 
-    def write(self, state: FarmState, root: Path) -> Path:
-        """Have the project in `root` use the farm; ConfigError when its windrow.local.toml is somebody else's."""
+    def may_write(self, root: Path) -> Path:
+        """Where `write` writes for the project in `root`; it raises what that would, and writes nothing that stays."""
         path = root / LOCAL_FILE
         if path.exists() and not _ours(path):
             raise ConfigError(
@@ -134,6 +135,18 @@ class LocalFarm:
                 why="it was not written by `farm up`",
                 fix="move it away and try again, or set the variables that `windrow farm up` prints",
             )
+        try:
+            tempfile.TemporaryFile(dir=root).close()
+        except OSError as error:
+            raise named(error, path, "writing") from error
+        return path
+
+    def write(self, state: FarmState, root: Path) -> Path:
+        """Have the project in `root` use the farm.
+
+        ConfigError when its windrow.local.toml is somebody else's, LocalError when it cannot be written.
+        """
+        path = self.may_write(root)
         self._write(state, path)
         written = sorted({*map(str, self._written()), str(path)})
         write_atomic(self.folder / "written.json", msgspec.json.encode(written), durable=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -83,9 +84,12 @@ def wait_seconds(given: str | None) -> float | None:
     if given == _WAIT_WITHOUT_LIMIT:
         return None
     try:
-        return float(given)
+        seconds = float(given)
     except ValueError:
-        raise click.BadParameter(f"{given!r} is not a number of seconds", param_hint="--wait") from None
+        seconds = math.nan
+    if not seconds >= 0:
+        raise click.BadParameter(f"{given!r} is not a number of seconds", param_hint="--wait")
+    return seconds
 
 
 def revision_given(text: str, option: str = "--revision") -> int:

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -226,19 +227,19 @@ def _spawn(name: str, command: list[str], folder: Path, environ: Mapping[str, st
     log = folder / f"{name}.log"
     # A server needs nothing of this process's environment, least of all its credentials.
     env = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TZ") if key in os.environ} | dict(environ)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    actions = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
-        (os.POSIX_SPAWN_DUP2, 1, 2),
-    ]
     try:
-        pid = os.posix_spawn(command[0], command, env, file_actions=actions, setsid=True)
+        with open(log, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            # In no folder of a user's, which it would keep from being unmounted.
+            started = subprocess.Popen(
+                command, cwd="/", env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+            )
     except FileNotFoundError as error:
         raise ToolMissing(f"{command[0]} is not on this machine", fix=_INSTALL) from error
     except OSError as error:
         raise named(error, command[0], "starting") from error
-    return pid, str(log)
+    # It is to stay; without this the interpreter warns that it still runs.
+    started.returncode = 0
+    return started.pid, str(log)
 
 
 def _wait_ready(server: Server, ports: Sequence[int], ready: Callable[[Sequence[int]], bool], clock: Clock) -> str:

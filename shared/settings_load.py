@@ -211,7 +211,8 @@ def _from_environment(environ: Mapping[str, str]) -> Values:
             # An empty variable is a value where a setting may be empty, and else as good as none.
             if text or (key.type is str and not key.check("")):
                 values[dotted] = checked(variable, key, text, _always(at), (), strict=False)
-        elif "__" in short:
+        elif "__" in short or variable in _ONE_SHORT:
+            # With one underscore it is what many write, and nobody would hear that it says nothing.
             raise unknown(variable, _variables(), at)
     return values
 
@@ -223,6 +224,10 @@ def _variables() -> list[str]:
         for name, key in keys.items()
         if not key.shared
     ]
+
+
+# Variables of settings as they are called by who writes one underscore for two; WINDROW_CACHE_DIR is one by right.
+_ONE_SHORT = {name.replace("__", "_") for name in _variables()} - {f"{_PREFIX}{name}".upper() for name in _SHORT}
 
 
 def _from_flags(flags: Mapping[str, object]) -> Values:

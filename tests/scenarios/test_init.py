@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.console import Console, Said
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Folder:
@@ -55,7 +60,11 @@ def test_a_project_in_c_plus_plus_gets_rules_that_build_it(folder: Folder) -> No
 
 
 @pytest.mark.parametrize(
-    ("file", "configure"), [("CMakeLists.txt", "cmake -S . -B build -G Ninja"), ("meson.build", "meson setup build")]
+    ("file", "configure"),
+    [
+        ("CMakeLists.txt", "cmake -S . -B build -G Ninja -DCMAKE_MAKE_PROGRAM=windrow-ninja"),
+        ("meson.build", "NINJA=windrow-ninja meson setup build"),
+    ],
 )
 def test_what_another_tool_describes_is_left_to_ninja(folder: Folder, file: str, configure: str) -> None:
     folder.write({file: "", "src/a.c": ""})
@@ -93,3 +102,29 @@ def test_only_what_was_missing_is_said_to_be_added_for_git(folder: Folder) -> No
 
     assert "added .windrow/, windrow.local.toml to .gitignore" in folder.init().out
     assert ".gitignore" not in folder.init().out
+
+
+def test_what_it_says_comes_next_works_where_there_is_no_ninja(folder: Folder, tmp_path: Path) -> None:
+    """Words as it says them, with what is installed but for ninja."""
+    if shutil.which("cmake") is None:
+        pytest.skip("there is no cmake here")
+    folder.write(
+        {
+            "CMakeLists.txt": "cmake_minimum_required(VERSION 3.16)\nproject(next C)\nadd_executable(next main.c)\n",
+            "main.c": "int main(void) { return 0; }\n",
+        }
+    )
+    (tmp_path / "bin").mkdir()
+    for name in ("sh", "cmake", "cc", "gcc", "as", "ld", "ar", "ranlib", "uname", "env"):
+        if found := shutil.which(name):
+            (tmp_path / "bin" / name).symlink_to(found)
+    for name, call in (("windrow", "main"), ("windrow-ninja", "ninja")):
+        (tmp_path / "bin" / name).write_text(f"#!{sys.executable}\nimport windrow\nwindrow.{call}()\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    next_ = folder.init().out.splitlines()[-1].removeprefix("next: ")
+    environ = folder.console.environment({"PATH": str(tmp_path / "bin"), "PYTHONPATH": str(ROOT)})
+
+    done = subprocess.run(["sh", "-c", next_], cwd=folder.root, env=environ, capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder.root / "build/next").is_file()

@@ -297,3 +297,19 @@ def test_a_failed_build_prints_one_object_too(codes: Codes) -> None:
     assert (said.code, said.json()["status"]) == (1, "failed")
     assert (failure["job"], failure["exit_code"]) == ("copy:out/a", 1)
     assert json.loads(said.out)["schema"] == "windrow.build/1"
+
+
+def test_what_became_of_the_lock_is_told_as_json_too(codes: Codes) -> None:
+    told: list[Said] = []
+
+    codes.while_it_runs(lambda _: told.append(codes.run("lock", "break", "--json")))
+
+    told.append(codes.run("lock", "break", "--json"))
+    taken, free = (said.json() for said in told)
+    assert [said.code for said in told] == [0, 0]
+    assert (taken["schema"], taken["holder"], set(taken["taken_from"])) == (
+        "windrow.lock/1",
+        None,
+        {"build", "pid", "host", "user", "target", "since", "renewed", "fence"},
+    )
+    assert (free["holder"], free["taken_from"]) == (None, None)

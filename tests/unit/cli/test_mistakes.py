@@ -93,6 +93,13 @@ MISTAKES = {
     ),
     "a broker of another kind": Mistake(PROJECT + '[farm]\nbroker = "amqp://h"\n', BUILD, 2, "W0102", ("redis://",)),
     "a variable": Mistake(FINE, BUILD, 2, "W0102", ("WINDROW_JOBS", "a whole number"), {"WINDROW_JOBS": "many"}),
+    "a variable with one underscore": Mistake(
+        FINE, BUILD, 2, "W0102", ("did you mean `WINDROW_STORAGE__URL`?",), {"WINDROW_STORAGE_URL": "file:///x"}
+    ),
+    "a name that init may not write": Mistake(None, ("init", "--name", "My App"), 2, "W0100", ("'my-app' would do",)),
+    "a wait that is never over": Mistake(FINE, ("build", "--wait=nan"), 2, "W0100", ("--wait", "'nan'")),
+    "a window of no length": Mistake(FINE, ("cache", "gc", "--window", "-1"), 2, "W0100", ("--window",)),
+    "a window that is no number": Mistake(FINE, ("cache", "gc", "--window", "nan"), 2, "W0100", ("--window",)),
     "an unknown variable": Mistake(FINE, BUILD, 2, "W0102", ("WINDROW_BUILD__JOBS",), {"WINDROW_BUILD__JBOS": "1"}),
     "unknown target": Mistake(FINE, ("build", "out/aa"), 4, "W0401", ("no target 'out/aa'", "did you mean out/a?")),
     "unknown target to explain": Mistake(FINE, ("why", "out/aa"), 4, "W0401", ("did you mean out/a?",)),
