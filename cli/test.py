@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from coordinator.plan.explain import sentence
 from coordinator.project import Project
 from coordinator.report import BuildReport, InterruptedBuild
 from coordinator.request import Request
-from coordinator.testing import TestFile, chosen, results
+from coordinator.testing import TestFile, chosen, results, typed
 from shared.errors import TestsFailed, UnknownTarget
 
 if TYPE_CHECKING:
@@ -48,38 +48,44 @@ if TYPE_CHECKING:
 def test(tests: tuple[str, ...], **given: Any) -> int:
     """Build, and run the tests that what changed can affect. Exits 3 when nothing failed but tests.
 
-    TEST is a test file, a folder of them, or a glob; without one, all that are affected.
+    TEST is a test file, a folder of them, or a glob, from the project's root; without one, all that are affected.
     """
     settings = open_settings(given["directory"], {k: given[k] for k in ("branch", "project", "jobs")})
     if settings.tests is None:
         raise no_tests()
     project = open_project(settings, PERFORMERS)
+    targets = {typed(settings.root, name): name for name in tests}
     request = Request(
-        targets=tuple(_target(project, name) for name in tests),
+        targets=tuple(targets),
         failures=1 if given["fail_fast"] else 0,
         wait=wait_seconds(given["wait"]),
         all_tests=given["run_all_tests"],
     )
     if given["explain"]:
         return _explain(project, given["explain"], as_json=given["as_json"])
-    with _named_as_tests(tests):
+    with _named_as_tests(targets):
         return _run(project, tests, request, given)
 
 
 @contextmanager
-def _named_as_tests(names: tuple[str, ...]) -> Iterator[None]:
-    """Say of a name that means nothing what would have been a test, not what would have been an output."""
+def _named_as_tests(names: Mapping[str, str]) -> Iterator[None]:
+    """Say of a name that means nothing what would have been a test, not what would have been an output.
+
+    names: what was typed, by the target that it was taken for.
+    """
     try:
         yield
     except UnknownTarget as error:
         if not names:
             raise
-        cases = any("::" in name for name in names)
-        raise UnknownTarget(
-            error.what.replace("no target", "no test file"),
-            why="a test file is the least that runs" if cases else "TEST is a test file, a folder of them, or a glob",
-            fix="leave out what follows `::`" if cases else "windrow test --dry-run lists the test files",
-        ) from error
+        what = error.what.replace("no target", "no test file")
+        for target, name in names.items():
+            what = what.replace(f"'{target}'", f"'{name}'")
+        why = "TEST is a test file, a folder of them, or a glob, from the project's root"
+        fix = error.fix if error.fix.startswith("did you mean") else "windrow test --dry-run lists the test files"
+        if any("::" in name for name in names.values()):
+            why, fix = "a test file is the least that runs", "leave out what follows `::`"
+        raise UnknownTarget(what, why=why, fix=fix) from error
 
 
 def _run(project: Project, tests: tuple[str, ...], request: Request, given: dict[str, Any]) -> int:
@@ -174,14 +180,6 @@ def _record(project: Project, tests: tuple[str, ...], request: Request, given: d
 def _tell_recording(done: Recording) -> None:
     told = {"file": done.path, "recorded": list(done.tests), "found": done.found}
     render.as_json({**done.report.as_json(), "schema": "windrow.test-coverage-run/1", **told})
-
-
-def _target(project: Project, name: str) -> str:
-    path = name.removeprefix("./").rstrip("/")
-    if (project.settings.root / path).is_dir():
-        assert project.settings.tests is not None
-        return f"{project.settings.tests.results}/{path}/*"
-    return path
 
 
 def _look(project: Project, request: Request, *, as_json: bool) -> int:

@@ -12,6 +12,7 @@ from coordinator.importers.pytests.recorded import Recorded, merged, parse, writ
 from coordinator.project import Project
 from coordinator.report import BuildReport
 from coordinator.request import Request
+from coordinator.testing import typed
 from shared.atomic import write_atomic
 from shared.errors import UsageError, named
 from shared.model.tests import COVERAGE_RULE, TestMap
@@ -60,8 +61,7 @@ def record(
 
 
 def _target(project: Project, settings: TestSettings, name: str) -> str:
-    path = name.removeprefix("./").rstrip("/")
-    return recorded_at(settings, f"{path}/*" if (project.settings.root / path).is_dir() else path)
+    return recorded_at(settings, typed(project.settings.root, name))
 
 
 def _kept(project: Project, settings: TestSettings) -> Recorded:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -37,6 +39,12 @@ class TestFile(msgspec.Struct, frozen=True):
     record: TestRecord | None = None
     seconds: float = 0.0
     from_cache: bool = False
+
+
+def typed(root: Path, name: str) -> str:
+    """A test as somebody types it, in its one spelling; of a folder, a glob over all that lies in it."""
+    path = posixpath.normpath(name)
+    return posixpath.normpath(f"{path}/*") if not posixpath.isabs(path) and (root / path).is_dir() else path
 
 
 def chosen(

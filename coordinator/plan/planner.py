@@ -119,7 +119,7 @@ def _refuse_wrong_deps(graph: BuildGraph, ids: Collection[str]) -> None:
 
 
 def select(graph: BuildGraph, targets: Iterable[str]) -> Collection[str]:
-    """The recipe ids that targets name: an output path, a rule, an id, or a glob over outputs."""
+    """The recipe ids that targets name: an output path or another name, a rule, an id, or a glob over these paths."""
     rules: dict[str, list[str]] = {}
     for recipe in graph.recipes.values():
         rules.setdefault(recipe.rule, []).append(recipe.id)
@@ -137,7 +137,9 @@ def select(graph: BuildGraph, targets: Iterable[str]) -> Collection[str]:
         elif name in rules:
             found = rules[name]
         else:
-            found = sorted({id_ for path, id_ in graph.producer.items() if fnmatchcase(path, name)})
+            made = {id_ for path, id_ in graph.producer.items() if fnmatchcase(path, name)}
+            called = (ids for alias, ids in graph.names.aliases.items() if fnmatchcase(alias, name))
+            found = sorted(made.union(*called))
         if not found:
             raise _unknown(graph, rules, name)
         chosen.update(dict.fromkeys(found))

@@ -34,7 +34,12 @@ def test_a_wrong_setting_is_an_error_with_its_place(space: RealImpact, toml: str
 
 @pytest.mark.parametrize(
     ("name", "fix"),
-    [("no_such_test", "windrow test --dry-run lists the test files"), (f"{LEAF}::test_x", "leave out what follows")],
+    [
+        ("no_such_test", "windrow test --dry-run lists the test files"),
+        (f"{LEAF}::test_x", "leave out what follows"),
+        ("src", "windrow test --dry-run lists the test files"),
+        ("test_leaf00.py", f"did you mean {LEAF}"),
+    ],
 )
 def test_a_name_of_no_test_file_is_an_error_that_speaks_of_tests(space: RealImpact, name: str, fix: str) -> None:
     said = space.console.run("test", name)

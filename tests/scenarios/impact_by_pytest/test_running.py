@@ -212,6 +212,20 @@ def test_a_store_that_cannot_be_written_changes_no_outcome(space: RealImpact) ->
     assert space.manifest().revision == 2
 
 
+@pytest.mark.parametrize("shards", ["", "shards = 3\n"])
+@pytest.mark.parametrize(
+    ("name", "meant"), [(".", {LEAF, MID, CORE}), ("./tests/", {LEAF, MID, CORE}), ("tests/test_m*.py", {MID})]
+)
+def test_a_folder_or_a_glob_stands_for_its_test_files(space: RealImpact, name: str, meant: set[str], shards: str) -> None:
+    """All are out of date."""
+    told = f'[tests]\nargs = ["-q"]\n{shards}'
+    space.write("windrow.toml", space.read("windrow.toml").replace("[tests]\n", told))
+
+    said = space.console.run("test", "--dry-run", "--json", name).json()
+
+    assert {choice["test"] for choice in said["selected"]} == meant
+
+
 def test_shards_gather_files_into_jobs(space: RealImpact) -> None:
     space.write("windrow.toml", space.read("windrow.toml").replace("[tests]\n", "[tests]\nshards = 2\n"))
 
