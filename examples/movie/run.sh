@@ -10,7 +10,7 @@ WINDROW_CACHE_DIR="$work/.cache"
 export WINDROW_CACHE_DIR
 
 bold='' plain=''
-if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
 say() { printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
 
 say windrow build --quiet

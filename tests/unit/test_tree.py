@@ -213,4 +213,4 @@ def test_every_flag_of_every_command_is_in_the_reference() -> None:
 def _section(text: str, command: str) -> str:
     """What is said of a command, and what is said of all."""
     own = text.partition(f"\n### `windrow {command}")[2].partition("\n### ")[0].partition("\n## ")[0]
-    return own + text.partition("## Options of every command")[2].partition("\n## ")[0]
+    return own + text.partition("## Options of every command")[2].partition("\n### ")[0]
