@@ -278,3 +278,20 @@ def test_a_farm_is_opened_by_its_own_keys_whatever_keys_a_shell_has(farm: LocalF
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_project_of_git_gets_the_settings_and_no_server_stays_in_its_folder(farm: LocalFarm, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / ".git").mkdir(parents=True)
+    (tree / "windrow.toml").write_text('[project]\nname = "tree"\n')
+    command = [sys.executable, str(ROOT / "windrow.py"), "farm", "up", "--write", "--workers", "1"]
+
+    said = subprocess.run(
+        [*command, "--dir", str(farm.folder)], cwd=tree, capture_output=True, text=True, check=True
+    ).stderr
+
+    assert "added windrow.local.toml to .gitignore" in said
+    assert (tree / ".gitignore").read_text() == "windrow.local.toml\n"
+    places = {Path(f"/proc/{pid}/cwd").readlink() for pid in processes_of(farm.folder)}
+    assert places
+    assert not any(place.is_relative_to(tree) for place in places)
