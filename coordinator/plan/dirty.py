@@ -107,7 +107,8 @@ class _Marker:
         if recipe.always:
             yield AlwaysRuns()
         yield from self._definition(recipe, entry)
-        yield from self._inputs(recipe, entry)
+        # A file may be both declared and seen to be read; it differs once.
+        yield from dict.fromkeys(self._inputs(recipe, entry))
         yield from self._outputs(recipe, entry)
 
     def _definition(self, recipe: Recipe, entry: JobEntry) -> Iterator[Reason]:

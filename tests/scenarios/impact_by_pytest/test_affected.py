@@ -72,6 +72,9 @@ def test_affected_compares_content_whatever_git_has_been_told(space: RealImpact)
     assert paths == [LEAF, MID, "tests/test_new.py"]
     assert [job["job"] for job in said["jobs"]] == ["check:build/check/leaf00.ok", "check:build/check/mid00.ok"]
     assert [one["test"] for one in since_head["tests"]["selected"]] == [LEAF, "tests/test_new.py"]
+    leaf = space.console.run("affected", "--since", "HEAD", "--explain", LEAF).out.splitlines()
+    assert leaf[0].startswith(f"{LEAF} is affected by 1 difference since ")
+    assert len(leaf) == 2
     revision = space.console.run("affected", "--since", "rev-0001", "--paths").out.splitlines()
     assert revision == paths
     wrong = space.console.run("affected", "--since", "no-such-tag")
