@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -43,9 +42,9 @@ def start(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> Chil
 
 
 def alive(child: Child) -> bool:
-    """Whether it runs, and is still the process that was started."""
-    _reap(child.process.pid)
-    return process.state(child.process) == "alive"
+    """Whether it runs, and is still the process that was started; one whose threads are still ending runs."""
+    unasked = _reap(child.process.pid)
+    return process.state(child.process) == "alive" or (unasked and process.ending(child.process.pid))
 
 
 def stop(children: Sequence[Child], *, patience: float, clock: Clock) -> None:
@@ -59,7 +58,9 @@ def stop(children: Sequence[Child], *, patience: float, clock: Clock) -> None:
             clock.sleep(_POLL)
 
 
-def _reap(pid: int) -> None:
-    # One that an earlier command started is not ours to reap.
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+def _reap(pid: int) -> bool:
+    """Bury a child of this process that has ended; whether there is one of this id that has not, or not wholly."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == 0
+    except ChildProcessError:
+        return False  # one that an earlier command started is not ours to bury

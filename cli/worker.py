@@ -13,14 +13,19 @@ import click
 
 from cli.options import start_folder
 from cli.performers import sandbox_memory, sandbox_root, slots_of
-from shared import toolchain
-from shared.clock import SystemClock
-from shared.errors import ConfigError, NoProject
+from shared import hashing, toolchain
+from shared.clock import Clock, SystemClock
+from shared.errors import ConfigError, NoProject, StoreUnavailable
 from shared.settings import Settings
 from shared.settings_load import load, load_without_project
 
 if TYPE_CHECKING:
+    from shared.storage.blobs import BlobStore
     from workers.sandbox.memory import Memory
+
+STORE_PAUSE = 1.0  # seconds between two looks whether the store answers
+
+_log = logging.getLogger("windrow.worker")
 
 
 @click.command()
@@ -90,6 +95,25 @@ def settings_of(given: dict[str, Any]) -> Settings:
     return settings
 
 
+def await_store(store: BlobStore, clock: Clock) -> None:
+    """Wait until the store answers: jobs of a worker that cannot reach it would fail one by one, and not elsewhere.
+
+    ConfigError or LocalError where there are no keys for it.
+    """
+    told = ""
+    while True:
+        try:
+            store.find_missing((hashing.of_bytes(b""),))
+        except StoreUnavailable as error:
+            why = "; ".join(filter(None, (error.why, error.fix)))
+            if why != told:
+                _log.warning("waiting for the store: %s (%s)", error.what, why)
+            told = why
+            clock.sleep(STORE_PAUSE)
+        else:
+            return
+
+
 def run(
     settings: Settings,
     *,
@@ -130,6 +154,10 @@ def run(
         performs.prepare()
         return performs
 
+    try:
+        await_store(stores.far, clock)
+    except KeyboardInterrupt:
+        return 0  # told to leave before it came
     options = app.WorkerOptions(
         broker=settings.farm.broker,
         slots=slots,

@@ -59,6 +59,12 @@ def stopped(pid: int) -> bool:
     return fields is not None and fields[0] == b"T"
 
 
+def ending(pid: int) -> bool:
+    """Whether a process of this machine is over, but for threads of it or for its parent to ask how it ended."""
+    fields = _stat(pid)
+    return fields is not None and fields[0] == b"Z"
+
+
 @lru_cache(maxsize=1)
 def _space() -> str:
     try:
