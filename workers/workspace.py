@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import signal
 import stat
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from shared.model.action import Action, ActionResult, Input, Output, Timings, Tr
 from shared.model.job import JobOutcome, Status
 from shared.model.path import is_normal
 from workers.execute.slot import Ended, Request, Slot
+from workers.execute.supervisor import descendants, kill_all
 from workers.execute.trace import trace_of
 from workers.named import named_by
 from workers.outcome import Told, outcome_of
@@ -136,7 +138,7 @@ class WorkspaceRun:
                     except subprocess.TimeoutExpired:
                         timed_out = self._ticket.workshop.clock.monotonic() > deadline
                         if timed_out or self._ticket.cancelled():
-                            process.kill()
+                            _end(process)
         except OSError as error:
             raise named(error, cwd, "starting a command in") from error
         ended = Ended(
@@ -246,3 +248,12 @@ class WorkspaceRun:
 
     def _end(self, status: Status, **told: Unpack[Told]) -> JobOutcome:
         return outcome_of(self._ticket, status, started=self._started, **told)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a command and what it started; its group is that of this process, as having the terminal takes."""
+    process.send_signal(signal.SIGSTOP)  # so that it starts nothing more
+    groups, pids = descendants(process.pid)
+    kill_all(os.killpg, groups)
+    kill_all(os.kill, pids)
+    process.kill()

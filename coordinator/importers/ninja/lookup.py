@@ -130,13 +130,19 @@ class Lookup:
 
     def stand_ins(self) -> set[str]:
         """What phony edges name where a command stands behind them: CMake names byproducts so."""
-        phony = [edge for edge in self.edges if edge.phony and edge.all_inputs]
-        found = {path for edge in self.edges if not edge.phony for path in edge.all_outputs}
-        commands = frozenset(found)
-        while waiting := [edge for edge in phony if not found.isdisjoint(edge.all_inputs)]:
-            found.update(path for edge in waiting for path in edge.all_outputs)
-            phony = [edge for edge in phony if not found.issuperset(edge.all_outputs)]
-        return found - commands
+        needing: dict[str, list[Edge]] = {}
+        for edge in self.edges:
+            for path in edge.all_inputs if edge.phony else ():
+                needing.setdefault(path, []).append(edge)
+        made = ((path, self.maker(path)) for path in needing)
+        waiting = [path for path, maker in made if maker is not None and not maker.phony]
+        found: set[str] = set()
+        while waiting:
+            for edge in needing.pop(waiting.pop(), ()):
+                new = set(edge.all_outputs) - found
+                found |= new
+                waiting += new
+        return found
 
     def circles(self) -> dict[int, str]:
         """The edges that wait for themselves, or need one that does, by number; each with the way around."""

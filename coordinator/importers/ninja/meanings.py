@@ -30,46 +30,55 @@ class Meanings:
 
     def of(self, path: str) -> Meaning:
         """What a name stands for; GraphError when phony edges lead in a circle."""
-        found = self._known.get(path)
-        if found is None:
-            found = self._known[path] = self._follow(path, ())
-        return found
+        if path not in self._known:
+            self._resolve(path)
+        return self._known[path]
 
-    def _follow(self, path: str, trail: tuple[str, ...]) -> Meaning:
-        known = self._known.get(path)
-        if known is not None:
-            return known
-        edge = self._makers.get(path)
-        if edge is None or not edge.phony:
-            return Meaning((path,))
-        if path in trail:
-            raise DependencyCycle(
-                f"dependency cycle: {' -> '.join((*trail[trail.index(path) :], path))}",
-                at=edge.at,
-                fix="take one of these inputs out",
-            )
-        if not edge.all_inputs:
-            # Such a name is a file that may be missing, or one that is never up to date.
-            there = self._there(path)
-            return Meaning((path,) if there else (), (), not there, edge.validations)
-        paths: dict[str, None] = {}
-        after: dict[str, None] = {}
-        checks = dict.fromkeys(edge.validations)
-        always = False
-        for name in (*edge.inputs, *edge.implicit):
-            if name == path:
-                continue  # CMake once wrote `build x: phony x`
-            one = self._follow(name, (*trail, path))
-            paths.update(dict.fromkeys(one.paths))
-            after.update(dict.fromkeys(one.after))
-            checks.update(dict.fromkeys(one.checks))
-            always = always or one.always
-        for name in edge.order_only:
-            if name not in self._makers and not self._there(name):
-                # As with ninja: what only comes before a phony edge may be missing. CMake names folders so.
+    def _resolve(self, path: str) -> None:
+        """Find what a name stands for, after what it names; without recursion, for chains may be of any length."""
+        trail: dict[str, None] = {}
+        waiting = [(path, False)]
+        while waiting:
+            name, done = waiting.pop()
+            if done:
+                del trail[name]
+                self._known[name] = self._combined(name, self._makers[name])
                 continue
-            one = self._follow(name, (*trail, path))
-            after.update(dict.fromkeys((*one.paths, *one.after)))
-            checks.update(dict.fromkeys(one.checks))
-        answer = self._known[path] = Meaning(tuple(paths), tuple(after), always, tuple(checks))
-        return answer
+            if name in self._known:
+                continue
+            edge = self._makers.get(name)
+            if edge is None or not edge.phony:
+                self._known[name] = Meaning((name,))
+            elif name in trail:
+                way = list(trail)
+                raise DependencyCycle(
+                    f"dependency cycle: {' -> '.join((*way[way.index(name) :], name))}",
+                    at=edge.at,
+                    fix="take one of these inputs out",
+                )
+            elif not edge.all_inputs:
+                # Such a name is a file that may be missing, or one that is never up to date.
+                there = self._there(name)
+                self._known[name] = Meaning((name,) if there else (), (), not there, edge.validations)
+            else:
+                trail[name] = None
+                waiting.append((name, True))
+                waiting += [(one, False) for one in (*self._read(name, edge), *self._before(edge))[::-1]]
+
+    def _read(self, path: str, edge: Edge) -> list[str]:
+        # CMake once wrote `build x: phony x`.
+        return [name for name in (*edge.inputs, *edge.implicit) if name != path]
+
+    def _before(self, edge: Edge) -> list[str]:
+        # As with ninja: what only comes before a phony edge may be missing. CMake names folders so.
+        return [name for name in edge.order_only if name in self._makers or self._there(name)]
+
+    def _combined(self, path: str, edge: Edge) -> Meaning:
+        """What a phony edge stands for, once that is known of all it names."""
+        read = [self._known[name] for name in self._read(path, edge)]
+        before = [self._known[name] for name in self._before(edge)]
+        paths = dict.fromkeys(name for one in read for name in one.paths)
+        after = dict.fromkeys(name for one in read for name in one.after)
+        after.update(dict.fromkeys(name for one in before for name in (*one.paths, *one.after)))
+        checks = dict.fromkeys((*edge.validations, *(name for one in (*read, *before) for name in one.checks)))
+        return Meaning(tuple(paths), tuple(after), any(one.always for one in read), tuple(checks))

@@ -9,6 +9,7 @@ import pytest
 
 from shared import hashing
 from tests.fakes.rooted import RootedFarm
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -68,6 +69,16 @@ def test_its_files_are_there_while_it_runs_and_stay_when_it_fails(farm: RootedFa
     assert gone
     assert (bad.status, bad.exit_code) == ("failed", 3)
     assert (tmp_path / "checkout/build/a.rsp").read_text() == f"-I{tmp_path}/checkout/inc"
+
+
+def test_what_has_the_terminal_is_ended_with_all_that_it_started(farm: RootedFarm, tmp_path: Path) -> None:
+    script = "echo $$ > shell; sleep 600 & echo $! > child; setsid sleep 600 & echo $! > away; cd . && sleep 600"
+
+    outcome = farm.perform(farm.action("sh", "-c", script, kind="workspace", console=True), timeout=0.5)
+
+    assert outcome.status == "failed" and "time limit" in outcome.message, outcome
+    started = [int((tmp_path / "checkout" / name).read_text()) for name in ("shell", "child", "away")]
+    until(lambda: not any(Path(f"/proc/{pid}/cwd").exists() for pid in started), what="the end of all of them")
 
 
 def test_a_worker_of_another_machine_refuses_it(tmp_path: Path) -> None:

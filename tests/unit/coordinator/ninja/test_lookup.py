@@ -6,6 +6,7 @@ import pytest
 
 from coordinator.importers.ninja import queries
 from coordinator.importers.ninja.lookup import Lookup
+from coordinator.importers.ninja.meanings import Meanings
 from coordinator.importers.ninja.parser import read
 from shared.errors import GraphError, UnknownTarget
 
@@ -45,6 +46,15 @@ def test_a_long_chain_needs_no_deep_stack(tmp_path: Path) -> None:
 
     assert [edge.outputs[0] for edge in lookup.order(["n0"])][:2] == ["n19999", "n19998"]
     assert len(queries.inputs(lookup, ["n0"])) == 20_000
+
+
+def test_a_long_chain_of_names_needs_neither_a_deep_stack_nor_long(tmp_path: Path) -> None:
+    chain = "".join(f"build p{i}: phony p{i + 1}\n" for i in range(20_000))
+    lookup = _lookup(tmp_path, f"{chain}build p20000: cc\n")
+    makers = {path: lookup.edges[number] for path, number in lookup.makers.items()}
+
+    assert Meanings(makers, lambda _path: False).of("p0").paths == ("p20000",)
+    assert len(lookup.stand_ins()) == 20_000
 
 
 def test_a_tree_without_end_is_shown_in_time(tmp_path: Path) -> None:
