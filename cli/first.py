@@ -111,7 +111,9 @@ def _told(state: str, folder: str, targets: Sequence[str]) -> Mapping[str, objec
         return None
     name = rest.NAMED if targets else rest.FILE
     told = rest.holds(os.path.join(state, name), None, os.environ)  # noqa: PTH118
-    return told if told is not None and told.get("typed") == rest.typed(folder, targets) else None
+    # Where a command has to look first, it is for those who can run it to tell.
+    mine = told is not None and told.get("typed") == rest.typed(folder, targets) and not told.get("asks")
+    return told if mine else None
 
 
 def _above(folder: str) -> str:

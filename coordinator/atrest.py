@@ -50,11 +50,6 @@ def remember(project: Project, seen: Survey, asked: Question, *, typed: str = ""
     # Jobs that were left out or always run keep everything from resting; no target that rests needs one of them.
     if seen.placed if asked.targets else not base.manifest.rests:
         return
-    if project.imported is not None:
-        from coordinator.imported.regenerate import Regeneration  # noqa: PLC0415 - only for projects with a build.ninja
-
-        if Regeneration(project.imported).asks():
-            return  # a command has to tell whether the build file is up to date
     noted = seen.scan.settled()
     besides = _besides(project) if noted is not None else None
     if noted is None or besides is None:
@@ -76,6 +71,7 @@ def remember(project: Project, seen: Survey, asked: Question, *, typed: str = ""
         "plain": asked == Question(asked.targets) and settings.mode == "incremental",
         "typed": typed,
         "build_file": os.path.realpath(settings.root / ninja.file) if ninja else "",
+        "asks": _asks(project),
     }
     own = settings.tests.pass_env if settings.tests else ()
     imported = ninja.pass_env if ninja else ()
@@ -93,6 +89,15 @@ def remember(project: Project, seen: Survey, asked: Question, *, typed: str = ""
     except OSError:
         # Only time is lost: the next build looks at everything again.
         return
+
+
+def _asks(project: Project) -> bool:
+    """Whether a command has to tell, before each build, if the build file is up to date."""
+    if project.imported is None:
+        return False
+    from coordinator.imported.regenerate import Regeneration  # noqa: PLC0415 - only for projects with a build.ninja
+
+    return Regeneration(project.imported).asks()
 
 
 def _besides(project: Project) -> dict[str, Seen] | None:

@@ -53,11 +53,15 @@ def build(project: Project, request: Request, observer: BuildObserver) -> BuildR
     """
     began = project.clock.monotonic()
     name = os.urandom(3).hex()
-    if not project.pending and request.base is None and (told := at_rest(project, request)) is not None:
+    told = at_rest(project, request) if not project.pending and request.base is None else None
+    remade = request.remade
+    if told is not None and told.get("asks") and not remade:
+        told, remade = None if regenerate(project, request, observer.remaking) else told, True
+    if told is not None:
         return _still(project, told, name, project.clock.monotonic() - began)
     project.tools.look_ahead()
     _clear_up(project, request)
-    if not request.remade:
+    if not remade:
         regenerate(project, request, observer.remaking)
     if project.context is not None:
         request = project.context.heed(request, observer.warned)

@@ -20,7 +20,7 @@ try:
 except ImportError:
     from hashlib import blake2b
 
-SCHEMA = 4
+SCHEMA = 5
 FILE, NAMED = "rest", "rest-targets"
 _PREFIXES = ("WINDROW_", "AWS_")
 _OTHERS = ("PATH", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
